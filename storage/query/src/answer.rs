@@ -1,0 +1,490 @@
+//! Answers.
+
+use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, StatusCode, TraceId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An answer, with how complete it is and what it cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// Why something is missing; `None` when complete.
+    pub partial: Option<Partial>,
+    /// What was read.
+    pub scanned: Scanned,
+}
+
+/// Why an answer is incomplete, in plain words for the person who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial(pub String);
+
+/// What a query read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Sealed segments opened.
+    pub segments: u32,
+    /// Sealed segments skipped by their statistics.
+    pub segments_pruned: u32,
+}
+
+/// Rate, errors, duration of a set of calls. Counts are adjusted by sampling weight, so not whole numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Red {
+    /// Calls.
+    pub count: f64,
+    /// Of them failed.
+    pub errors: f64,
+    /// Sum of durations, nanoseconds.
+    pub sum_nanos: f64,
+    /// Median duration in nanoseconds; `None` without calls.
+    pub p50_nanos: Option<i64>,
+    /// 95th percentile.
+    pub p95_nanos: Option<i64>,
+    /// 99th percentile.
+    pub p99_nanos: Option<i64>,
+}
+
+/// RED of one step of time. A step without data has no point: no data is not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RedPoint {
+    /// Start of the step, Unix nanoseconds.
+    pub time_unix_nano: i64,
+    /// Length of the step, nanoseconds.
+    pub step_nanos: i64,
+    /// The calls that began inside.
+    pub red: Red,
+}
+
+/// What a node of the map is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// An instrumented service that only begins calls: a web, mobile or chat client.
+    Client,
+    /// A service that mostly passes requests on to several others, or says it is a gateway.
+    Gateway,
+    /// A service that issues or checks tokens.
+    Auth,
+    /// Any other instrumented service.
+    Service,
+    /// Begins work by itself: a scheduled job.
+    Job,
+    /// A database (inferred from its clients).
+    Database,
+    /// A queue or topic.
+    Queue,
+    /// A called host that sends no telemetry.
+    External,
+    /// A model API.
+    Model,
+    /// A function.
+    Function,
+    /// People and programs outside that call us: server spans without a parent.
+    User,
+    /// Callers whose spans were not received: server spans whose parent is missing.
+    UnknownCaller,
+}
+
+/// A node of the map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Stable id: a service's key in text form (`namespace/name@environment`); else `kind:identity`, such as
+    /// `database:postgresql/db.internal:5432`, `queue:kafka/orders`, `external:api.bank.example`, `user:`.
+    pub id: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Short name to show.
+    pub name: String,
+    /// Identity of an instrumented service.
+    pub service: Option<ServiceKey>,
+    /// `db.system.name` or `messaging.system` of inferred ones.
+    pub system: Option<String>,
+    /// Work done by the node: server and consumer spans of a service; calls received by an inferred node.
+    pub red: Red,
+    /// Last span seen, Unix nanoseconds.
+    pub last_seen_unix_nano: i64,
+}
+
+/// What flows along an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    /// Request and response.
+    Call,
+    /// Query of a database.
+    Database,
+    /// Message handed to a queue.
+    Publish,
+    /// Message taken from a queue.
+    Consume,
+}
+
+/// An edge of the map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// Node id of the caller, publisher, or queue.
+    pub caller: String,
+    /// Node id of the callee, queue, or consumer.
+    pub callee: String,
+    /// What flows.
+    pub kind: EdgeKind,
+    /// As the caller saw it (the callee, where the caller sent nothing). Errors are the caller's.
+    pub red: Red,
+    /// Failures by the callee's own account.
+    pub callee_errors: f64,
+    /// As the callee saw it; `None` for inferred callees.
+    pub callee_red: Option<Red>,
+    /// Client minus server duration: network and queueing. `None` when no pair was matched.
+    pub network: Option<Quantiles>,
+    /// Consumer start minus producer end, for consume edges.
+    pub lag: Option<Quantiles>,
+    /// Whether the edge rests on names rather than on matched spans or links.
+    pub inferred: bool,
+}
+
+/// Quantiles of a duration, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// Median.
+    pub p50_nanos: i64,
+    /// 95th percentile.
+    pub p95_nanos: i64,
+    /// 99th percentile.
+    pub p99_nanos: i64,
+}
+
+/// Who calls whom. Nodes by id, edges by (caller, callee, kind), no duplicates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Topology {
+    /// Nodes, those without edges too.
+    pub nodes: Vec<Node>,
+    /// Edges; both ends are in `nodes`. No self edges.
+    pub edges: Vec<Edge>,
+}
+
+/// A line of the services list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSummary {
+    /// Identity.
+    pub service: ServiceKey,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Server and consumer spans; all root spans for services that only begin calls.
+    pub red: Red,
+    /// The same over time.
+    pub series: Vec<RedPoint>,
+    /// `service.version`s seen, newest first.
+    pub versions: Vec<String>,
+    /// Number of instances seen.
+    pub instances: u32,
+    /// Last span seen, Unix nanoseconds.
+    pub last_seen_unix_nano: i64,
+}
+
+/// Everything about one service or inferred node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceDetail {
+    /// The node.
+    pub node: Node,
+    /// Its RED over time.
+    pub series: Vec<RedPoint>,
+    /// By operation (span name), busiest first, bounded.
+    pub operations: Vec<Operation>,
+    /// Failed spans by type and message, most frequent first, bounded.
+    pub errors: Vec<ErrorGroup>,
+    /// Edges into the node.
+    pub callers: Vec<Edge>,
+    /// Edges out of the node.
+    pub callees: Vec<Edge>,
+    /// The nodes at the other end of those edges.
+    pub neighbours: Vec<Node>,
+    /// By `service.version`, newest first.
+    pub versions: Vec<Slice>,
+    /// By instance, busiest first.
+    pub instances: Vec<Slice>,
+}
+
+/// RED of one operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Span name.
+    pub name: String,
+    /// Span kind.
+    pub kind: SpanKind,
+    /// Its calls.
+    pub red: Red,
+}
+
+/// RED of one version or instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slice {
+    /// The version or instance.
+    pub name: String,
+    /// Its calls.
+    pub red: Red,
+    /// First span seen in the range, Unix nanoseconds.
+    pub first_seen_unix_nano: i64,
+    /// Last span seen in the range, Unix nanoseconds.
+    pub last_seen_unix_nano: i64,
+}
+
+/// Failures that look alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorGroup {
+    /// `error.type`, exception type or status code.
+    pub error_type: String,
+    /// One of the messages.
+    pub message: String,
+    /// Span name.
+    pub operation: String,
+    /// How many spans.
+    pub count: u64,
+    /// The newest, Unix nanoseconds.
+    pub last_seen_unix_nano: i64,
+    /// An example.
+    pub trace_id: TraceId,
+    /// The failing span of the example.
+    pub span_id: SpanId,
+}
+
+/// A page of traces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TracePage {
+    /// Newest first.
+    pub traces: Vec<TraceSummary>,
+    /// For the next page; `None` at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// One trace in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSummary {
+    /// Which.
+    pub trace_id: TraceId,
+    /// Service of the root span, or of the earliest span when the root is missing.
+    pub root_service: ServiceKey,
+    /// Name of that span.
+    pub root_name: String,
+    /// Whether the root span has been received.
+    pub root_received: bool,
+    /// Earliest start, Unix nanoseconds.
+    pub start_time_unix_nano: i64,
+    /// Earliest start to latest end, nanoseconds.
+    pub duration_nanos: i64,
+    /// Number of spans.
+    pub span_count: u64,
+    /// Number of failed spans.
+    pub error_count: u64,
+    /// Number of spans by service, most first.
+    pub services: Vec<(ServiceKey, u64)>,
+    /// The newest span that matched the search.
+    pub matched_span_id: SpanId,
+}
+
+/// All spans of a trace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// By start time, then span id.
+    pub spans: Vec<SpanRow>,
+}
+
+/// Attributes as served: name to JSON value.
+pub type AttributeMap = BTreeMap<String, serde_json::Value>;
+
+/// One span with everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanRow {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its id.
+    pub span_id: SpanId,
+    /// Its parent; none for a root.
+    pub parent_span_id: SpanId,
+    /// W3C trace state.
+    pub trace_state: String,
+    /// OTLP flags.
+    pub flags: u32,
+    /// Span name.
+    pub name: String,
+    /// Span kind.
+    pub kind: SpanKind,
+    /// Unix nanoseconds.
+    pub start_time_unix_nano: i64,
+    /// Nanoseconds.
+    pub duration_nanos: i64,
+    /// Status.
+    pub status_code: StatusCode,
+    /// Text with the status.
+    pub status_message: String,
+    /// Who.
+    pub service: ServiceKey,
+    /// Span attributes.
+    pub attributes: AttributeMap,
+    /// Resource attributes.
+    pub resource: AttributeMap,
+    /// Scope name.
+    pub scope_name: String,
+    /// Scope version.
+    pub scope_version: String,
+    /// Events by time.
+    pub events: Vec<SpanEvent>,
+    /// Links.
+    pub links: Vec<SpanLink>,
+    /// Attributes, events and links dropped by the sender or by us.
+    pub dropped_attributes_count: u32,
+    /// Events dropped.
+    pub dropped_events_count: u32,
+    /// Links dropped.
+    pub dropped_links_count: u32,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanEvent {
+    /// Unix nanoseconds.
+    pub time_unix_nano: i64,
+    /// Event name.
+    pub name: String,
+    /// Its attributes.
+    pub attributes: AttributeMap,
+}
+
+/// A span another span points at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanLink {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its id.
+    pub span_id: SpanId,
+    /// Attributes of the link.
+    pub attributes: AttributeMap,
+}
+
+/// A page of log records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPage {
+    /// Newest first.
+    pub logs: Vec<LogRow>,
+    /// For the next page; `None` at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// One log record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRow {
+    /// Unix nanoseconds.
+    pub time_unix_nano: i64,
+    /// Unix nanoseconds.
+    pub observed_time_unix_nano: i64,
+    /// OTLP number, 0 to 24.
+    pub severity_number: u8,
+    /// The source's word.
+    pub severity_text: String,
+    /// OTLP event name.
+    pub event_name: String,
+    /// Any value.
+    pub body: serde_json::Value,
+    /// Its trace, or none.
+    pub trace_id: TraceId,
+    /// Its span, or none.
+    pub span_id: SpanId,
+    /// Who.
+    pub service: ServiceKey,
+    /// Log record attributes.
+    pub attributes: AttributeMap,
+    /// Resource attributes.
+    pub resource: AttributeMap,
+    /// Scope name.
+    pub scope_name: String,
+}
+
+/// Log counts over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogHistogram {
+    /// Length of a bucket, nanoseconds.
+    pub step_nanos: i64,
+    /// Buckets with records, by time.
+    pub buckets: Vec<LogBucket>,
+}
+
+/// One bucket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogBucket {
+    /// Its start, Unix nanoseconds.
+    pub time_unix_nano: i64,
+    /// Records by level.
+    pub counts: BTreeMap<Severity, u64>,
+}
+
+/// A metric that exists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricName {
+    /// Metric name.
+    pub name: String,
+    /// Description by its sender.
+    pub description: String,
+    /// UCUM unit.
+    pub unit: String,
+    /// `gauge`, `sum`, `histogram`, `exponential_histogram`, `summary`.
+    pub kind: String,
+    /// Whether a sum only grows.
+    pub is_monotonic: bool,
+    /// Services that report it.
+    pub services: Vec<String>,
+    /// Attribute names seen on its points.
+    pub attribute_keys: Vec<String>,
+}
+
+/// One series of a metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSeries {
+    /// The group's attribute values, in the order of `group_by`.
+    pub group: Vec<(String, String)>,
+    /// Unit of the values (`…/s` for rates).
+    pub unit: String,
+    /// (Unix nanoseconds of the step's start, value), by time; steps without data are missing.
+    pub points: Vec<(i64, f64)>,
+}
+
+/// A value and how often it occurs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueCount {
+    /// The value as text.
+    pub value: String,
+    /// How many items.
+    pub count: u64,
+}
+
+/// A host as its agent reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    /// `host.name`.
+    pub name: String,
+    /// Resource attributes of its agent.
+    pub resource: AttributeMap,
+    /// Last report, Unix nanoseconds.
+    pub last_seen_unix_nano: i64,
+    /// Busy share of all processors, 0 to 1.
+    pub cpu_utilization: Option<f64>,
+    /// Used share of memory, 0 to 1.
+    pub memory_utilization: Option<f64>,
+    /// Bytes of memory.
+    pub memory_total_bytes: Option<f64>,
+    /// Used share of the fullest file system, 0 to 1.
+    pub filesystem_utilization: Option<f64>,
+    /// 1-minute load average.
+    pub load_1m: Option<f64>,
+    /// Received plus sent bytes per second.
+    pub network_bytes_per_second: Option<f64>,
+    /// Read plus written bytes per second.
+    pub disk_bytes_per_second: Option<f64>,
+    /// Processor use over time, 0 to 1.
+    pub cpu_series: Vec<(i64, f64)>,
+    /// Memory use over time, 0 to 1.
+    pub memory_series: Vec<(i64, f64)>,
+    /// Services with spans from this host.
+    pub services: Vec<ServiceKey>,
+}

@@ -1,0 +1,196 @@
+//! Questions.
+
+use crate::time::TimeRange;
+use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
+
+/// Attribute equality: `key` is an attribute (any spelling: old and new semantic-convention names are one field) of
+/// the item or its resource; the value is compared as text (`200` matches the integer 200 and the string "200").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeFilter {
+    /// Attribute name.
+    pub key: String,
+    /// Wanted value, as a person would write it.
+    pub value: String,
+    /// Whether to keep what does *not* match instead (items without the attribute are kept then).
+    pub negated: bool,
+}
+
+/// Services seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Services {
+    /// When.
+    pub range: TimeRange,
+    /// Only this `deployment.environment.name`.
+    pub environment: Option<String>,
+    /// Number of points wanted in each service's series; 0 for none.
+    pub points: u32,
+}
+
+/// One service or inferred node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// When.
+    pub range: TimeRange,
+    /// Node id as in [`crate::answer::Node::id`]; a service's is its key's text form.
+    pub id: String,
+    /// Number of points wanted in the series.
+    pub points: u32,
+}
+
+/// The map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    /// When.
+    pub range: TimeRange,
+    /// Only this `deployment.environment.name`.
+    pub environment: Option<String>,
+}
+
+/// Trace search. All filters must hold for one and the same span of the trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// Span start lies inside.
+    pub range: TimeRange,
+    /// Only this service.
+    pub service: Option<ServiceMatch>,
+    /// Only this span name.
+    pub operation: Option<String>,
+    /// Only failed (`true`) or not failed (`false`) spans.
+    pub error: Option<bool>,
+    /// Span duration at least, nanoseconds.
+    pub min_duration_nanos: Option<i64>,
+    /// Span duration at most, nanoseconds.
+    pub max_duration_nanos: Option<i64>,
+    /// Attribute equalities.
+    pub attributes: Vec<AttributeFilter>,
+    /// At most this many traces; the store caps it.
+    pub limit: u32,
+    /// Where the previous page ended.
+    pub cursor: Option<String>,
+}
+
+/// A service by name alone or by full identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceMatch {
+    /// Any namespace and environment.
+    Name(String),
+    /// Exactly this.
+    Key(ServiceKey),
+}
+
+/// One trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Which.
+    pub trace_id: TraceId,
+}
+
+/// Which log records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter {
+    /// When.
+    pub range: TimeRange,
+    /// Only this service.
+    pub service: Option<ServiceMatch>,
+    /// Only this severe or worse.
+    pub min_severity: Option<Severity>,
+    /// Body contains, ignoring case.
+    pub text: Option<String>,
+    /// Of this trace.
+    pub trace_id: Option<TraceId>,
+    /// Of this span.
+    pub span_id: Option<SpanId>,
+    /// Attribute equalities.
+    pub attributes: Vec<AttributeFilter>,
+}
+
+/// Log search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logs {
+    /// Which.
+    pub filter: LogFilter,
+    /// At most this many; the store caps it.
+    pub limit: u32,
+    /// Where the previous page ended.
+    pub cursor: Option<String>,
+}
+
+/// Log counts over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogHistogram {
+    /// Which.
+    pub filter: LogFilter,
+    /// Number of buckets wanted.
+    pub buckets: u32,
+}
+
+/// Metrics seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricNames {
+    /// When.
+    pub range: TimeRange,
+    /// Only of this service.
+    pub service: Option<ServiceMatch>,
+}
+
+/// How the points of a series inside one step become one value, and series one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregation {
+    /// Average of the last values (gauges), the default for gauges.
+    Average,
+    /// Sum over series of the last values (gauges, non-monotonic sums).
+    Sum,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+    /// Increase per second, resets handled (monotonic sums, histogram counts).
+    Rate,
+    /// Quantile estimate of a histogram, in thousandths: 950 is p95.
+    Quantile(u16),
+}
+
+/// One metric over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// Metric name.
+    pub name: String,
+    /// When.
+    pub range: TimeRange,
+    /// Length of a step in nanoseconds; the store widens it to keep the number of points bounded.
+    pub step_nanos: i64,
+    /// Only of this service.
+    pub service: Option<ServiceMatch>,
+    /// Attribute equalities.
+    pub attributes: Vec<AttributeFilter>,
+    /// One series per combination of these attributes; empty: one series.
+    pub group_by: Vec<String>,
+    /// How; `None`: what fits the metric's kind.
+    pub aggregation: Option<Aggregation>,
+    /// At most this many series, largest first.
+    pub limit: u32,
+}
+
+/// Completion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// When.
+    pub range: TimeRange,
+    /// Of spans or of log records.
+    pub signal: orrery_model::Signal,
+    /// `service.name`, `name` (span name) or an attribute.
+    pub key: String,
+    /// Starts with, ignoring case.
+    pub prefix: String,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Hosts seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hosts {
+    /// When.
+    pub range: TimeRange,
+    /// Number of points wanted in each series.
+    pub points: u32,
+}

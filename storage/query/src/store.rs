@@ -1,0 +1,154 @@
+//! The contract between the server and an engine.
+
+use crate::answer::{self, Answer};
+use crate::health::StoreHealth;
+use crate::plan;
+use crate::time::TimeRange;
+use orrery_model::{Batch, Body, Signal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Called once, when an append is durable or has failed. May run on any thread; must not block.
+pub type Appended = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+
+/// Why a request was not stored. Nothing of it was.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// A bounded queue or memory budget is full, the disk reserve is reached, or the store is stopping. Refuse with
+    /// "retry after this long".
+    #[error("{reason}; retry after {retry_after:?}")]
+    Refused {
+        /// Short snake_case word for counters: `queue_full`, `memory`, `disk_reserve`, `stopping`.
+        reason: &'static str,
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// Writing or syncing failed: a sick disk. The client should retry; someone should be told.
+    #[error("write-ahead log: {0}")]
+    Failed(Arc<std::io::Error>),
+}
+
+/// Why a query got no answer. Callers branch on the variant, never on the text.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Wider than the store allows, or before anything can be stored. The caller can fix it.
+    #[error("time range {0} is not allowed")]
+    Range(TimeRange),
+    /// A field of the plan makes no sense; says which and why. The caller can fix it.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// Name of the plan's field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Ran past its deadline. A narrower range may succeed.
+    #[error("query ran past its deadline")]
+    Deadline,
+    /// The caller went away.
+    #[error("query was cancelled")]
+    Cancelled,
+    /// Too many queries at once. Retry shortly.
+    #[error("too many queries at once")]
+    Busy,
+    /// The engine failed: a bug or a sick disk. Log the chain; tell the client nothing.
+    #[error("query {name} failed")]
+    Engine {
+        /// Which query.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Deadline and cancellation of one query.
+#[derive(Clone, Debug)]
+pub struct Control {
+    deadline: Instant,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// A query that may run this long.
+    pub fn within(limit: Duration) -> Control {
+        Control { deadline: Instant::now() + limit, cancelled: Arc::default() }
+    }
+
+    /// Asks the query to stop; it returns [`QueryError::Cancelled`] soon after.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails once the deadline has passed or the query was cancelled. Engines ask between steps.
+    ///
+    /// # Errors
+    /// [`QueryError::Cancelled`] or [`QueryError::Deadline`].
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(QueryError::Cancelled);
+        }
+        if Instant::now() >= self.deadline { Err(QueryError::Deadline) } else { Ok(()) }
+    }
+
+    /// When the query must be over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+/// What an engine does: keep batches, answer plans, tell how it is. One test suite holds for every implementation.
+///
+/// Queries block; callers run them on threads that may block. A row appended and acknowledged is seen by queries
+/// within a second. Spans that arrive twice (same trace and span id) are seen once.
+pub trait Store: Send + Sync {
+    /// Keeps a request: `batch` is what `body` decodes to. `done` is called once the body is durable (synced) or was
+    /// refused; it is the sender's acknowledgement. Returns without waiting.
+    fn append(&self, body: Body, batch: Batch, done: Appended);
+
+    /// Counts items of a request that were never valid. Kept across restarts.
+    fn count_rejected(&self, signal: Signal, reason: &str, items: u64);
+
+    /// Counts items or requests' items that were refused and may be sent again. Kept across restarts.
+    fn count_refused(&self, signal: Signal, reason: &str, items: u64);
+
+    /// Services seen in the range, busiest first; from rollups.
+    fn services(&self, plan: &plan::Services, control: &Control) -> Result<Answer<Vec<answer::ServiceSummary>>, QueryError>;
+
+    /// One service, instrumented or inferred; `None` if unknown in the range.
+    fn service(&self, plan: &plan::Service, control: &Control) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError>;
+
+    /// Who calls whom in the range; from rollups.
+    fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
+
+    /// Traces that match, newest first, a page.
+    fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError>;
+
+    /// All spans of one trace, at any time, by start time then span id, no duplicates; empty if unknown.
+    fn trace(&self, plan: &plan::Trace, control: &Control) -> Result<Answer<answer::Trace>, QueryError>;
+
+    /// Log records that match, newest first, a page.
+    fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError>;
+
+    /// Log records that match, counted by time and severity.
+    fn log_histogram(&self, plan: &plan::LogHistogram, control: &Control) -> Result<Answer<answer::LogHistogram>, QueryError>;
+
+    /// Metrics seen in the range, by name.
+    fn metric_names(&self, plan: &plan::MetricNames, control: &Control) -> Result<Answer<Vec<answer::MetricName>>, QueryError>;
+
+    /// One metric over time.
+    fn metric(&self, plan: &plan::Metric, control: &Control) -> Result<Answer<Vec<answer::MetricSeries>>, QueryError>;
+
+    /// Distinct values of an attribute or field, most frequent first: completion.
+    fn values(&self, plan: &plan::Values, control: &Control) -> Result<Answer<Vec<answer::ValueCount>>, QueryError>;
+
+    /// Hosts that reported metrics in the range.
+    fn hosts(&self, plan: &plan::Hosts, control: &Control) -> Result<Answer<Vec<answer::Host>>, QueryError>;
+
+    /// Counters and sizes, cheap enough to ask every second.
+    fn health(&self) -> StoreHealth;
+
+    /// Stops accepting, seals or syncs what is held, and returns when everything acknowledged is safe. Idempotent.
+    fn close(&self);
+}
