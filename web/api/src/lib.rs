@@ -1,1 +1,27 @@
-//! Placeholder.
+//! What the JSON API promises: types and paths of `/api/v1`, shared by the server, the dashboard and anyone else.
+//!
+//! - Times are Unix nanoseconds and durations nanoseconds, as decimal strings ([`Nanos`]): JavaScript numbers are
+//!   exact only to 2^53. Counters and sizes are JSON numbers.
+//! - `from`/`to` are a half-open range; both default to the last 15 minutes.
+//! - Every list says in `partial` why something is missing; the field is absent when nothing is.
+//! - Errors are RFC 9457 problem documents ([`Problem`]).
+//! - A service's id is `namespace/name@environment` (parts that are empty are left out).
+
+pub mod live;
+pub mod logs;
+pub mod metrics;
+pub mod paths;
+pub mod problem;
+pub mod self_health;
+pub mod time;
+pub mod topology;
+pub mod traces;
+
+pub use live::*;
+pub use logs::*;
+pub use metrics::*;
+pub use problem::*;
+pub use self_health::*;
+pub use time::*;
+pub use topology::*;
+pub use traces::*;

@@ -1,0 +1,38 @@
+//! Paths of the API.
+
+/// Prefix of every path here but the probes.
+pub const V1: &str = "/api/v1";
+/// `GET`: [`crate::ServiceList`].
+pub const SERVICES: &str = "/api/v1/services";
+/// `GET {SERVICES}/{id}`: [`crate::ServiceDetail`]; the id percent-encoded, of a service or inferred node.
+pub const SERVICE: &str = "/api/v1/services/{id}";
+/// `GET`: [`crate::Topology`].
+pub const TOPOLOGY: &str = "/api/v1/topology";
+/// `GET`: [`crate::TraceList`].
+pub const TRACES: &str = "/api/v1/traces";
+/// `GET {TRACES}/{trace_id}`: [`crate::Trace`].
+pub const TRACE: &str = "/api/v1/traces/{trace_id}";
+/// `GET`: [`crate::LogList`].
+pub const LOGS: &str = "/api/v1/logs";
+/// `GET`: [`crate::LogHistogram`].
+pub const LOG_HISTOGRAM: &str = "/api/v1/logs/histogram";
+/// `GET`, server-sent events: one [`crate::LogRecord`] per event.
+pub const LOG_TAIL: &str = "/api/v1/logs/tail";
+/// `GET`: [`crate::MetricNameList`].
+pub const METRIC_NAMES: &str = "/api/v1/metrics/names";
+/// `GET`: [`crate::MetricSeriesList`].
+pub const METRIC_RANGE: &str = "/api/v1/metrics/range";
+/// `GET`: [`crate::ValueList`].
+pub const VALUES: &str = "/api/v1/values";
+/// `GET`: [`crate::HostList`].
+pub const HOSTS: &str = "/api/v1/hosts";
+/// `GET`: [`crate::SelfHealth`].
+pub const SELF: &str = "/api/v1/self";
+/// WebSocket: [`crate::LiveRequest`] in, [`crate::LiveEvent`] out.
+pub const LIVE: &str = "/api/v1/live";
+/// `GET`: the OpenAPI document.
+pub const OPENAPI: &str = "/api/v1/openapi.json";
+/// `GET`: 200 while the process lives.
+pub const HEALTHZ: &str = "/healthz";
+/// `GET`: 200 when telemetry is accepted and queries are answered, else 503 with a [`crate::Problem`].
+pub const READYZ: &str = "/readyz";

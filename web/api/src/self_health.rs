@@ -1,0 +1,72 @@
+//! Orrery's own health.
+
+use crate::time::Nanos;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counters of one signal, in items (spans, log records, data points), since the data directory was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignalCounters {
+    /// Acknowledged.
+    pub accepted: u64,
+    /// Synced to disk.
+    pub durable: u64,
+    /// Visible to queries.
+    pub queryable: u64,
+    /// Bytes received, as they came over the wire.
+    pub received_bytes: u64,
+    /// Never valid, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Refused and to be sent again, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Lost by us or removed by retention, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// `GET /self`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SelfHealth {
+    /// Version of the server.
+    pub version: String,
+    /// When it started.
+    pub started_unix_nano: Nanos,
+    /// Its clock now.
+    pub now_unix_nano: Nanos,
+    /// `traces`, `logs`, `metrics`.
+    pub signals: BTreeMap<String, SignalCounters>,
+    /// Bytes waiting to be written to the log.
+    pub queue_bytes: u64,
+    /// Bytes allowed there.
+    pub queue_limit_bytes: u64,
+    /// Bytes of write-ahead log not yet sealed.
+    pub wal_bytes: u64,
+    /// Bytes of rows held in memory.
+    pub hot_bytes: u64,
+    /// Bytes of sealed data on disk.
+    pub sealed_bytes: u64,
+    /// Number of sealed segments.
+    pub segments: u64,
+    /// All bytes of the data directory.
+    pub disk_bytes: u64,
+    /// Bytes free on its file system.
+    pub disk_free_bytes: u64,
+    /// Bytes it has in all.
+    pub disk_total_bytes: u64,
+    /// Resident memory of the process.
+    pub rss_bytes: u64,
+    /// Processor seconds used since start.
+    pub cpu_seconds: f64,
+    /// Start of the oldest stored item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_unix_nano: Option<Nanos>,
+    /// Retention, such as `30d` or `off`.
+    pub retention: String,
+    /// Where telemetry is accepted, such as `grpc` → `127.0.0.1:4317`.
+    pub endpoints: BTreeMap<String, String>,
+    /// Tabs with live data.
+    pub live_clients: u64,
+    /// Things a person should look at, in plain words.
+    pub warnings: Vec<String>,
+}

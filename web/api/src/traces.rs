@@ -1,0 +1,167 @@
+//! Traces.
+
+use crate::time::{Nanos, Range};
+use crate::topology::ServiceRef;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Attribute name to value. 64-bit integers are strings of the form `{"intValue":"…"}` only beyond 2^53; smaller ones
+/// are JSON numbers. Bytes are `{"bytesValue":"base64"}`; NaN and infinities `{"doubleValue":"NaN"}`.
+pub type Attributes = BTreeMap<String, serde_json::Value>;
+
+/// Spans of one service in a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceSpans {
+    /// Which.
+    pub service: ServiceRef,
+    /// How many.
+    pub spans: u64,
+}
+
+/// One trace in a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TraceSummary {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// Service of the root span, or of the earliest span when the root is missing.
+    pub root_service: ServiceRef,
+    /// Name of that span.
+    pub root_name: String,
+    /// Whether the root span has been received.
+    pub root_received: bool,
+    /// Earliest start.
+    pub start_time_unix_nano: Nanos,
+    /// Earliest start to latest end.
+    pub duration_nanos: Nanos,
+    /// Number of spans.
+    pub span_count: u64,
+    /// Of them failed.
+    pub error_count: u64,
+    /// Most spans first.
+    pub services: Vec<ServiceSpans>,
+    /// The newest span that matched the search, 16 hexadecimal digits.
+    pub matched_span_id: String,
+}
+
+/// `GET /traces`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TraceList {
+    /// What was asked for.
+    pub range: Range,
+    /// Newest first.
+    pub traces: Vec<TraceSummary>,
+    /// Pass as `cursor` for the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// Why something is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpanEvent {
+    /// When.
+    pub time_unix_nano: Nanos,
+    /// Event name.
+    pub name: String,
+    /// Its attributes.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub attributes: Attributes,
+}
+
+/// A span another span points at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpanLink {
+    /// Its trace.
+    pub trace_id: String,
+    /// Its id.
+    pub span_id: String,
+    /// Attributes of the link.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub attributes: Attributes,
+}
+
+/// One span.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Span {
+    /// 16 hexadecimal digits.
+    pub span_id: String,
+    /// Absent for a root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<String>,
+    /// Span name.
+    pub name: String,
+    /// `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`.
+    pub kind: String,
+    /// When it began.
+    pub start_time_unix_nano: Nanos,
+    /// How long it took.
+    pub duration_nanos: Nanos,
+    /// `unset`, `ok`, `error`.
+    pub status_code: String,
+    /// Text with the status.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status_message: String,
+    /// Index into [`Trace::services`].
+    pub service: u32,
+    /// Index into [`Trace::resources`].
+    pub resource: u32,
+    /// Span attributes.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub attributes: Attributes,
+    /// Scope name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope_name: String,
+    /// Scope version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope_version: String,
+    /// By time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<SpanEvent>,
+    /// Links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<SpanLink>,
+    /// W3C trace state.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace_state: String,
+    /// OTLP flags.
+    pub flags: u32,
+    /// Dropped by the sender or over a limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_attributes_count: u32,
+    /// Dropped by the sender or over a limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_events_count: u32,
+    /// Dropped by the sender or over a limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_links_count: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// `GET /traces/{trace_id}`. 404 when no span of it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Trace {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// By start time, then span id; no duplicates.
+    pub spans: Vec<Span>,
+    /// Services of the spans.
+    pub services: Vec<ServiceRef>,
+    /// Attributes of the resources of the spans.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub resources: Vec<Attributes>,
+    /// Why something is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
