@@ -104,12 +104,15 @@ impl Context {
             let value = context.strings.find(key).and_then(|key| context.resource_attributes.get(row, key));
             value.map(|value| value.to_text(&context.strings)).unwrap_or_default()
         };
-        let first = |context: &Context, keys: &[&str]| keys.iter().map(|key| text(context, key)).find(|text| !text.is_empty()).unwrap_or_default();
+        let first = |context: &Context, keys: &[&str]| {
+            keys.iter().map(|key| text(context, key)).find(|text| !text.is_empty()).unwrap_or_default()
+        };
         let host_name = text(self, "host.name");
         let pid = text(self, "process.pid");
         let mut instance = first(self, &["service.instance.id", "k8s.pod.uid"]);
         if instance.is_empty() {
-            instance = if host_name.is_empty() || pid.is_empty() { host_name.clone() } else { format!("{host_name}:{pid}") };
+            instance =
+                if host_name.is_empty() || pid.is_empty() { host_name.clone() } else { format!("{host_name}:{pid}") };
         }
         let mut service_name = text(self, "service.name");
         if service_name.is_empty() {

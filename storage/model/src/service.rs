@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for (namespace, name, environment) in [("shop", "cart", "prod"), ("", "cart", ""), ("a/b", "c@d", "100%"), ("", "x/y", "e"), ("%2F", "%40", "")] {
+        for (namespace, name, environment) in
+            [("shop", "cart", "prod"), ("", "cart", ""), ("a/b", "c@d", "100%"), ("", "x/y", "e"), ("%2F", "%40", "")]
+        {
             let key = ServiceKey { namespace: namespace.into(), name: name.into(), environment: environment.into() };
             assert_eq!(ServiceKey::parse(&key.to_string()), key, "{key}");
         }

@@ -31,7 +31,8 @@ pub struct Strings {
 
 impl Default for Strings {
     fn default() -> Self {
-        let mut strings = Strings { text: String::new(), ends: Vec::new(), table: HashTable::new(), hasher: FixedState::default() };
+        let mut strings =
+            Strings { text: String::new(), ends: Vec::new(), table: HashTable::new(), hasher: FixedState::default() };
         strings.intern("");
         strings
     }

@@ -114,10 +114,18 @@ pub trait Store: Send + Sync {
     fn count_refused(&self, signal: Signal, reason: &str, items: u64);
 
     /// Services seen in the range, busiest first; from rollups.
-    fn services(&self, plan: &plan::Services, control: &Control) -> Result<Answer<Vec<answer::ServiceSummary>>, QueryError>;
+    fn services(
+        &self,
+        plan: &plan::Services,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::ServiceSummary>>, QueryError>;
 
     /// One service, instrumented or inferred; `None` if unknown in the range.
-    fn service(&self, plan: &plan::Service, control: &Control) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError>;
+    fn service(
+        &self,
+        plan: &plan::Service,
+        control: &Control,
+    ) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError>;
 
     /// Who calls whom in the range; from rollups.
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
@@ -132,10 +140,18 @@ pub trait Store: Send + Sync {
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError>;
 
     /// Log records that match, counted by time and severity.
-    fn log_histogram(&self, plan: &plan::LogHistogram, control: &Control) -> Result<Answer<answer::LogHistogram>, QueryError>;
+    fn log_histogram(
+        &self,
+        plan: &plan::LogHistogram,
+        control: &Control,
+    ) -> Result<Answer<answer::LogHistogram>, QueryError>;
 
     /// Metrics seen in the range, by name.
-    fn metric_names(&self, plan: &plan::MetricNames, control: &Control) -> Result<Answer<Vec<answer::MetricName>>, QueryError>;
+    fn metric_names(
+        &self,
+        plan: &plan::MetricNames,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::MetricName>>, QueryError>;
 
     /// One metric over time.
     fn metric(&self, plan: &plan::Metric, control: &Control) -> Result<Answer<Vec<answer::MetricSeries>>, QueryError>;

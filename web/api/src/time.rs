@@ -46,7 +46,9 @@ impl<'de> Deserialize<'de> for Nanos {
             }
 
             fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Nanos, E> {
-                i64::try_from(value).map(Nanos).map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(value), &self))
+                i64::try_from(value)
+                    .map(Nanos)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(value), &self))
             }
         }
         deserializer.deserialize_any(Visitor)
