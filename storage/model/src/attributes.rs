@@ -1,6 +1,10 @@
 //! Attributes as a ragged column.
 
 use crate::strings::{Strings, Sym};
+use hashbrown::HashMap;
+
+/// Up to here, comparing each key with those after it beats a hash table.
+const SHORT_ROW: usize = 32;
 
 /// One attribute value (OTLP `AnyValue`), small enough to copy. Text lies in the batch's [`Strings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,9 +97,15 @@ impl Attributes {
     /// Closes the row and returns how many pairs were dropped because a later pair had the same key (OTLP forbids
     /// that to senders and leaves receivers free; the last one wins here).
     pub fn end_row(&mut self) -> u32 {
-        let start = self.ends.last().copied().unwrap_or(0) as usize;
-        let mut dropped = 0;
-        let mut at = start;
+        let start = self.closed();
+        let dropped =
+            if self.keys.len() - start <= SHORT_ROW { self.dedup_short(start) } else { self.dedup_long(start) };
+        self.ends.push(self.keys.len() as u32);
+        dropped
+    }
+
+    fn dedup_short(&mut self, start: usize) -> u32 {
+        let (mut dropped, mut at) = (0, start);
         while at < self.keys.len() {
             if self.keys[at + 1..].contains(&self.keys[at]) {
                 self.keys.remove(at);
@@ -105,13 +115,45 @@ impl Attributes {
                 at += 1;
             }
         }
-        self.ends.push(self.keys.len() as u32);
         dropped
+    }
+
+    /// Linear, so that a hostile row of many keys costs what it weighs.
+    fn dedup_long(&mut self, start: usize) -> u32 {
+        let last: HashMap<Sym, usize> = (start..self.keys.len()).map(|at| (self.keys[at], at)).collect();
+        let mut kept = start;
+        for at in start..self.keys.len() {
+            if last[&self.keys[at]] == at {
+                self.keys[kept] = self.keys[at];
+                self.values[kept] = self.values[at];
+                kept += 1;
+            }
+        }
+        let dropped = self.keys.len() - kept;
+        self.keys.truncate(kept);
+        self.values.truncate(kept);
+        dropped as u32
+    }
+
+    /// The pairs of the row being built, in the sender's order, duplicates included.
+    pub fn pending(&self) -> impl ExactSizeIterator<Item = (Sym, Value)> + '_ {
+        let start = self.closed();
+        self.keys[start..].iter().copied().zip(self.values[start..].iter().copied())
+    }
+
+    /// Takes back all rows from `rows` on, and the row being built.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.abandon_row();
+    }
+
+    fn closed(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0) as usize
     }
 
     /// Takes back the pairs of the row being built, when its item turns out to be invalid.
     pub fn abandon_row(&mut self) {
-        let start = self.ends.last().copied().unwrap_or(0) as usize;
+        let start = self.closed();
         self.keys.truncate(start);
         self.values.truncate(start);
     }
@@ -167,6 +209,31 @@ mod tests {
         assert_eq!(attributes.row(0).collect::<Vec<_>>(), [(b, Value::Bool(true)), (a, Value::Int(2))]);
         assert_eq!(attributes.row(1).len(), 0);
         assert_eq!(attributes.get(0, a), Some(Value::Int(2)));
+    }
+
+    #[test]
+    fn long_rows_keep_the_last_of_equal_keys_too() {
+        let mut strings = Strings::default();
+        let keys: Vec<Sym> = (0..50).map(|key| strings.intern(&key.to_string())).collect();
+        let mut attributes = Attributes::default();
+        for round in 0..3 {
+            keys.iter().for_each(|&key| attributes.push(key, Value::Int(round)));
+        }
+        assert_eq!(attributes.pending().len(), 150);
+        assert_eq!(attributes.end_row(), 100);
+        assert!(attributes.row(0).eq(keys.iter().map(|&key| (key, Value::Int(2)))));
+    }
+
+    #[test]
+    fn truncate_takes_rows_back() {
+        let mut attributes = Attributes::default();
+        for row in 0..3 {
+            attributes.push(Sym(1), Value::Int(row));
+            attributes.end_row();
+        }
+        attributes.push(Sym(2), Value::Empty);
+        attributes.truncate(1);
+        assert_eq!((attributes.len(), attributes.pairs()), (1, 1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dictionary of the strings of one batch.
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -26,13 +26,13 @@ pub struct Strings {
     text: String,
     ends: Vec<u32>,
     table: HashTable<u32>,
-    hasher: FixedState,
+    hasher: RandomState,
 }
 
 impl Default for Strings {
     fn default() -> Self {
         let mut strings =
-            Strings { text: String::new(), ends: Vec::new(), table: HashTable::new(), hasher: FixedState::default() };
+            Strings { text: String::new(), ends: Vec::new(), table: HashTable::new(), hasher: RandomState::default() };
         strings.intern("");
         strings
     }
