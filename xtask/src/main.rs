@@ -1,1 +1,86 @@
-fn main() {}
+//! Chores of a developer: `cargo xtask <chore>`.
+
+mod browser;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Chores of a developer on Orrery.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every test of the project, the browser's too (installs Chromium from Debian where it may).
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+        /// Leave the browser tests out.
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// What CI checks besides tests: format, lints, documentation.
+    Check,
+    /// Rewrite what tests compare with: the OpenAPI document and inline snapshots.
+    Bless,
+}
+
+fn main() -> ExitCode {
+    match chore(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(chore: Chore) -> Result<()> {
+    match chore {
+        Chore::Test { filter, no_browser } => test(filter.as_deref(), no_browser),
+        Chore::Check => check(),
+        Chore::Bless => {
+            run::step("bless", run::cargo(&["test", "--release", "--workspace"]).args(NATIVE).env("UPDATE_EXPECT", "1"))
+        }
+    }
+}
+
+/// The dashboard is wasm only: its DOM code does not build natively.
+const NATIVE: [&str; 2] = ["--exclude", "orrery-ui"];
+
+fn test(filter: Option<&str>, no_browser: bool) -> Result<()> {
+    if !no_browser {
+        browser::ensure()?;
+    }
+    // One build of everything first: the product and browser tests run the binaries.
+    run::step("build", run::cargo(&["build", "--release", "--workspace", "--all-targets"]).args(NATIVE))?;
+    let mut tests = run::cargo(&["test", "--release", "--workspace"]);
+    tests.args(NATIVE);
+    if no_browser {
+        tests.args(["--exclude", "orrery-e2e"]);
+    }
+    tests.args(filter);
+    run::step("test", &mut tests)
+}
+
+fn check() -> Result<()> {
+    run::step("format", &mut run::cargo(&["fmt", "--all", "--check"]))?;
+    let mut clippy = run::cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
+    run::step("lints", clippy.args(NATIVE).args(["--", "-D", "warnings"]))?;
+    let mut doc = run::cargo(&["doc", "--release", "--workspace", "--no-deps"]);
+    run::step("documentation", doc.args(NATIVE).env("RUSTDOCFLAGS", "-D warnings"))?;
+    if run::exists("cargo-deny") {
+        return run::step(
+            "licences and advisories",
+            &mut run::cargo(&["deny", "check", "licenses", "bans", "sources"]),
+        );
+    }
+    eprintln!("xtask: cargo-deny is not installed; `cargo install cargo-deny` checks licences too");
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Running commands.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// `cargo` with these arguments, in the workspace root, by the cargo that runs us.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(args).current_dir(root());
+    command
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Runs a command to its end, naming it before and its duration after.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub(crate) fn step(name: &str, command: &mut Command) -> Result<()> {
+    eprintln!("── {name}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    let seconds = started.elapsed().as_secs();
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    eprintln!("── {name}: {seconds} s");
+    Ok(())
+}
+
+/// Whether a program of this name is on the PATH.
+pub(crate) fn exists(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
