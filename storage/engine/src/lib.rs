@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The engine: keeps telemetry and answers questions about it.
+
+pub mod rollup;

@@ -1,0 +1,17 @@
+//! Rollups: what overview, services, topology and alerts read, made once from every span as it arrives.
+//!
+//! An [`Observer`] watches spans in arrival order and turns them into additive rows ([`RollupRows`]) per 10 s bucket:
+//! rate, errors and latency per operation and per instance, edges of the service map, groups of errors. Rows may be
+//! negative: they correct what an earlier row said, so the sum is right whenever the last span arrived. A
+//! [`RollupStore`] keeps the rows of sealed slices in a DuckDB file and answers from them and from the live rows.
+//!
+//! Neither the observer nor the rows know an engine: another one can hold identical rows.
+
+pub mod latency;
+pub mod observer;
+pub mod rows;
+pub mod store;
+
+pub use observer::{Observer, ObserverConfig, ObserverCounters};
+pub use rows::RollupRows;
+pub use store::{RollupError, RollupStore};
