@@ -48,4 +48,7 @@ pub struct SignalHealth {
     pub refused: BTreeMap<String, u64>,
     /// Accepted but lost by us, or removed by retention, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Parts of accepted items that were not stored as sent, by reason.
+    #[serde(default)]
+    pub trimmed: BTreeMap<String, u64>,
 }

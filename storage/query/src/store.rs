@@ -113,6 +113,10 @@ pub trait Store: Send + Sync {
     /// Counts items or requests' items that were refused and may be sent again. Kept across restarts.
     fn count_refused(&self, signal: Signal, reason: &str, items: u64);
 
+    /// Counts parts of accepted items that were not stored as sent: attributes over a limit, ends of long texts, links
+    /// without ids. The items themselves are kept. Kept across restarts.
+    fn count_trimmed(&self, signal: Signal, reason: &str, parts: u64);
+
     /// Services seen in the range, busiest first; from rollups.
     fn services(
         &self,

@@ -22,6 +22,9 @@ pub struct SignalCounters {
     pub refused: BTreeMap<String, u64>,
     /// Lost by us or removed by retention, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Parts of accepted items that were not stored as sent (surplus attributes, ends of long texts), by reason.
+    #[serde(default)]
+    pub trimmed: BTreeMap<String, u64>,
 }
 
 /// `GET /self`.
