@@ -1,1 +1,135 @@
-//! Placeholder.
+//! Builds the dashboard: Rust to wasm, wasm to a set of hashed, compressed files that the server embeds.
+//!
+//! The server's build script is one line, [`build_script`]; `cargo run -p orrery-bundle --example dist -- <dir>` writes
+//! the same files to a folder. Nothing is fetched, no Node, no trunk; the only thing looked for on `PATH` is an
+//! optional `wasm-opt`.
+//!
+//! ```text
+//! wasm target there? → nested cargo → wasm-bindgen → [wasm-opt] → hash names → shell page → brotli, gzip → manifest.rs
+//!      (target)        (compile)       (bindgen)                   (assets, shell)           (compress)   (manifest)
+//! ```
+//!
+//! | Variable | Effect |
+//! |---|---|
+//! | `ORRERY_SKIP_UI=1` | no dashboard: one page that says so |
+//! | `ORRERY_UI_DIST=1` | for shipping: brotli 11 instead of 9 |
+//! | `ORRERY_UI_PROFILE=release` | another cargo profile for the wasm than `wasm` (faster to build, larger) |
+
+mod assets;
+mod bindgen;
+mod compile;
+mod compress;
+mod manifest;
+mod progress;
+mod shell;
+mod target;
+
+use anyhow::{Context, Result};
+use progress::say;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use assets::File;
+
+/// Largest dashboard we ship, in bytes of brotli: what a first visit costs before anything is usable.
+pub const WASM_BUDGET_BYTES: usize = 450 * 1024;
+
+/// What to build and where.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Root of the workspace.
+    pub workspace: PathBuf,
+    /// Cargo's target directory; the wasm goes into its `wasm-ui`, a lock of its own.
+    pub target_dir: PathBuf,
+    /// Cargo profile of the wasm.
+    pub profile: String,
+    /// Brotli quality, 0 to 11.
+    pub brotli_quality: u32,
+}
+
+impl Config {
+    /// For this workspace, after the environment.
+    ///
+    /// `out_dir`: any folder below cargo's target directory.
+    pub fn from_env(out_dir: &Path) -> Config {
+        let flag = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
+        Config {
+            workspace: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+            target_dir: target_dir(out_dir),
+            profile: std::env::var("ORRERY_UI_PROFILE").unwrap_or_else(|_| "wasm".to_owned()),
+            brotli_quality: if flag("ORRERY_UI_DIST") { 11 } else { 9 },
+        }
+    }
+}
+
+/// All of a build script: builds the dashboard, writes `$OUT_DIR/manifest.rs`, tells cargo what to watch.
+///
+/// `manifest.rs` holds `pub struct File` and `pub static FILES: &[File]`; `include!` it in a module of its own.
+/// When the dashboard cannot be built, the build stops with what to do about it.
+pub fn build_script() {
+    for variable in ["ORRERY_SKIP_UI", "ORRERY_UI_DIST", "ORRERY_UI_PROFILE"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
+    let config = Config::from_env(&out_dir);
+    for path in watched(&config.workspace) {
+        println!("cargo:rerun-if-changed={}", path.display());
+    }
+    if let Err(error) = run(&config, &out_dir) {
+        // `cargo::error` is shown without the wall of text around a panic.
+        for line in format!("the dashboard was not built: {error:#}").lines() {
+            println!("cargo::error={line}");
+        }
+        println!("cargo::error=(ORRERY_SKIP_UI=1 builds the server without it)");
+        std::process::exit(1);
+    }
+}
+
+fn run(config: &Config, out_dir: &Path) -> Result<()> {
+    let files = match std::env::var("ORRERY_SKIP_UI") {
+        Ok(value) if !value.is_empty() && value != "0" => vec![shell::not_built()],
+        _ => build(config)?,
+    };
+    manifest::write(&files, out_dir)
+}
+
+/// Builds the dashboard: every file it consists of, with [`File::path`]s as a browser asks for them; the page itself is
+/// `/index.html`.
+///
+/// # Errors
+/// No wasm target and none could be had, the dashboard does not compile, a file is missing: shown to a person.
+pub fn build(config: &Config) -> Result<Vec<File>> {
+    let started = Instant::now();
+    target::ensure(config)?;
+    let wasm = compile::compile(config)?;
+    let code = bindgen::bindgen(&wasm, config).context("wasm-bindgen")?;
+    let ui = config.workspace.join("web/ui");
+    let mut files = assets::collect(&ui, code)?;
+    files.push(shell::page(&ui, &files)?);
+    compress::all(&mut files, config.brotli_quality);
+    report(&files, started);
+    Ok(files)
+}
+
+fn report(files: &[File], started: Instant) {
+    let Some(wasm) = files.iter().find(|file| file.path.ends_with(".wasm")) else { return };
+    let size = wasm.brotli.as_ref().map_or(wasm.bytes.len(), Vec::len);
+    say("Dashboard", &format!("ready: {} KiB of wasm over the wire, {:.1} s", size / 1024, started.elapsed().as_secs_f64()));
+    if size > WASM_BUDGET_BYTES {
+        println!("cargo:warning=the dashboard's wasm is {} KiB brotli, over its budget of {} KiB", size / 1024, WASM_BUDGET_BYTES / 1024);
+    }
+}
+
+/// What the dashboard is made of.
+fn watched(workspace: &Path) -> Vec<PathBuf> {
+    ["web/ui", "web/chart", "web/api", "Cargo.toml", "Cargo.lock"].iter().map(|path| workspace.join(path)).collect()
+}
+
+/// Cargo marks its target directory with a `CACHEDIR.TAG`.
+fn target_dir(out_dir: &Path) -> PathBuf {
+    let tagged = out_dir.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    tagged.unwrap_or(out_dir).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests;

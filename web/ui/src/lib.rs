@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The dashboard.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen::prelude::wasm_bindgen(start)]
+pub fn start() {}
