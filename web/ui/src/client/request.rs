@@ -1,0 +1,75 @@
+//! One request.
+
+use crate::words::{say, t};
+use leptos::prelude::window;
+use orrery_api::Problem;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, AbortSignal, RequestInit, Response};
+
+/// Why a request got no answer, for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    /// HTTP status; 0 when the server was not reached.
+    pub(crate) status: u16,
+    /// Plain words.
+    pub(crate) detail: String,
+    /// For the server's log.
+    pub(crate) request_id: String,
+}
+
+/// A request under way; dropping it cancels it.
+pub(crate) struct Flight(AbortController);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Milliseconds of a clock that only goes forward.
+pub(crate) fn clock() -> f64 {
+    window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
+}
+
+/// Starts a request. `done` is not called once the flight is dropped.
+pub(crate) fn get<T: DeserializeOwned + 'static>(url: &str, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
+    let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
+    let (signal, url) = (controller.signal(), url.to_owned());
+    spawn_local(async move {
+        let answer = once(&url, Some(&signal)).await;
+        if !signal.aborted() {
+            done(answer);
+        }
+    });
+    Flight(controller)
+}
+
+/// Makes a request.
+pub(crate) async fn once<T: DeserializeOwned>(url: &str, signal: Option<&AbortSignal>) -> Result<T, Failure> {
+    let init = RequestInit::new();
+    init.set_signal(signal);
+    let response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
+    let response: Response = response.unchecked_into();
+    let text = JsFuture::from(response.text().map_err(|_| unreachable_server())?).await.map_err(|_| unreachable_server())?;
+    let text = text.as_string().unwrap_or_default();
+    if !response.ok() {
+        return Err(problem(response.status(), &text));
+    }
+    serde_json::from_str(&text).map_err(|error| Failure { status: response.status(), detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), request_id: String::new() })
+}
+
+fn unreachable_server() -> Failure {
+    Failure { status: 0, detail: t(say::SERVER_UNREACHABLE).to_owned(), request_id: String::new() }
+}
+
+fn problem(status: u16, text: &str) -> Failure {
+    match serde_json::from_str::<Problem>(text) {
+        Ok(problem) => {
+            let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
+            Failure { status, detail, request_id: problem.request_id }
+        }
+        Err(_) => Failure { status, detail: format!("HTTP {status}"), request_id: String::new() },
+    }
+}

@@ -1,0 +1,15 @@
+//! What pages are made of.
+
+pub(crate) mod attributes;
+pub(crate) mod chart;
+pub(crate) mod copy;
+pub(crate) mod drawer;
+pub(crate) mod figure;
+pub(crate) mod filter;
+pub(crate) mod icon;
+pub(crate) mod palette;
+pub(crate) mod panel;
+pub(crate) mod popover;
+pub(crate) mod state;
+pub(crate) mod table;
+pub(crate) mod time_picker;
