@@ -5,6 +5,7 @@
 //!
 //! * [`tokens`]: the colour table; [`tokens::css`] is the theme sheet.
 //! * [`chart`]: [`ChartSpec`] → [`Plot`] → draw; [`Sparkline`]; [`Histogram`].
+//! * [`topology`]: graph → stable layered [`topology::Layout`]; [`map`] draws it, its traffic, hits, zoom.
 //!
 //! ```
 //! use orrery_chart::{ChartSpec, Plot, Series, Surface, SvgSurface, Unit, draw_cursor};
@@ -29,11 +30,13 @@
 
 pub mod backend;
 pub mod chart;
+pub mod map;
 mod spread;
 pub mod surface;
 pub mod svg;
 pub mod ticks;
 pub mod tokens;
+pub mod topology;
 mod unit;
 
 pub use backend::{Pen, SurfaceBackend};

@@ -105,7 +105,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         for tick in &self.plot.time_ticks {
             let x = crisp(self.plot.x(tick.at));
             self.path(&[(x, bottom), (x, bottom + 4.0)], Stroke::new(Token::Line2, 1.0))?;
-            if x < area.left + 12.0 || x > area.right - 8.0 {
+            if x < 18.0 || x > area.right - 4.0 {
                 continue;
             }
             let style = axis_style().align(Align::Center);
@@ -119,9 +119,9 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         let (area, step) = (&self.plot.area, series::bar_step(self.spec));
         for bar in series::stack(self.spec) {
             let (x0, x1) = (self.plot.x(bar.at), self.plot.x(bar.at.saturating_add(step)));
-            // A pixel of air between bars, as long as bars are wide enough to afford it.
-            let air = if x1 - x0 >= 4.0 { 1.0 } else { 0.0 };
-            let (x0, x1) = (x0.max(area.left), (x1 - air).min(area.right));
+            // Whole pixels, or neighbours would blend into stripes; air between bars that can afford it.
+            let air = if x1 - x0 >= 5.0 { 1.0 } else { 0.0 };
+            let (x0, x1) = (x0.max(area.left).round(), x1.min(area.right).round().max(x0.round() + 1.0) - air);
             if x1 <= x0 {
                 continue;
             }

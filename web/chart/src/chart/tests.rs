@@ -29,6 +29,7 @@ fn a_gap_breaks_the_line_and_a_lone_value_is_a_dot() {
         <text x="34" y="12.5" text-anchor="end" font-size="11" font-weight="500" fill="var(--text-3)">50 ms</text>
         <path d="M42 70.5L230 70.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
         <path d="M42.5 70.5L42.5 74.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
+        <text x="42.5" y="86.5" text-anchor="middle" font-size="11" font-weight="500" fill="var(--text-2)">01-01</text>
         <path d="M230.5 70.5L230.5 74.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
         <path d="M42 57.6L73.4 45.3" fill="none" stroke="var(--series-1)" stroke-width="1.5"/>
         <path d="M137.8 20.4C137.8 21.3 137 22.1 136 22.1C135 22.1 134.3 21.3 134.3 20.4C134.3 19.4 135 18.6 136 18.6C137 18.6 137.8 19.4 137.8 20.4Z" fill="var(--series-1)"/>
@@ -52,6 +53,7 @@ fn bars_stack_and_small_counts_stay_visible() {
         <text x="18" y="12.5" text-anchor="end" font-size="11" font-weight="500" fill="var(--text-3)">2 k</text>
         <path d="M26 60.5L190 60.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
         <path d="M26.5 60.5L26.5 64.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
+        <text x="26.5" y="76.5" text-anchor="middle" font-size="11" font-weight="500" fill="var(--text-2)">01-01</text>
         <path d="M190.5 60.5L190.5 64.5" fill="none" stroke="var(--line-2)" stroke-width="1"/>
         <path d="M26 59L107 59L107 60L26 60Z" fill="var(--err)" fill-opacity="0.85"/>
         <path d="M26 34L107 34L107 60L26 60Z" fill="var(--series-1)" fill-opacity="0.75"/>

@@ -1,0 +1,125 @@
+use super::*;
+use crate::{
+    svg::SvgSurface,
+    topology::{EdgeSpec, Graph, NodeSpec, layout},
+};
+use expect_test::expect;
+
+pub(super) fn shop() -> (Layout, Vec<NodeView>, Vec<EdgeView>) {
+    let named = [
+        ("web", Kind::Client, Status::Ok),
+        ("checkout", Kind::Service, Status::Err),
+        ("db", Kind::Database, Status::Unknown),
+    ];
+    let nodes = named.iter().map(|(id, kind, _)| NodeSpec {
+        id: (*id).into(),
+        kind: *kind,
+        width: NODE_WIDTH,
+        height: NODE_HEIGHT,
+    });
+    let graph = Graph { nodes: nodes.collect(), edges: vec![EdgeSpec { from: 0, to: 1 }, EdgeSpec { from: 1, to: 2 }] };
+    let flow = Flow { rate: 20.0, error_ratio: 0.1, p95_nanos: Some(41e6) };
+    let views = named.iter().map(|(id, kind, status)| NodeView {
+        label: (*id).into(),
+        kind: *kind,
+        status: *status,
+        flow: (*status != Status::Unknown).then_some(flow),
+    });
+    let edges = vec![
+        EdgeView { flow, is_async: false },
+        EdgeView { flow: Flow { rate: 1.0, ..Flow::default() }, is_async: true },
+    ];
+    (layout(&graph, None), views.collect(), edges)
+}
+
+#[test]
+fn a_map_in_svg() {
+    let (layout, nodes, edges) = shop();
+    let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
+    let mut svg = SvgSurface::new(800.0, 90.0);
+    let v = Viewport::fit(&layout, svg.size(), 16.0);
+    draw_map(&mut svg, &map, &v, &Focus::default());
+    expect![[r#"
+        <svg xmlns="http://www.w3.org/2000/svg" width="800" height="90" viewBox="0 0 800 90" role="img" class="chart" font-family="var(--font-ui,Pretendard Variable,Pretendard,Inter,system-ui,sans-serif)" font-variant-numeric="tabular-nums" stroke-linejoin="round">
+        <title>map</title>
+        <path d="M487.4 45L487.4 45C533.4 45 533.4 45 572.4 45" fill="none" stroke="var(--errors-0)" stroke-width="1.6" stroke-dasharray="6 3"/>
+        <path d="M579.4 45L572.4 48.5L572.4 41.5Z" fill="var(--errors-0)"/>
+        <path d="M220.6 45L220.6 45C266.6 45 266.6 45 303.5 45" fill="none" stroke="var(--errors-4)" stroke-width="3.2"/>
+        <path d="M312.6 45L303.5 49.9L303.5 40.1Z" fill="var(--errors-4)"/>
+        <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="var(--bg-0)"/>
+        <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="var(--bg-1)"/>
+        <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="none" stroke="var(--line-2)" stroke-width="1"/>
+        <path d="M61.2 38.5L74.1 38.5C75.1 38.5 75.8 39.3 75.8 40.3L75.8 47.2C75.8 48.1 75.1 48.9 74.1 48.9L61.2 48.9C60.2 48.9 59.5 48.1 59.5 47.2L59.5 40.3C59.5 39.3 60.2 38.5 61.2 38.5Z" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M63.8 52.3L71.5 52.3" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M67.7 48.9L67.7 52.3" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M203.1 36.4C203.1 38.5 201.4 40.1 199.3 40.1C197.2 40.1 195.6 38.5 195.6 36.4C195.6 34.3 197.2 32.6 199.3 32.6C201.4 32.6 203.1 34.3 203.1 36.4Z" fill="var(--ok)"/>
+        <text x="84.9" y="41.3" font-size="13.8" font-weight="600" fill="var(--text-1)">web</text>
+        <text x="84.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">20 /s</text>
+        <text x="124.4" y="58.9" font-size="11.5" font-weight="500" fill="var(--ok)">10 %</text>
+        <text x="163.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">41 ms</text>
+        <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--bg-0)"/>
+        <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--bg-1)"/>
+        <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--err)" fill-opacity="0.10"/>
+        <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="none" stroke="var(--err)" stroke-width="1.3"/>
+        <path d="M331 36.5L338.4 40.8L338.4 49.2L331 53.5L323.6 49.2L323.6 40.8Z" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M323.6 40.8L331 45L338.4 40.8" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M331 45L331 53.5" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M474.2 31.1L479.4 36.4L474.2 41.6L468.9 36.4Z" fill="var(--err)"/>
+        <text x="348.2" y="41.3" font-size="13.8" font-weight="600" fill="var(--text-1)">checkout</text>
+        <text x="348.2" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">20 /s</text>
+        <text x="391.6" y="58.9" font-size="11.5" font-weight="500" fill="var(--err)">10 %</text>
+        <text x="434.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">41 ms</text>
+        <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="var(--bg-0)"/>
+        <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="var(--bg-1)"/>
+        <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="none" stroke="var(--line-2)" stroke-width="1"/>
+        <path d="M579.4 24.9C589.9 31.8 743.7 31.8 754.2 24.9" fill="none" stroke="var(--line-2)" stroke-width="1" stroke-opacity="0.80"/>
+        <path d="M604.5 39.7C604.5 41.2 601.5 42.4 597.8 42.4C594.1 42.4 591.1 41.2 591.1 39.7C591.1 38.1 594.1 36.9 597.8 36.9C601.5 36.9 604.5 38.1 604.5 39.7Z" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M591.1 45.2C591.8 48.8 603.8 48.8 604.5 45.2" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M591.1 50.7C591.8 54.3 603.8 54.3 604.5 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M591.1 39.7L591.1 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M604.5 39.7L604.5 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
+        <path d="M744.5 39.8C744.5 41.8 742.9 43.3 741 43.3C739 43.3 737.5 41.8 737.5 39.8C737.5 37.9 739 36.3 741 36.3C742.9 36.3 744.5 37.9 744.5 39.8Z" fill="none" stroke="var(--unknown)" stroke-width="1.7"/>
+        <text x="615.1" y="44.8" font-size="13.8" font-weight="600" fill="var(--text-1)">db</text>
+        <text x="615.1" y="61.8" font-size="11.5" font-weight="500" fill="var(--text-3)">no data</text>
+        <path d="M254.6 38L278.6 38C280.3 38 281.6 39.3 281.6 41L281.6 49C281.6 50.7 280.3 52 278.6 52L254.6 52C252.9 52 251.6 50.7 251.6 49L251.6 41C251.6 39.3 252.9 38 254.6 38Z" fill="var(--bg-0)" fill-opacity="0.86"/>
+        <text x="266.6" y="48.4" text-anchor="middle" font-size="9.5" font-weight="500" fill="var(--err)">10 %</text>
+        <path d="M524 38L542.8 38C544.4 38 545.8 39.3 545.8 41L545.8 49C545.8 50.7 544.4 52 542.8 52L524 52C522.4 52 521 50.7 521 49L521 41C521 39.3 522.4 38 524 38Z" fill="var(--bg-0)" fill-opacity="0.86"/>
+        <text x="533.4" y="48.4" text-anchor="middle" font-size="9.5" font-weight="500" fill="var(--text-2)">1 /s</text>
+        </svg>
+    "#]].assert_eq(&svg.finish("map", ""));
+}
+
+#[test]
+fn points_find_nodes_then_edges() {
+    let (layout, ..) = shop();
+    let v = Viewport::fit(&layout, (800.0, 400.0), 20.0);
+    assert_eq!(v.hit(&layout, v.to_screen(layout.nodes[1].center())), Some(Hit::Node(1)));
+    let on_edge = layout.edges[1].at(30.0).0;
+    assert_eq!(v.hit(&layout, v.to_screen(on_edge)), Some(Hit::Edge(1)));
+    assert_eq!(v.hit(&layout, (5.0, 5.0)), None);
+    // A node drawn 2 px high still takes a finger.
+    let far = Viewport { zoom: 0.08, ..v };
+    let (x, y) = far.to_screen(layout.nodes[0].center());
+    assert_eq!(far.hit(&layout, (x, y + 11.0)), Some(Hit::Node(0)));
+}
+
+#[test]
+fn zooming_keeps_the_point_under_the_pointer() {
+    let v = Viewport { x: 10.0, y: -40.0, zoom: 0.7 };
+    let p = (300.0, 200.0);
+    let world = v.to_world(p);
+    let after = v.zoom_at(p, 1.7).to_screen(world);
+    assert!((after.0 - p.0).abs() < 1e-9 && (after.1 - p.1).abs() < 1e-9);
+    assert_eq!(v.zoom_at(p, 1e9).zoom, Viewport::ZOOMS.1);
+    let panned = v.pan(20.0, 5.0).to_screen(world);
+    assert!((panned.0 - 320.0).abs() < 1e-9 && (panned.1 - 205.0).abs() < 1e-9);
+}
+
+#[test]
+fn selection_fades_what_is_unrelated() {
+    let (layout, nodes, edges) = shop();
+    let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
+    let focus = Focus { selected: Some(Hit::Node(0)), ..Focus::default() };
+    assert_eq!([0, 1, 2].map(|n| map.node_strength(n, &focus)), [1.0, 1.0, FADED]);
+    assert_eq!([0, 1].map(|e| map.edge_strength(e, &focus)), [1.0, FADED]);
+}
