@@ -7,6 +7,9 @@
 //!
 //! Neither the observer nor the rows know an engine: another one can hold identical rows.
 
+mod errors;
+mod facts;
+mod identity;
 pub mod latency;
 pub mod observer;
 pub mod rows;
