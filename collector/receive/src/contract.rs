@@ -1,0 +1,227 @@
+//! What clients are told: one table for both transports.
+//!
+//! Sources: OTLP specification 1.11 ("failures", "throttling"); the choice of codes where it leaves one is in the table.
+//! `429`, `502`, `503`, `504` and `UNAVAILABLE` make a client send again; everything else makes it drop the data.
+
+use crate::wire::{put_bytes, put_varint};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use orrery_model::{Encoding, Signal};
+use std::time::Duration;
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// The valid items are durable. `message` is empty when there is nothing to say.
+    Done { rejected: u64, message: String },
+    /// No OTLP request, or one that has made us panic before.
+    Undecodable(String),
+    /// Content type or encoding.
+    Unsupported(String),
+    /// Over a limit, before or after decompression.
+    TooBig(String),
+    /// No such path or service.
+    NotFound,
+    /// Not `POST`.
+    Method,
+    /// No token, or an unknown one.
+    Unauthenticated,
+    /// The token does not allow it.
+    Forbidden,
+    /// This sender has sent too much.
+    Quota(Duration),
+    /// Overload, full disk, starting, stopping, deadline, failure of ours.
+    Unavailable(Duration, &'static str),
+}
+
+/// gRPC status codes that we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    Ok = 0,
+    InvalidArgument = 3,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Unavailable = 14,
+    Unauthenticated = 16,
+}
+
+impl Outcome {
+    /// The table.
+    pub(crate) fn codes(&self) -> (StatusCode, Code) {
+        match self {
+            Outcome::Done { .. } => (StatusCode::OK, Code::Ok),
+            Outcome::Undecodable(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+            Outcome::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
+            Outcome::TooBig(_) => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
+            Outcome::NotFound => (StatusCode::NOT_FOUND, Code::Unimplemented),
+            Outcome::Method => (StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented),
+            Outcome::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+            Outcome::Forbidden => (StatusCode::FORBIDDEN, Code::PermissionDenied),
+            Outcome::Quota(_) => (StatusCode::TOO_MANY_REQUESTS, Code::Unavailable),
+            Outcome::Unavailable(..) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+        }
+    }
+
+    /// For people. Never empty for a failure.
+    fn message(&self) -> &str {
+        match self {
+            Outcome::Done { message, .. } => message,
+            Outcome::Undecodable(message) | Outcome::Unsupported(message) | Outcome::TooBig(message) => message,
+            Outcome::NotFound => "no such path: send to /v1/traces, /v1/logs or /v1/metrics",
+            Outcome::Method => "send with POST",
+            Outcome::Unauthenticated => "missing or unknown token",
+            Outcome::Forbidden => "the token does not allow this",
+            Outcome::Quota(_) => "over quota, send again later",
+            Outcome::Unavailable(_, message) => message,
+        }
+    }
+
+    /// Messages come from requests: bounded, so that the answer always fits a client's limit.
+    fn short_message(&self) -> &str {
+        const MAX: usize = 2048;
+        let message = self.message();
+        &message[..message.floor_char_boundary(MAX)]
+    }
+
+    /// When to send again, if that is the advice: 1 to 30 s.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Outcome::Quota(after) | Outcome::Unavailable(after, _) => {
+                Some((*after).clamp(Duration::from_secs(1), Duration::from_secs(30)))
+            }
+            _ => None,
+        }
+    }
+
+    /// `Export…ServiceResponse`: the three have the same shape. `partial_success` is unset unless there is something to say.
+    fn response_protobuf(rejected: u64, message: &str) -> Vec<u8> {
+        let (mut partial, mut response) = (Vec::new(), Vec::new());
+        put_varint(&mut partial, 1, rejected);
+        put_bytes(&mut partial, 2, message.as_bytes());
+        put_bytes(&mut response, 1, &partial);
+        response
+    }
+
+    fn response_json(rejected: u64, message: &str, signal: Signal) -> Vec<u8> {
+        if rejected == 0 && message.is_empty() {
+            return b"{}".to_vec();
+        }
+        let rejected_items = match signal {
+            Signal::Traces => "rejectedSpans",
+            Signal::Logs => "rejectedLogRecords",
+            Signal::Metrics => "rejectedDataPoints",
+        };
+        let partial = serde_json::json!({ rejected_items: rejected.to_string(), "errorMessage": message });
+        serde_json::json!({ "partialSuccess": partial }).to_string().into_bytes()
+    }
+
+    /// `google.rpc.Status`, with the detail that clients act on.
+    fn status_protobuf(&self) -> Vec<u8> {
+        let (mut detail, mut status) = (Vec::new(), Vec::new());
+        if let Some(after) = self.retry_after() {
+            put_bytes(&mut detail, 1, b"type.googleapis.com/google.rpc.RetryInfo");
+            put_bytes(&mut detail, 2, &retry_info(after));
+        } else if let Outcome::Undecodable(_) = self {
+            let (mut violation, mut request) = (Vec::new(), Vec::new());
+            put_bytes(&mut violation, 2, self.short_message().as_bytes());
+            put_bytes(&mut request, 1, &violation);
+            put_bytes(&mut detail, 1, b"type.googleapis.com/google.rpc.BadRequest");
+            put_bytes(&mut detail, 2, &request);
+        }
+        put_varint(&mut status, 1, self.codes().1 as u64);
+        put_bytes(&mut status, 2, self.short_message().as_bytes());
+        put_bytes(&mut status, 3, &detail);
+        status
+    }
+
+    fn status_json(&self) -> Vec<u8> {
+        let details = if let Some(after) = self.retry_after() {
+            let delay = format!("{}s", after.as_secs_f64());
+            serde_json::json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }])
+        } else if let Outcome::Undecodable(_) = self {
+            let violations = [serde_json::json!({ "description": self.short_message() })];
+            serde_json::json!([{ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations }])
+        } else {
+            serde_json::json!([])
+        };
+        let code = self.codes().1 as u8;
+        serde_json::json!({ "code": code, "message": self.short_message(), "details": details })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// Status, headers and body of an HTTP answer, in the request's encoding.
+    pub(crate) fn http(&self, encoding: Encoding, signal: Signal) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let body = match (self, encoding) {
+            (Outcome::Done { rejected, .. }, Encoding::Protobuf) => {
+                Self::response_protobuf(*rejected, self.short_message())
+            }
+            (Outcome::Done { rejected, .. }, Encoding::Json) => {
+                Self::response_json(*rejected, self.short_message(), signal)
+            }
+            (_, Encoding::Protobuf) => self.status_protobuf(),
+            (_, Encoding::Json) => self.status_json(),
+        };
+        let mut headers = HeaderMap::new();
+        let content_type = match encoding {
+            Encoding::Protobuf => "application/x-protobuf",
+            Encoding::Json => "application/json",
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(after) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
+        }
+        if let Outcome::Method = self {
+            headers.insert(http::header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+        }
+        (self.codes().0, headers, body)
+    }
+
+    /// Message (on success) and trailers of a gRPC answer.
+    pub(crate) fn grpc(&self) -> (Option<Vec<u8>>, HeaderMap) {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(self.codes().1 as u16));
+        if let Outcome::Done { rejected, .. } = self {
+            return (Some(Self::response_protobuf(*rejected, self.short_message())), trailers);
+        }
+        trailers.insert("grpc-message", percent_encode(self.short_message()));
+        trailers.insert("grpc-status-details-bin", base64(&self.status_protobuf()));
+        if let Some(after) = self.retry_after() {
+            // The Python SDK reads only this one.
+            let name = HeaderName::from_static("google.rpc.retryinfo-bin");
+            trailers.insert(name, base64(&retry_info(after)));
+        }
+        (None, trailers)
+    }
+}
+
+/// `google.rpc.RetryInfo`.
+fn retry_info(after: Duration) -> Vec<u8> {
+    let (mut duration, mut info) = (Vec::new(), Vec::new());
+    put_varint(&mut duration, 1, after.as_secs());
+    put_varint(&mut duration, 2, after.subsec_nanos().into());
+    put_bytes(&mut info, 1, &duration);
+    info
+}
+
+fn base64(bytes: &[u8]) -> HeaderValue {
+    let text = BASE64_STANDARD_NO_PAD.encode(bytes);
+    HeaderValue::try_from(text).expect("base64 is a valid header value")
+}
+
+/// gRPC over HTTP/2, "Percent-Encoded": everything but printable ASCII, and `%`.
+fn percent_encode(text: &str) -> HeaderValue {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => out.push(byte as char),
+            _ => _ = write!(out, "%{byte:02X}"),
+        }
+    }
+    HeaderValue::try_from(out).expect("printable ASCII is a valid header value")
+}
