@@ -13,6 +13,7 @@ use orrery_chart::{
     },
     tokens,
     topology::{EdgeSpec, Graph, Kind, Layout, NodeSpec, layout},
+    waterfall::{Minimap, SpanInput, SpanKind, Style, View, Waterfall, draw_minimap, draw_waterfall},
 };
 
 const SECOND: i64 = 1_000_000_000;
@@ -27,6 +28,7 @@ fn main() -> std::io::Result<()> {
     for theme in ["dark", "light"] {
         fs::write(out.join(format!("charts-{theme}.html")), page(theme, &charts()))?;
         fs::write(out.join(format!("map-{theme}.html")), page(theme, &maps()))?;
+        fs::write(out.join(format!("trace-{theme}.html")), page(theme, &traces()))?;
         fs::write(out.join(format!("large-{theme}.html")), page(theme, &large_maps()))?;
     }
     println!("{}", out.display());
@@ -418,4 +420,108 @@ fn large(n: usize) -> Shop {
     });
     let edges = graph.edges.iter().map(|e| EdgeView { flow: flow(e.to), is_async: false }).collect();
     Shop { nodes: nodes.collect(), edges, layout: layout(&graph, None), graph }
+}
+
+const TRACE_SERVICES: [&str; 7] =
+    ["web", "api-gateway", "orders", "payments", "inventory", "orders-db", "api.bank-of-example.com"];
+
+/// A checkout: (parent, service, name, kind, start ms, end ms, failed); parents by position from 1.
+fn checkout() -> Waterfall {
+    use SpanKind::*;
+    let rows: [(u64, u32, &str, SpanKind, f64, f64, bool); 14] = [
+        (0, 0, "POST /checkout", Client, 0.0, 1840.0, true),
+        (1, 1, "POST /api/checkout", Server, 22.0, 1822.0, true),
+        (2, 1, "verify token", Internal, 26.0, 41.0, false),
+        (2, 1, "POST orders", Client, 44.0, 1815.0, true),
+        (4, 2, "createOrder", Server, 52.0, 1806.0, true),
+        (5, 2, "SELECT orders", Client, 60.0, 84.0, false),
+        (5, 2, "reserve", Client, 90.0, 240.0, false),
+        (7, 4, "POST /reserve", Server, 96.0, 233.0, false),
+        (5, 2, "POST payments", Client, 610.0, 1420.0, true),
+        (9, 3, "charge", Server, 622.0, 1409.0, true),
+        (10, 3, "POST api.bank-of-example.com", Client, 650.0, 1380.0, true),
+        (5, 2, "retry charge", Internal, 1424.0, 1700.0, false),
+        (5, 2, "INSERT orders", Client, 1710.0, 1790.0, false),
+        (5, 2, "publish OrderPlaced 주문 완료", Producer, 1792.0, 1799.0, false),
+    ];
+    let mut names: Vec<String> = rows.iter().map(|r| r.2.to_owned()).collect();
+    let mut spans: Vec<SpanInput> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, r)| SpanInput {
+            id: i as u64 + 1,
+            parent: r.0,
+            start: START + (r.4 * 1e6) as i64,
+            duration: ((r.5 - r.4) * 1e6) as i64,
+            service: r.1,
+            name: i as u32,
+            error: r.6,
+            kind: r.3,
+        })
+        .collect();
+    names.push("SELECT stock".into());
+    for i in 0..212i64 {
+        spans.push(SpanInput {
+            id: 1_000 + i as u64,
+            parent: 5,
+            start: START + (250 * 1_000_000) + i * 1_600_000,
+            duration: 900_000 + (i % 7) * 90_000,
+            service: 2,
+            name: names.len() as u32 - 1,
+            error: i == 120,
+            kind: Client,
+        });
+    }
+    Waterfall::new(spans, names, TRACE_SERVICES.map(str::to_owned).to_vec())
+}
+
+fn traces() -> String {
+    let waterfall = checkout();
+    let style = Style {
+        services: (0..TRACE_SERVICES.len()).map(|i| Token::series(i).into()).collect(),
+        hovered: Some(6),
+        selected: Some(9),
+        critical_path: true,
+        ..Style::default()
+    };
+    let mut html = trace(&waterfall, &style, 1376.0, 400.0, |v| v);
+    html += &trace(&waterfall, &style, 660.0, 400.0, |v| v);
+    html += &trace(&waterfall, &style, 660.0, 400.0, |v| v.zoom_at(&waterfall, v.x(START + 330_000_000), 6.0));
+    let mut big = big_trace();
+    big.collapse_to_fit(400);
+    html += &trace(&big, &style, 1376.0, 500.0, |v| View { scroll: 40.0, ..v });
+    html
+}
+
+fn trace(waterfall: &Waterfall, style: &Style, w: f64, h: f64, look: impl Fn(View) -> View) -> String {
+    let mut s = SvgSurface::new(w, h);
+    let view = look(View::whole(waterfall, s.size()));
+    draw_waterfall(&mut s, waterfall, &view, style);
+    let mut strip = SvgSurface::new(w, 48.0);
+    draw_minimap(&mut strip, &Minimap::new(waterfall, w, 48.0), waterfall, &view);
+    let class = if w > 700.0 { "wide" } else { "" };
+    panel("Trace", class, &(strip.finish("minimap", "") + &s.finish("trace", "")))
+}
+
+/// Twenty thousand spans, every request calling three others.
+fn big_trace() -> Waterfall {
+    let spans = (0..20_000u64).map(|i| {
+        let parent = if i == 0 { 0 } else { (i - 1) / 3 + 1 };
+        let depth = ((i + 1) as f64).log(3.0).floor();
+        let start = (i % 977) as i64 * 1_000_000 + depth as i64 * 20_000_000;
+        let duration = if i == 0 { 1_400_000_000 } else { 400_000_000 / (depth as i64 + 1) };
+        let (service, name) = ((i % 7) as u32, (i % 9) as u32);
+        SpanInput {
+            id: i + 1,
+            parent,
+            start,
+            duration,
+            service,
+            name,
+            error: i % 3001 == 3000,
+            kind: SpanKind::Internal,
+        }
+    });
+    let names = (0..9).map(|i| format!("operation-{i}")).collect();
+    Waterfall::new(spans.collect(), names, TRACE_SERVICES.map(str::to_owned).to_vec())
 }

@@ -6,6 +6,7 @@
 //! * [`tokens`]: the colour table; [`tokens::css`] is the theme sheet.
 //! * [`chart`]: [`ChartSpec`] → [`Plot`] → draw; [`Sparkline`]; [`Histogram`].
 //! * [`topology`]: graph → stable layered [`topology::Layout`]; [`map`] draws it, its traffic, hits, zoom.
+//! * [`waterfall`]: spans → rows, critical path, search; draws the visible window and the minimap.
 //!
 //! ```
 //! use orrery_chart::{ChartSpec, Plot, Series, Surface, SvgSurface, Unit, draw_cursor};
@@ -38,6 +39,7 @@ pub mod ticks;
 pub mod tokens;
 pub mod topology;
 mod unit;
+pub mod waterfall;
 
 pub use backend::{Pen, SurfaceBackend};
 pub use chart::{

@@ -1,0 +1,255 @@
+//! A trace as a waterfall: a pure model over flat arrays, and the drawing of its visible part.
+//!
+//! [`Waterfall`] holds the tree (whatever the spans say: several roots, lost parents, even cycles), what is folded, and
+//! the rows that follow from it. Timestamps are never changed; a child that lies outside its parent is drawn there.
+//! [`draw_waterfall`] draws the rows inside a [`View`]; its cost depends on pixels, not on spans.
+//!
+//! ```
+//! use orrery_chart::waterfall::{SpanInput, SpanKind, Waterfall};
+//!
+//! let span = |id, parent, start, duration| SpanInput { id, parent, start, duration, ..SpanInput::default() };
+//! let spans = vec![span(1, 0, 0, 100), span(2, 1, 10, 60), span(3, 1, 75, 20)];
+//! let mut waterfall = Waterfall::new(spans, vec!["GET /".into()], vec!["shop".into()]);
+//! assert_eq!(waterfall.rows().len(), 3);
+//! waterfall.toggle(0);
+//! assert_eq!(waterfall.rows().len(), 1);
+//! let on_path: i64 = waterfall.critical_path().iter().map(|s| s.to - s.from).sum();
+//! assert_eq!(on_path, 100);
+//! ```
+
+mod critical;
+mod draw;
+mod minimap;
+mod rows;
+mod tree;
+mod view;
+
+pub use critical::{PathSegment, TimeKind};
+pub use draw::{RULER_HEIGHT, Style, draw_ruler, draw_waterfall};
+pub use minimap::{Minimap, draw_minimap};
+pub use rows::{FOLD_FROM, Row};
+pub use view::{Part, ROW_HEIGHT, RowHit, View};
+
+use std::collections::HashSet;
+
+use tree::Tree;
+
+/// OTLP's span kinds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SpanKind {
+    /// Inside a process, or not said.
+    #[default]
+    Internal,
+    /// Answers a request.
+    Server,
+    /// Makes a request.
+    Client,
+    /// Hands a message over.
+    Producer,
+    /// Takes a message.
+    Consumer,
+}
+
+/// What the waterfall needs of a span. Everything else is fetched when the span is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SpanInput {
+    /// Span id as a number.
+    pub id: u64,
+    /// Parent's id; 0 for a root.
+    pub parent: u64,
+    /// Unix nanoseconds.
+    pub start: i64,
+    /// Nanoseconds; less than 0 is drawn as 0.
+    pub duration: i64,
+    /// Index into the services.
+    pub service: u32,
+    /// Index into the names.
+    pub name: u32,
+    /// Whether it failed.
+    pub error: bool,
+    /// Its kind.
+    pub kind: SpanKind,
+}
+
+impl SpanInput {
+    /// Unix nanoseconds; never before the start.
+    pub fn end(&self) -> i64 {
+        self.start.saturating_add(self.duration.max(0))
+    }
+}
+
+/// The model of one trace. Spans are known by their index in the input.
+#[derive(Clone, Debug)]
+pub struct Waterfall {
+    spans: Vec<SpanInput>,
+    names: Vec<String>,
+    services: Vec<String>,
+    tree: Tree,
+    path: Vec<PathSegment>,
+    /// Where a span's segments are in `path`: (first, count), sorted by time.
+    on_path: Vec<(u32, u32)>,
+    collapsed: Vec<bool>,
+    unfolded: HashSet<u32>,
+    rows: Vec<Row>,
+}
+
+impl Waterfall {
+    /// Builds the tree and the critical path; about n log n. Everything is open but runs of equal siblings.
+    ///
+    /// Spans with an unknown parent are roots marked as orphans; a cycle is opened at its earliest span; of spans with
+    /// the same id the first one gets the children. Indices beyond `names` and `services` read as "?".
+    pub fn new(spans: Vec<SpanInput>, names: Vec<String>, services: Vec<String>) -> Waterfall {
+        let tree = Tree::new(&spans);
+        let (path, on_path) = critical::critical_path(&spans, &tree);
+        let collapsed = vec![false; spans.len()];
+        let mut waterfall = Waterfall {
+            spans,
+            names,
+            services,
+            tree,
+            path,
+            on_path,
+            collapsed,
+            unfolded: HashSet::new(),
+            rows: Vec::new(),
+        };
+        waterfall.rebuild();
+        waterfall
+    }
+
+    /// The span as given.
+    pub fn span(&self, span: u32) -> &SpanInput {
+        &self.spans[span as usize]
+    }
+
+    /// Number of spans.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are no spans.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Operation name of a span.
+    pub fn name(&self, span: u32) -> &str {
+        self.names.get(self.span(span).name as usize).map_or("?", String::as_str)
+    }
+
+    /// Service name of a span.
+    pub fn service(&self, span: u32) -> &str {
+        self.services.get(self.span(span).service as usize).map_or("?", String::as_str)
+    }
+
+    /// Earliest start and latest end, unix nanoseconds; zeros without spans.
+    pub fn range(&self) -> (i64, i64) {
+        let start = self.spans.iter().map(|s| s.start).min().unwrap_or(0);
+        (start, self.spans.iter().map(SpanInput::end).max().unwrap_or(0))
+    }
+
+    /// The parent drawn above the span; `None` for roots and orphans.
+    pub fn parent(&self, span: u32) -> Option<u32> {
+        self.tree.parent(span)
+    }
+
+    /// Direct children by start.
+    pub fn children(&self, span: u32) -> impl Iterator<Item = u32> + '_ {
+        self.tree.children(span)
+    }
+
+    /// Whether the span names a parent that is not here.
+    pub fn is_orphan(&self, span: u32) -> bool {
+        self.tree.orphan[span as usize]
+    }
+
+    /// Whether a descendant failed.
+    pub fn has_error_below(&self, span: u32) -> bool {
+        self.tree.errors_below[span as usize] > 0
+    }
+
+    /// Descendants of a span.
+    pub fn descendants(&self, span: u32) -> u32 {
+        self.tree.size[span as usize] - 1
+    }
+
+    /// All spans in tree order, folded or not.
+    pub fn tree_order(&self) -> &[u32] {
+        &self.tree.order
+    }
+
+    /// Rows from top to bottom, as folded now.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The row that shows the span itself, or the fold or collapsed ancestor it is in.
+    pub fn row_of(&self, span: u32) -> Option<usize> {
+        let exact = |target: u32| self.rows.iter().position(|r| r.span == target && r.folded == 0);
+        if let Some(row) = exact(span) {
+            return Some(row);
+        }
+        let mut at = Some(span);
+        while let Some(span) = at {
+            let shows = |r: &Row| r.span == span || (r.folded > 0 && self.run(r).any(|s| s == span));
+            if let Some(row) = self.rows.iter().position(shows) {
+                return Some(row);
+            }
+            at = self.tree.parent(span);
+        }
+        None
+    }
+
+    /// The spans a row stands for: one, or the run of a fold.
+    pub fn run(&self, row: &Row) -> impl Iterator<Item = u32> + '_ {
+        self.tree.siblings_from(row.span).take(row.folded.max(1) as usize)
+    }
+
+    /// The critical path: per root disjoint segments that sum up to its duration, in order of time.
+    ///
+    /// Source: last-finishing-child backward walk (Jaeger, CRISP), with ties and overlaps up to the larger of 1 ms and
+    /// 1 % allowed, and children that do not block their parent left out.
+    pub fn critical_path(&self) -> &[PathSegment] {
+        &self.path
+    }
+
+    /// The segments of the critical path on one span, in order of time.
+    pub fn critical_segments(&self, span: u32) -> &[PathSegment] {
+        let (first, count) = self.on_path[span as usize];
+        &self.path[first as usize..(first + count) as usize]
+    }
+
+    /// Nanoseconds of the critical path per service index, longest first.
+    pub fn critical_by_service(&self) -> Vec<(u32, i64)> {
+        let mut sums = std::collections::BTreeMap::<u32, i64>::new();
+        for segment in &self.path {
+            *sums.entry(self.span(segment.span).service).or_default() += segment.to - segment.from;
+        }
+        let mut sums: Vec<(u32, i64)> = sums.into_iter().collect();
+        sums.sort_by_key(|s| (-s.1, s.0));
+        sums
+    }
+
+    /// Spans whose operation or service contains the text, ignoring case, in tree order. None for an empty text.
+    pub fn search(&self, text: &str) -> Vec<u32> {
+        let text = text.trim().to_lowercase();
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let matching = |words: &[String]| words.iter().map(|w| w.to_lowercase().contains(&text)).collect::<Vec<_>>();
+        let (names, services) = (matching(&self.names), matching(&self.services));
+        let is = |flags: &[bool], i: u32| flags.get(i as usize).copied().unwrap_or(false);
+        let hit = |s: &&u32| is(&names, self.span(**s).name) || is(&services, self.span(**s).service);
+        self.tree.order.iter().filter(hit).copied().collect()
+    }
+
+    /// The next failed span after one, in tree order, going round; `None` if none failed.
+    pub fn next_error(&self, after: Option<u32>) -> Option<u32> {
+        let start = after.map_or(0, |a| self.tree.position[a as usize] as usize + 1);
+        let (before, behind) = self.tree.order.split_at(start.min(self.tree.order.len()));
+        behind.iter().chain(before).copied().find(|s| self.span(*s).error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

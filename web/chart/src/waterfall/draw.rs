@@ -1,0 +1,313 @@
+//! Drawing the rows on screen.
+
+use super::{PathSegment, ROW_HEIGHT, Row, SpanInput, SpanKind, TimeKind, View, Waterfall};
+use crate::{
+    surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
+    ticks::value_ticks,
+    tokens::{Ink, Token},
+    unit::Unit,
+};
+
+/// Height of the time scale above the rows.
+pub const RULER_HEIGHT: f64 = 26.0;
+const BAR: f64 = 10.0;
+/// However short a span is, so wide is its bar.
+const LEAST_WIDTH: f64 = 2.0;
+const INDENT: f64 = 14.0;
+
+/// What the reader looks at.
+#[derive(Clone, Debug, Default)]
+pub struct Style {
+    /// Colour of each service, by index; missing ones are grey.
+    pub services: Vec<Ink>,
+    /// Row under the pointer.
+    pub hovered: Option<usize>,
+    /// Chosen span.
+    pub selected: Option<u32>,
+    /// If not empty, a search: spans found, others fade.
+    pub matching: std::collections::HashSet<u32>,
+    /// Draw the critical path.
+    pub critical_path: bool,
+}
+
+/// Draws ruler, grid and the rows inside the view, from the surface's origin.
+pub fn draw_waterfall<S: Surface>(s: &mut S, waterfall: &Waterfall, view: &View, style: &Style) {
+    let ticks = ticks(waterfall, view);
+    for tick in &ticks {
+        let x = crisp(tick.0);
+        s.line((x, RULER_HEIGHT), (x, view.height), &Stroke::new(Token::Line1, 1.0));
+    }
+    s.push_clip(0.0, RULER_HEIGHT, view.width, (view.height - RULER_HEIGHT).max(0.0));
+    let (first, end) = view.visible_rows(waterfall);
+    for index in first..end {
+        let top = RULER_HEIGHT + index as f64 * ROW_HEIGHT - view.scroll.max(0.0);
+        Drawing { s: &mut *s, waterfall, view, style, top }.row(index, &waterfall.rows()[index]);
+    }
+    let x = crisp(view.names - 8.0);
+    s.line((x, RULER_HEIGHT), (x, view.height), &Stroke::new(Token::Line2, 1.0));
+    s.pop_clip();
+    draw_ruler(s, waterfall, view);
+}
+
+/// Draws the time scale alone, on panel ground, for a header that stays while rows scroll.
+pub fn draw_ruler<S: Surface>(s: &mut S, waterfall: &Waterfall, view: &View) {
+    s.fill_rect(0.0, 0.0, view.width, RULER_HEIGHT, Token::Bg1);
+    let bottom = crisp(RULER_HEIGHT - 1.0);
+    s.line((0.0, bottom), (view.width, bottom), &Stroke::new(Token::Line2, 1.0));
+    let style = TextStyle::new(Token::Text3, 11.0, 500);
+    for (x, label) in ticks(waterfall, view) {
+        s.line((crisp(x), bottom - 5.0), (crisp(x), bottom), &Stroke::new(Token::Line2, 1.0));
+        s.text_middle(&label, x + 4.0, RULER_HEIGHT / 2.0 - 1.0, &style);
+    }
+}
+
+fn crisp(v: f64) -> f64 {
+    v.floor() + 0.5
+}
+
+/// (x, time since the start of the trace) of the marks on screen.
+fn ticks(waterfall: &Waterfall, view: &View) -> Vec<(f64, String)> {
+    let (start, _) = waterfall.range();
+    let since = |at: i64| at.saturating_sub(start) as f64;
+    let count = (view.field() / 110.0).max(1.0) as usize;
+    let (_, _, ticks) = value_ticks(since(view.from), since(view.to), count, &Unit::Nanos);
+    let inside = |t: &crate::ticks::ValueTick| t.value >= since(view.from) - 0.5 && t.value <= since(view.to) + 0.5;
+    let at = |value: f64| view.x(start.saturating_add(value.round() as i64));
+    ticks.into_iter().filter(inside).map(|t| (at(t.value), t.label)).collect()
+}
+
+/// Deep traces indent less, so that names keep their room.
+fn indent(view: &View, waterfall: &Waterfall) -> f64 {
+    let (first, end) = view.visible_rows(waterfall);
+    let deepest = waterfall.rows()[first..end].iter().map(|r| r.depth).max().unwrap_or(0);
+    INDENT.min(view.names * 0.42 / f64::from(deepest.max(1)))
+}
+
+pub(super) fn toggle_x(view: &View, waterfall: &Waterfall, row: &Row) -> f64 {
+    12.0 + f64::from(row.depth) * indent(view, waterfall)
+}
+
+struct Drawing<'a, S: Surface> {
+    s: &'a mut S,
+    waterfall: &'a Waterfall,
+    view: &'a View,
+    style: &'a Style,
+    top: f64,
+}
+
+impl<S: Surface> Drawing<'_, S> {
+    fn middle(&self) -> f64 {
+        self.top + ROW_HEIGHT / 2.0
+    }
+
+    fn row(&mut self, index: usize, row: &Row) {
+        let selected = self.style.selected == Some(row.span) && row.folded == 0;
+        let ground = match (selected, self.style.hovered == Some(index)) {
+            (true, _) => Some(Token::AccentBg),
+            (_, true) => Some(Token::Bg2),
+            _ => None,
+        };
+        if let Some(token) = ground {
+            self.s.fill_rect(0.0, self.top, self.view.width, ROW_HEIGHT, token);
+        }
+        let strength = self.strength(row);
+        self.names(row, strength);
+        let (x, y) = (self.view.names - 7.0, self.top);
+        self.s.push_clip(x, y, (self.view.width - x).max(0.0), ROW_HEIGHT);
+        self.bars(row, strength);
+        self.s.pop_clip();
+    }
+
+    fn strength(&self, row: &Row) -> f64 {
+        let found = &self.style.matching;
+        if found.is_empty() || self.waterfall.run(row).any(|s| found.contains(&s)) { 1.0 } else { 0.35 }
+    }
+
+    fn ink(&self, span: &SpanInput) -> Ink {
+        self.style.services.get(span.service as usize).copied().unwrap_or(Token::Text3.into())
+    }
+
+    /// Whether a failure is hidden in or under the row.
+    fn hides_error(&self, row: &Row) -> bool {
+        let hidden = row.folded > 0 || self.waterfall.is_collapsed(row.span);
+        hidden
+            && self
+                .waterfall
+                .run(row)
+                .any(|s| self.waterfall.has_error_below(s) || (row.folded > 0 && self.waterfall.span(s).error))
+    }
+
+    fn names(&mut self, row: &Row, strength: f64) {
+        let (waterfall, view, middle) = (self.waterfall, self.view, self.middle());
+        let span = *waterfall.span(row.span);
+        let toggle = toggle_x(view, waterfall, row);
+        self.guides(row);
+        if waterfall.has_toggle(row) {
+            let open = row.folded == 0 && !waterfall.is_collapsed(row.span);
+            self.chevron(toggle, middle, open);
+        }
+        let x = toggle + 10.0;
+        self.s.fill_rect(x, middle - 6.0, 3.0, 12.0, self.ink(&span).fade(strength));
+        let mut x = x + 8.0;
+        let mut room = view.names - 14.0 - x;
+        if span.error || self.hides_error(row) {
+            room -= 12.0;
+            self.diamond(view.names - 18.0, middle, if span.error && row.folded == 0 { 1.0 } else { 0.75 });
+        }
+        let parent_service = waterfall.parent(row.span).map(|p| waterfall.span(p).service);
+        if parent_service != Some(span.service) {
+            let style = TextStyle::new(Token::Text1.alpha(strength), 12.0, 600);
+            let text = fit_text(self.s, waterfall.service(row.span), room * 0.55, &style);
+            let width = self.s.measure(&text, &style);
+            self.s.text_middle(&text, x, middle, &style);
+            (x, room) = (x + width + 8.0, room - width - 8.0);
+        }
+        let mut suffix = String::new();
+        if row.folded > 0 {
+            suffix = format!("×{}", row.folded);
+        } else if waterfall.is_collapsed(row.span) {
+            suffix = format!("+{}", waterfall.descendants(row.span));
+        }
+        let quiet = TextStyle::new(Token::Text3.alpha(strength), 11.0, 500);
+        let tail = if suffix.is_empty() { 0.0 } else { self.s.measure(&suffix, &quiet) + 8.0 };
+        let style = TextStyle::new(Token::Text2.alpha(strength), 12.0, 400);
+        let text = fit_text(self.s, waterfall.name(row.span), (room - tail).max(0.0), &style);
+        let width = self.s.measure(&text, &style);
+        self.s.text_middle(&text, x, middle, &style);
+        if !suffix.is_empty() {
+            self.s.text_middle(&suffix, x + width + 8.0, middle, &quiet);
+        }
+    }
+
+    /// Hairlines from each open ancestor down to its children.
+    fn guides(&mut self, row: &Row) {
+        let step = indent(self.view, self.waterfall);
+        for depth in 0..row.depth {
+            let x = crisp(12.0 + f64::from(depth) * step);
+            self.s.line((x, self.top), (x, self.top + ROW_HEIGHT), &Stroke::new(Token::Line1, 1.0));
+        }
+    }
+
+    fn chevron(&mut self, x: f64, y: f64, open: bool) {
+        let points = if open {
+            [(x - 3.5, y - 2.0), (x, y + 2.0), (x + 3.5, y - 2.0)]
+        } else {
+            [(x - 2.0, y - 3.5), (x + 2.0, y), (x - 2.0, y + 3.5)]
+        };
+        // Cuts the guide behind it.
+        self.s.fill_rect(x - 5.0, y - 6.0, 10.0, 12.0, Token::Bg1.alpha(0.9));
+        self.s.begin();
+        self.s.move_to(points[0].0, points[0].1);
+        points[1..].iter().for_each(|p| self.s.line_to(p.0, p.1));
+        self.s.stroke(&Stroke::new(Token::Text3, 1.5));
+    }
+
+    fn diamond(&mut self, x: f64, y: f64, strength: f64) {
+        let r = 4.6;
+        self.s.polygon_path(&[(x, y - r), (x + r, y), (x, y + r), (x - r, y)]);
+        self.s.fill(Token::Bg1.into());
+        self.s.fill(Token::Err.alpha(strength));
+    }
+
+    /// Left and right edge of a span's bar, clipped to just outside the screen.
+    fn extent(&self, from: i64, to: i64) -> (f64, f64) {
+        let (low, high) = (self.view.names - 20.0, self.view.width + 20.0);
+        let x0 = self.view.x(from).clamp(low, high);
+        (x0, self.view.x(to).clamp(low, high).max(x0 + LEAST_WIDTH))
+    }
+
+    fn bars(&mut self, row: &Row, strength: f64) {
+        let spans: Vec<u32> = self.waterfall.run(row).collect();
+        if row.folded == 0 {
+            self.network(row.span, strength);
+        }
+        let mut last = (f64::MIN, f64::MIN);
+        let (mut from, mut to) = (i64::MAX, i64::MIN);
+        for &span in &spans {
+            let s = *self.waterfall.span(span);
+            (from, to) = (from.min(s.start), to.max(s.end()));
+            let (x0, x1) = self.extent(s.start, s.end());
+            // Hundreds of folded spans within a pixel are one bar.
+            if x1 <= last.1 && x0 >= last.0 && x1 - x0 < 3.0 {
+                continue;
+            }
+            last = (x0, x1);
+            self.bar(&s, (x0, x1), row.folded > 0, strength);
+        }
+        if self.style.critical_path {
+            for &span in &spans {
+                self.underline(span, strength);
+            }
+        }
+        self.label(row, (from, to), strength);
+    }
+
+    fn bar(&mut self, span: &SpanInput, (x0, x1): (f64, f64), folded: bool, strength: f64) {
+        let ink = self.ink(span).fade(strength * if folded { 0.7 } else { 1.0 });
+        let top = self.middle() - BAR / 2.0 - 1.0;
+        self.s.round_rect_path(x0, top, x1 - x0, BAR, if x1 - x0 > 6.0 { 2.0 } else { 0.0 });
+        self.s.fill(ink);
+        if span.error && x0 > self.view.names - 8.0 {
+            self.diamond(x1.min(self.view.width - 8.0), self.middle() - 1.0, strength);
+        }
+    }
+
+    /// The critical path: a 2 px line under the bar; dashed where it was the network's time.
+    fn underline(&mut self, span: u32, strength: f64) {
+        let y = self.middle() + BAR / 2.0 + 1.5;
+        let segments: &[PathSegment] = self.waterfall.critical_segments(span);
+        for segment in segments {
+            let (x0, x1) = self.extent(segment.from, segment.to);
+            let dash = if segment.kind == TimeKind::Own { Dash::Solid } else { Dash::Short };
+            self.s.line((x0, y), (x1, y), &Stroke::new(Token::Text1.alpha(strength), 2.0).dash(dash));
+        }
+    }
+
+    /// The way from a client to this server and back: a hairline with end marks.
+    fn network(&mut self, span: u32, strength: f64) {
+        let s = *self.waterfall.span(span);
+        let Some(parent) = self.waterfall.parent(span).map(|p| *self.waterfall.span(p)) else { return };
+        if parent.kind != SpanKind::Client || s.kind != SpanKind::Server {
+            return;
+        }
+        let y = crisp(self.middle() - 1.0);
+        let stroke = Stroke::new(Token::LineI.alpha(strength), 1.0);
+        for (a, b, mark) in [(parent.start, s.start, parent.start), (s.end(), parent.end(), parent.end())] {
+            let (x0, x1) = (self.view.x(a), self.view.x(b));
+            if x1 - x0 < 3.0 {
+                continue;
+            }
+            self.s.line((x0, y), (x1, y), &stroke.dash(Dash::Dotted));
+            let x = self.view.x(mark);
+            self.s.line((x, y - 3.0), (x, y + 3.0), &stroke);
+        }
+    }
+
+    /// The duration: right of the bar, else left of it, else inside its right end; at the edge with a pointer if the
+    /// bar is off the screen.
+    fn label(&mut self, row: &Row, (from, to): (i64, i64), strength: f64) {
+        let nanos = if row.folded > 0 { to.saturating_sub(from) } else { self.waterfall.span(row.span).duration };
+        let text = Unit::Nanos.format(nanos as f64).to_string();
+        let style = TextStyle::new(Token::Text2.alpha(strength), 11.0, 500);
+        let width = self.s.measure(&text, &style);
+        let (start, end) = (self.view.x(from), self.view.x(to));
+        let (x0, x1) = self.extent(from, to);
+        let gap = if self.waterfall.span(row.span).error { 10.0 } else { 6.0 };
+        let y = self.middle() - 1.0;
+        let (left, right) = (self.view.names, self.view.width - 6.0);
+        let elsewhere = style.ink(Token::Text3.alpha(0.7 * strength));
+        if end < left {
+            self.s.text_middle(&format!("‹ {text}"), left, y, &elsewhere);
+        } else if start > right {
+            self.s.text_middle(&format!("{text} ›"), right, y, &elsewhere.align(Align::Right));
+        } else if x1 + gap + width <= right {
+            self.s.text_middle(&text, x1.max(left) + gap, y, &style);
+        } else if x0 - 6.0 - width >= left {
+            self.s.text_middle(&text, x0 - 6.0, y, &style.align(Align::Right));
+        } else {
+            self.s.round_rect_path(right - width - 5.0, y - 7.0, width + 10.0, 14.0, 3.0);
+            self.s.fill(Token::Bg1.alpha(0.85));
+            self.s.text_middle(&text, right, y, &style.align(Align::Right));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Parents, children and order, as flat arrays.
+
+use std::collections::HashMap;
+
+use super::SpanInput;
+
+/// No span.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The tree of a trace. All arrays are by span index.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    parent: Vec<u32>,
+    first_child: Vec<u32>,
+    next_sibling: Vec<u32>,
+    /// The sibling just before.
+    pub(crate) previous: Vec<u32>,
+    pub(crate) depth: Vec<u32>,
+    /// Spans of the subtree, itself included.
+    pub(crate) size: Vec<u32>,
+    /// Failed descendants, itself not included.
+    pub(crate) errors_below: Vec<u32>,
+    pub(crate) orphan: Vec<bool>,
+    /// Every span once: parents before children, siblings by start.
+    pub(crate) order: Vec<u32>,
+    /// Place of a span in `order`.
+    pub(crate) position: Vec<u32>,
+    pub(crate) roots: Vec<u32>,
+}
+
+impl Tree {
+    pub(crate) fn new(spans: &[SpanInput]) -> Tree {
+        let n = spans.len();
+        let mut tree = Tree {
+            parent: parents(spans),
+            first_child: vec![NONE; n],
+            next_sibling: vec![NONE; n],
+            previous: vec![NONE; n],
+            depth: vec![0; n],
+            size: vec![1; n],
+            errors_below: vec![0; n],
+            orphan: vec![false; n],
+            order: Vec::with_capacity(n),
+            position: vec![NONE; n],
+            roots: Vec::new(),
+        };
+        tree.open_cycles(spans);
+        tree.link(spans);
+        tree.walk();
+        tree.sum_up(spans);
+        for (i, span) in spans.iter().enumerate() {
+            tree.orphan[i] = tree.parent[i] == NONE && span.parent != 0;
+        }
+        tree
+    }
+
+    pub(crate) fn parent(&self, span: u32) -> Option<u32> {
+        some(self.parent[span as usize])
+    }
+
+    pub(crate) fn children(&self, span: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(some(self.first_child[span as usize]), |s| some(self.next_sibling[*s as usize]))
+    }
+
+    /// A span and its later siblings.
+    pub(crate) fn siblings_from(&self, span: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(some(span), |s| some(self.next_sibling[*s as usize]))
+    }
+
+    pub(crate) fn has_children(&self, span: u32) -> bool {
+        self.first_child[span as usize] != NONE
+    }
+
+    /// Makes the earliest span of every cycle a root, so that each span hangs below some root.
+    fn open_cycles(&mut self, spans: &[SpanInput]) {
+        // 0 unknown, 1 on the way up just now, 2 known to end at a root.
+        let mut state = vec![0u8; spans.len()];
+        let mut way = Vec::new();
+        for start in 0..spans.len() as u32 {
+            let mut at = start;
+            while at != NONE && state[at as usize] == 0 {
+                state[at as usize] = 1;
+                way.push(at);
+                at = self.parent[at as usize];
+            }
+            if at != NONE && state[at as usize] == 1 {
+                let cycle = way.iter().skip_while(|s| **s != at).copied();
+                let first = cycle.min_by_key(|s| (spans[*s as usize].start, *s)).unwrap_or(at);
+                self.parent[first as usize] = NONE;
+            }
+            way.drain(..).for_each(|s| state[s as usize] = 2);
+        }
+    }
+
+    fn link(&mut self, spans: &[SpanInput]) {
+        let mut by_start: Vec<u32> = (0..spans.len() as u32).collect();
+        by_start.sort_by_key(|s| (spans[*s as usize].start, *s));
+        // Backwards, so that pushing to the front leaves siblings in order.
+        let mut first_root = NONE;
+        for &span in by_start.iter().rev() {
+            let head = match self.parent[span as usize] {
+                NONE => &mut first_root,
+                parent => &mut self.first_child[parent as usize],
+            };
+            let next = std::mem::replace(head, span);
+            self.next_sibling[span as usize] = next;
+            if next != NONE {
+                self.previous[next as usize] = span;
+            }
+        }
+        self.roots = std::iter::successors(some(first_root), |s| some(self.next_sibling[*s as usize])).collect();
+    }
+
+    fn walk(&mut self) {
+        let mut at = self.roots.first().copied().unwrap_or(NONE);
+        while at != NONE {
+            self.position[at as usize] = self.order.len() as u32;
+            self.order.push(at);
+            let parent = self.parent[at as usize];
+            self.depth[at as usize] = if parent == NONE { 0 } else { self.depth[parent as usize] + 1 };
+            let mut next = self.first_child[at as usize];
+            while next == NONE && at != NONE {
+                next = self.next_sibling[at as usize];
+                at = self.parent[at as usize];
+            }
+            at = next;
+        }
+    }
+
+    fn sum_up(&mut self, spans: &[SpanInput]) {
+        for &span in self.order.iter().rev() {
+            let parent = self.parent[span as usize];
+            if parent != NONE {
+                let span = span as usize;
+                self.size[parent as usize] += self.size[span];
+                self.errors_below[parent as usize] += self.errors_below[span] + u32::from(spans[span].error);
+            }
+        }
+    }
+}
+
+fn some(span: u32) -> Option<u32> {
+    (span != NONE).then_some(span)
+}
+
+fn parents(spans: &[SpanInput]) -> Vec<u32> {
+    let mut by_id: HashMap<u64, u32> = HashMap::with_capacity(spans.len());
+    for (i, span) in spans.iter().enumerate() {
+        by_id.entry(span.id).or_insert(i as u32);
+    }
+    let parent = |(i, span): (usize, &SpanInput)| {
+        let found = if span.parent == 0 { None } else { by_id.get(&span.parent).copied() };
+        found.filter(|p| *p != i as u32).unwrap_or(NONE)
+    };
+    spans.iter().enumerate().map(parent).collect()
+}
