@@ -1,0 +1,1 @@
+//! Browser tests live in `tests/browser`; there is nothing to link.

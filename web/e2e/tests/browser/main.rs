@@ -1,0 +1,25 @@
+//! The dashboard as a person meets it: a real server, the demo shop's real traffic, a real Chromium.
+//!
+//! One product and one browser serve all checks, in order: they share two cores. Pictures of every page go to
+//! `target/e2e/` (or `ORRERY_SHOTS`); look at them.
+
+mod axe;
+mod journeys;
+mod pages;
+mod product;
+mod speed;
+mod tab;
+
+use anyhow::Result;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dashboard() -> Result<()> {
+    let product = product::Product::demo().await?;
+    let (mut browser, _profile) = tab::launch().await?;
+    speed::first_frame_and_usable(&browser, &product).await?;
+    journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
+    journeys::state_is_in_the_url(&browser, &product).await?;
+    pages::every_page_in_every_dress(&browser, &product).await?;
+    browser.close().await?;
+    Ok(())
+}

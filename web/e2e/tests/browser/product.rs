@@ -1,0 +1,93 @@
+//! The product under test: `orrery demo`, as a user starts it, on free ports and an empty data directory.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// A running `orrery demo`; killed when dropped.
+pub(crate) struct Product {
+    process: Child,
+    /// `http://127.0.0.1:port` of the dashboard.
+    pub(crate) dashboard: String,
+    _data: tempfile::TempDir,
+}
+
+impl Product {
+    /// Starts it and waits until the map has nodes and edges.
+    pub(crate) async fn demo() -> Result<Product> {
+        let data = tempfile::tempdir()?;
+        let mut command = Command::new(binary()?);
+        command.arg("demo").arg("--data-dir").arg(data.path());
+        for flag in ["--http", "--otlp-http", "--otlp-grpc", "--control"] {
+            command.args([flag, "127.0.0.1:0"]);
+        }
+        let started = Instant::now();
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
+        let stdout = process.stdout.take().context("stdout is piped")?;
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                _ = send.send(line);
+            }
+        });
+        let dashboard = loop {
+            let line = lines.recv_timeout(Duration::from_secs(60)).context("no dashboard address on stdout")?;
+            println!("demo: {line}");
+            if let Some(address) = address(&line, "Dashboard") {
+                break address;
+            }
+        };
+        let product = Product { process, dashboard, _data: data };
+        product.until_mapped().await?;
+        println!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
+        Ok(product)
+    }
+
+    async fn until_mapped(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            let map = self.get("/api/v1/topology").await.unwrap_or_default();
+            let edges = map["edges"].as_array().map_or(0, Vec::len);
+            if edges >= 10 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("no map with data within 60 s of the start")
+    }
+
+    /// A JSON answer of the API.
+    pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
+        Ok(reqwest::get(format!("{}{path}", self.dashboard)).await?.error_for_status()?.json().await?)
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// The URL on a line of the start-up banner that begins with this word.
+fn address(line: &str, word: &str) -> Option<String> {
+    let rest = line.trim().strip_prefix(word)?;
+    let start = rest.find("http://")?;
+    rest[start..].split_whitespace().next().map(|url| url.trim_end_matches('/').to_owned())
+}
+
+/// `orrery` beside this test's binary: the same build.
+fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ORRERY_BIN") {
+        return Ok(path.into());
+    }
+    let test = std::env::current_exe()?;
+    let path = test.ancestors().nth(2).context("tests lie in target/<profile>/deps")?.join("orrery");
+    if !path.is_file() {
+        bail!("{} is missing: `cargo xtask test` builds it first", path.display());
+    }
+    Ok(path)
+}

@@ -1,0 +1,171 @@
+//! A browser tab and the dozen things tests do with it.
+
+use anyhow::{Context, Result, anyhow, bail};
+use chromiumoxide::browser::{Browser, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
+use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
+use chromiumoxide::page::{Page, ScreenshotParams};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a page may take to reach a state before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Debian's names first; `ORRERY_CHROMIUM` wins.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Starts a Chromium that talks to nobody but the page under test. Its profile goes with the returned folder.
+pub(crate) async fn launch() -> Result<(Browser, tempfile::TempDir)> {
+    let profile = tempfile::tempdir()?;
+    let config = BrowserConfig::builder()
+        .chrome_executable(executable()?)
+        .user_data_dir(profile.path())
+        .new_headless_mode()
+        .no_sandbox()
+        .viewport(None)
+        .launch_timeout(Duration::from_secs(60))
+        .args(["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"])
+        .args(["disable-component-update", "disable-sync", "disable-dev-shm-usage"])
+        .build()
+        .map_err(|reason| anyhow!("{reason}"))?;
+    let (browser, mut events) = Browser::launch(config).await.context("Chromium does not start")?;
+    tokio::spawn(async move { while events.next().await.is_some() {} });
+    Ok((browser, profile))
+}
+
+fn executable() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ORRERY_CHROMIUM") {
+        return Ok(path.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
+        .find(|candidate| candidate.is_file());
+    found.context("no Chromium: `cargo xtask test` installs it, or set ORRERY_CHROMIUM")
+}
+
+/// A tab that remembers everything the page complained about.
+pub(crate) struct Tab {
+    page: Page,
+    complaints: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tab {
+    /// An empty tab of this size in CSS pixels, at one device pixel each.
+    pub(crate) async fn open(browser: &Browser, width: i64, height: i64) -> Result<Tab> {
+        let page = browser.new_page("about:blank").await?;
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let mut console = page.event_listener::<EventConsoleApiCalled>().await?;
+        let mut thrown = page.event_listener::<EventExceptionThrown>().await?;
+        let mut entries = page.event_listener::<EventEntryAdded>().await?;
+        let note = |complaints: &Arc<Mutex<Vec<String>>>, text: String| {
+            complaints.lock().expect("no test panics while noting").push(text);
+        };
+        let list = complaints.clone();
+        tokio::spawn(async move {
+            while let Some(event) = console.next().await {
+                let kind = format!("{:?}", event.r#type).to_lowercase();
+                if kind.contains("error") || kind.contains("assert") {
+                    let text: Vec<String> =
+                        event.args.iter().map(|arg| arg.description.clone().unwrap_or_else(|| format!("{:?}", arg.value))).collect();
+                    note(&list, format!("console.{kind}: {}", text.join(" ")));
+                }
+            }
+        });
+        let list = complaints.clone();
+        tokio::spawn(async move {
+            while let Some(event) = thrown.next().await {
+                let details = &event.exception_details;
+                let text = details.exception.as_ref().and_then(|object| object.description.clone());
+                note(&list, format!("exception: {} {}", details.text, text.unwrap_or_default()));
+            }
+        });
+        let list = complaints.clone();
+        tokio::spawn(async move {
+            while let Some(event) = entries.next().await {
+                if format!("{:?}", event.entry.level).to_lowercase().contains("error") {
+                    note(&list, format!("log: {} {}", event.entry.text, event.entry.url.clone().unwrap_or_default()));
+                }
+            }
+        });
+        page.enable_log().await?;
+        page.enable_runtime().await?;
+        let metrics = SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 600);
+        page.execute(metrics).await?;
+        Ok(Tab { page, complaints })
+    }
+
+    /// Loads a URL and waits until the page has data.
+    pub(crate) async fn goto(&self, url: &str) -> Result<()> {
+        self.page.goto(url).await?;
+        self.settled().await
+    }
+
+    /// Waits until the dashboard runs and nothing on the page is loading.
+    pub(crate) async fn settled(&self) -> Result<()> {
+        let ready = "document.documentElement.dataset.ready === 'true' && !document.querySelector('[aria-busy=\"true\"]')";
+        self.wait_for(ready).await
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub(crate) async fn wait_for(&self, condition: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = String::new();
+        while Instant::now() < deadline {
+            match self.eval::<bool>(&format!("!!({condition})")).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => last = "false".to_owned(),
+                Err(error) => last = format!("{error:#}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let text: String = self.eval("document.body.innerText.slice(0, 600)").await.unwrap_or_default();
+        bail!("not within {PATIENCE:?}: {condition} ({last})\ncomplaints: {:?}\npage says: {text}", self.complaints())
+    }
+
+    /// The value of a JavaScript expression; promises are awaited.
+    pub(crate) async fn eval<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
+        Ok(self.page.evaluate(expression).await?.into_value()?)
+    }
+
+    /// Clicks the first element that matches, with the mouse.
+    pub(crate) async fn click(&self, selector: &str) -> Result<()> {
+        self.wait_for(&format!("document.querySelector({selector:?})")).await?;
+        self.page.find_element(selector).await?.scroll_into_view().await?.click().await?;
+        Ok(())
+    }
+
+    /// Presses a key in whatever has the focus.
+    pub(crate) async fn press(&self, key: &str) -> Result<()> {
+        self.page.find_element(":focus, body").await?.press_key(key).await?;
+        Ok(())
+    }
+
+    /// Where the tab is.
+    pub(crate) async fn url(&self) -> Result<String> {
+        self.eval("location.href").await
+    }
+
+    /// Writes a picture of what is in view.
+    pub(crate) async fn screenshot(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        self.page.save_screenshot(ScreenshotParams::builder().build(), path).await?;
+        Ok(())
+    }
+
+    /// Console errors, exceptions, failed requests and policy violations so far.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        self.complaints.lock().expect("no test panics while noting").clone()
+    }
+
+    /// Closes it.
+    pub(crate) async fn close(self) -> Result<()> {
+        Ok(self.page.close().await?)
+    }
+}
