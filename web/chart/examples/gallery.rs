@@ -151,6 +151,22 @@ fn charts() -> String {
         .to_svg(w / 2.0, 110.0)
             + &base("Empty", Unit::Requests).to_svg(w / 2.0 - 8.0, 110.0)),
     );
+    let traces = |k: i64, failed: bool| {
+        let value = move |i: i64| {
+            (i % 5 == k)
+                .then(|| 10f64.powf(6.5 + 2.2 * wave(i * 7 + k, 3.0, k as f64)) * if failed { 4.0 } else { 1.0 })
+        };
+        points(180, value)
+    };
+    let scatter = ChartSpec {
+        series: vec![
+            Series::line("ok", 0, [traces(0, false), traces(1, false), traces(2, false)].concat()).shape(Shape::Dots),
+            Series::line("failed", 0, traces(3, true)).shape(Shape::Dots).ink(Token::Err),
+        ],
+        scale: ValueScale::Log,
+        ..base("Traces by duration", Unit::Nanos)
+    };
+    html += &panel("Traces by duration", "", &scatter.to_svg(w, 160.0));
     html += &panel("Sparklines", "", &sparklines());
     html += &panel("Series, heat and error scales", "", &swatches());
     html

@@ -36,6 +36,8 @@ pub enum Shape {
     Area,
     /// Bars from each time to the next step, stacked upon the bar series before it.
     Bars,
+    /// A dot per value, none joined: traces by duration. See [`Plot::dot_at`].
+    Dots,
 }
 
 /// One named run of values.

@@ -192,22 +192,41 @@ impl Layout {
 
 /// Lays a graph out; with a previous layout, known nodes stay where they are as far as the new calls allow.
 ///
+/// A map that grew piece by piece can end up tangled. So both are tried, and when staying costs far more crossings and
+/// detours than starting afresh, the map is laid out afresh: rarely, and then for good.
+///
 /// Shape: nodes and edges as in `graph`; nodes never overlap. Costs about n log n; a thousand nodes take
 /// tens of milliseconds.
 ///
 /// Source: Sugiyama, Tagawa, Toda 1981; Gansner et al. 1993 for the median heuristic; the seeding is ours.
 pub fn layout(graph: &Graph, previous: Option<&Layout>) -> Layout {
     let seed = Seed::new(graph, previous);
-    let mut net = Net::new(graph, &seed);
-    order::order(&mut net, &seed);
-    let (columns, y) = place::place(&net, graph, &seed, previous);
+    if seed.is_empty() {
+        return arrange(graph, &seed, previous).0;
+    }
+    let (stayed, strain) = arrange(graph, &seed, previous);
+    let (afresh, ease) = arrange(graph, &Seed::new(graph, None), None);
+    if strain > ease * MOST_STRAIN + SMALL_MAP { afresh } else { stayed }
+}
+
+/// How much worse than a fresh layout a stable one may be.
+const MOST_STRAIN: f64 = 1.4;
+/// Strain below which nobody minds: about ten crossings.
+const SMALL_MAP: f64 = 600.0;
+
+/// A layout and its strain.
+fn arrange(graph: &Graph, seed: &Seed, previous: Option<&Layout>) -> (Layout, f64) {
+    let mut net = Net::new(graph, seed);
+    order::order(&mut net, seed);
+    let (columns, y) = place::place(&net, graph, seed, previous);
+    let strain = order::strain(&net, &y);
     let mut nodes = place::nodes(&net, graph, &columns, &y);
     place::isolated(&mut nodes, graph, previous);
     let edges = route::routes(&net, graph, &nodes, &columns, &y);
     let bends = route::bends(&net, graph, &y);
     let bounds = place::bounds(&nodes);
     let columns = columns.iter().map(|c| c.left).collect();
-    Layout { nodes, edges, bounds, ends: graph.edges.clone(), columns, bends }
+    (Layout { nodes, edges, bounds, ends: graph.edges.clone(), columns, bends }, strain)
 }
 
 /// What the previous layout knows about the nodes of this graph.

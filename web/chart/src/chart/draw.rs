@@ -24,6 +24,7 @@ type Field<DB> = DrawingArea<DB, Cartesian2d<TimeAxis, ValueAxis>>;
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 const LINE_WIDTH: f64 = 1.5;
+const DOT_RADIUS: f64 = 2.5;
 const AREA_ALPHA: f64 = 0.14;
 
 impl Plot {
@@ -134,10 +135,20 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
 
     fn lines(&self) -> Drawn<DB> {
         let field = self.field();
-        for s in self.spec.series.iter().filter(|s| s.shape != Shape::Bars) {
+        for s in self.spec.series.iter().filter(|s| s.shape == Shape::Dots) {
+            self.dots(&field, s)?;
+        }
+        for s in self.spec.series.iter().filter(|s| matches!(s.shape, Shape::Line | Shape::Area)) {
             for run in series::runs(s, self.spec) {
                 self.run(&field, s, series::thin(run, self.plot.area.width() as usize))?;
             }
+        }
+        Ok(())
+    }
+
+    fn dots(&self, field: &Field<DB>, s: &Series) -> Drawn<DB> {
+        for at in series::dots(s, self.spec) {
+            field.draw(&Circle::new((at.0, at.1), self.pen.px(DOT_RADIUS), self.pen.fill(s.ink.fade(0.75))))?;
         }
         Ok(())
     }

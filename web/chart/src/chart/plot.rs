@@ -225,6 +225,16 @@ impl Plot {
         spec.series.iter().enumerate().filter_map(near).collect()
     }
 
+    /// The (series, point index) of the dot nearest to a point on screen, within 12 px; of [`Shape::Dots`] series only.
+    pub fn dot_at(&self, spec: &ChartSpec, x: f64, y: f64) -> Option<(usize, usize)> {
+        let of = |(k, s): (usize, &super::Series)| {
+            series::dots(s, spec).map(|d| ((self.x(d.0) - x).hypot(self.y(d.1) - y), (k, d.2))).collect::<Vec<_>>()
+        };
+        let dotted = spec.series.iter().enumerate().filter(|(_, s)| s.shape == Shape::Dots);
+        let near = dotted.flat_map(of).filter(|d| d.0 <= 12.0);
+        near.min_by(|a, b| a.0.total_cmp(&b.0)).map(|d| d.1)
+    }
+
     fn place_end_labels(&self, spec: &ChartSpec) -> Vec<(usize, f64)> {
         if !has_end_labels(spec) {
             return Vec::new();
@@ -248,7 +258,9 @@ fn closest(points: &[super::Point], at: i64) -> Option<(i64, f64)> {
 }
 
 fn has_end_labels(spec: &ChartSpec) -> bool {
-    spec.end_labels && spec.series.len() <= 4 && spec.series.iter().all(|s| s.shape != Shape::Bars)
+    spec.end_labels
+        && spec.series.len() <= 4
+        && spec.series.iter().all(|s| matches!(s.shape, Shape::Line | Shape::Area))
 }
 
 fn end_gutter(spec: &ChartSpec, measure: impl Fn(&str) -> f64, width: f64) -> f64 {

@@ -60,6 +60,13 @@ pub(crate) fn runs(series: &Series, spec: &ChartSpec) -> Vec<Vec<(i64, f64)>> {
     runs.into_iter().map(|run| cut(&run, spec.from, spec.to)).filter(|run| !run.is_empty()).collect()
 }
 
+/// The values of a series inside the range, gaps or not: (time, value, index).
+pub(crate) fn dots(series: &Series, spec: &ChartSpec) -> impl Iterator<Item = (i64, f64, usize)> {
+    let (from, to, log) = (spec.from, spec.to, spec.scale == super::ValueScale::Log);
+    let points = series.points.iter().enumerate().filter_map(|(i, p)| Some((p.0, p.1?, i)));
+    points.filter(move |p| (from..=to).contains(&p.0) && is_drawable(p.1) && (!log || p.1 > 0.0))
+}
+
 fn cut(run: &[(i64, f64)], from: i64, to: i64) -> Vec<(i64, f64)> {
     let start = run.partition_point(|p| p.0 < from);
     let end = run.partition_point(|p| p.0 <= to);

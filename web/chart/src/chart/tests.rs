@@ -119,6 +119,63 @@ fn a_log_axis_leaves_zeros_out() {
 }
 
 #[test]
+fn dots_stand_alone_and_are_found_by_place() {
+    let mut spec = spec(vec![(10 * S, Some(5.0)), (10 * S, Some(50.0)), (50 * S, Some(0.0)), (90 * S, Some(9.0))]);
+    spec.series[0].shape = Shape::Dots;
+    spec.scale = ValueScale::Log;
+    let plot = Plot::new(&spec, &SvgSurface::new(400.0, 200.0));
+    assert_eq!(plot.dot_at(&spec, plot.x(10 * S) + 3.0, plot.y(50.0) - 2.0), Some((0, 1)));
+    assert_eq!(plot.dot_at(&spec, plot.x(40 * S), plot.y(9.0)), None);
+    assert_eq!(spec.to_svg(400.0, 200.0).matches("fill=\"var(--series-1)\"").count(), 2, "neither zero nor outside");
+}
+
+/// A backend of another kind: remembers the colours of what is drawn on it.
+#[derive(Default)]
+struct Colours(Vec<(u8, u8, u8)>);
+
+impl plotters_backend::DrawingBackend for Colours {
+    type ErrorType = std::convert::Infallible;
+    fn get_size(&self) -> (u32, u32) {
+        (400, 200)
+    }
+    fn ensure_prepared(&mut self) -> Result<(), plotters_backend::DrawingErrorKind<Self::ErrorType>> {
+        Ok(())
+    }
+    fn present(&mut self) -> Result<(), plotters_backend::DrawingErrorKind<Self::ErrorType>> {
+        Ok(())
+    }
+    fn draw_pixel(
+        &mut self,
+        _: (i32, i32),
+        color: plotters_backend::BackendColor,
+    ) -> Result<(), plotters_backend::DrawingErrorKind<Self::ErrorType>> {
+        self.0.push(color.rgb);
+        Ok(())
+    }
+    fn draw_text<T: plotters_backend::BackendTextStyle>(
+        &mut self,
+        _: &str,
+        _: &T,
+        _: (i32, i32),
+    ) -> Result<(), plotters_backend::DrawingErrorKind<Self::ErrorType>> {
+        Ok(())
+    }
+}
+
+#[test]
+fn other_backends_get_the_colours_of_a_theme() {
+    use crate::{backend::Pen, tokens::Theme};
+    let spec = spec(vec![(0, Some(1.0)), (60 * S, Some(2.0))]);
+    let plot = Plot::new(&spec, &SvgSurface::new(400.0, 200.0));
+    for theme in [Theme::Dark, Theme::Light] {
+        let colours = std::rc::Rc::new(std::cell::RefCell::new(Colours::default()));
+        plot.draw_on(&spec, &plotters::drawing::DrawingArea::from(&colours), Pen::themed(theme, 1.0)).unwrap();
+        let series = Token::Series1.rgb(theme);
+        assert!(colours.borrow().0.contains(&(series.0, series.1, series.2)));
+    }
+}
+
+#[test]
 fn nothing_to_show_is_still_a_chart() {
     for (w, h) in [(0.0, 0.0), (3.0, 3.0), (400.0, 200.0)] {
         let svg = ChartSpec::default().to_svg(w, h);

@@ -16,7 +16,7 @@ pub(crate) fn width(rate: f64) -> f64 {
 
 /// Lines thin out slower than the map shrinks, or a zoomed-out map would be dust.
 pub(crate) fn line_zoom(zoom: f64) -> f64 {
-    zoom.sqrt().clamp(0.55, 1.3)
+    zoom.powf(0.75).clamp(0.3, 1.3)
 }
 
 pub(super) fn draw_edges<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) {

@@ -42,10 +42,10 @@ fn a_map_in_svg() {
     expect![[r#"
         <svg xmlns="http://www.w3.org/2000/svg" width="800" height="90" viewBox="0 0 800 90" role="img" class="chart" font-family="var(--font-ui,Pretendard Variable,Pretendard,Inter,system-ui,sans-serif)" font-variant-numeric="tabular-nums" stroke-linejoin="round">
         <title>map</title>
-        <path d="M487.4 45L487.4 45C533.4 45 533.4 45 572.4 45" fill="none" stroke="var(--errors-0)" stroke-width="1.6" stroke-dasharray="6 3"/>
-        <path d="M579.4 45L572.4 48.5L572.4 41.5Z" fill="var(--errors-0)"/>
-        <path d="M220.6 45L220.6 45C266.6 45 266.6 45 303.5 45" fill="none" stroke="var(--errors-4)" stroke-width="3.2"/>
-        <path d="M312.6 45L303.5 49.9L303.5 40.1Z" fill="var(--errors-4)"/>
+        <path d="M487.4 45L487.4 45C533.4 45 533.4 45 572.3 45" fill="none" stroke="var(--errors-0)" stroke-width="1.6" stroke-dasharray="6 3"/>
+        <path d="M579.4 45L572.3 48.6L572.3 41.4Z" fill="var(--errors-0)"/>
+        <path d="M220.6 45L220.6 45C266.6 45 266.6 45 303.3 45" fill="none" stroke="var(--errors-4)" stroke-width="3.3"/>
+        <path d="M312.6 45L303.3 50L303.3 40Z" fill="var(--errors-4)"/>
         <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="var(--bg-0)"/>
         <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="var(--bg-1)"/>
         <path d="M71.1 19.7L195.3 19.7C209.3 19.7 220.6 31 220.6 45L220.6 45C220.6 59 209.3 70.3 195.3 70.3L71.1 70.3C57.1 70.3 45.8 59 45.8 45L45.8 45C45.8 31 57.1 19.7 71.1 19.7Z" fill="none" stroke="var(--line-2)" stroke-width="1"/>

@@ -118,6 +118,15 @@ fn crossings(net: &Net) -> usize {
     (1..net.columns.len()).map(|c| crossings_before(net, c)).sum()
 }
 
+/// How hard a map is to follow: crossings, the ups and downs of its edges, and the columns they pass.
+pub(crate) fn strain(net: &Net, y: &[f64]) -> f64 {
+    const CROSSING: f64 = 60.0;
+    const COLUMN: f64 = 40.0;
+    let links = || net.columns.iter().flatten().flat_map(|n| net.right[*n].iter().map(|m| (*n, *m)));
+    let climb: f64 = links().map(|(a, b)| (y[a] - y[b]).abs() + COLUMN).sum();
+    crossings(net) as f64 * CROSSING + climb
+}
+
 fn crossings_before(net: &Net, column: usize) -> usize {
     let position = positions(net, column);
     let mut tree = vec![0usize; net.columns[column].len() + 1];

@@ -144,6 +144,32 @@ fn a_thousand_services_are_laid_out_apart() {
 }
 
 #[test]
+fn a_map_that_grew_call_by_call_is_not_much_worse_than_a_fresh_one() {
+    for size in [30, 80] {
+        let whole = synthetic(size);
+        let mut grown: Option<Layout> = None;
+        let mut leaps = 0;
+        // Calls arrive in an order that has nothing to do with the map.
+        let mut order: Vec<usize> = (0..whole.edges.len()).collect();
+        order.sort_by_key(|i| i.wrapping_mul(2_654_435_761) % 1_000_003);
+        let mut graph = Graph { nodes: whole.nodes.clone(), edges: Vec::new() };
+        for i in order {
+            graph.edges.push(whole.edges[i]);
+            let next = layout(&graph, grown.as_ref());
+            let moved = |a: &Placed, b: &Placed| (a.x - b.x).hypot(a.y - b.y) > 200.0;
+            let far = grown.iter().flat_map(|g| g.nodes.iter().zip(&next.nodes)).filter(|(a, b)| moved(a, b)).count();
+            leaps += usize::from(far > size / 3);
+            grown = Some(next);
+        }
+        let length = |l: &Layout| l.edges.iter().map(Route::length).sum::<f64>();
+        let (grown, fresh) = (length(&grown.unwrap_or_default()), length(&layout(&graph, None)));
+        println!("{size} nodes: {leaps} leaps in {} steps, length {:.2} of fresh", graph.edges.len(), grown / fresh);
+        assert!(grown < fresh * 1.5, "{grown} against {fresh}");
+        assert!(leaps * 8 <= graph.edges.len(), "{leaps} leaps");
+    }
+}
+
+#[test]
 fn a_tween_starts_at_the_old_places_and_ends_at_the_new() {
     let mut g = synthetic(40);
     let old = layout(&g, None);

@@ -247,7 +247,7 @@ impl<S: Surface> Drawing<'_, S> {
         let top = self.middle() - BAR / 2.0 - 1.0;
         self.s.round_rect_path(x0, top, x1 - x0, BAR, if x1 - x0 > 6.0 { 2.0 } else { 0.0 });
         self.s.fill(ink);
-        if span.error && x0 > self.view.names - 8.0 {
+        if span.error && x0 > self.view.names - 8.0 && x0 < self.view.width - 6.0 {
             self.diamond(x1.min(self.view.width - 8.0), self.middle() - 1.0, strength);
         }
     }
@@ -263,13 +263,22 @@ impl<S: Surface> Drawing<'_, S> {
         }
     }
 
+    /// The client of a server row: where the line that stands for the network ends.
+    fn client(&self, span: u32) -> Option<SpanInput> {
+        let parent = self.waterfall.parent(span).map(|p| *self.waterfall.span(p))?;
+        let answers = parent.kind == SpanKind::Client && self.waterfall.span(span).kind == SpanKind::Server;
+        answers.then_some(parent)
+    }
+
+    fn awaited_until(&self, row: &Row) -> Option<i64> {
+        let client = self.client(row.span).filter(|_| row.folded == 0)?;
+        (self.view.x(client.end()) - self.view.x(self.waterfall.span(row.span).end()) < 40.0).then(|| client.end())
+    }
+
     /// The way from a client to this server and back: a hairline with end marks.
     fn network(&mut self, span: u32, strength: f64) {
         let s = *self.waterfall.span(span);
-        let Some(parent) = self.waterfall.parent(span).map(|p| *self.waterfall.span(p)) else { return };
-        if parent.kind != SpanKind::Client || s.kind != SpanKind::Server {
-            return;
-        }
+        let Some(parent) = self.client(span) else { return };
         let y = crisp(self.middle() - 1.0);
         let stroke = Stroke::new(Token::LineI.alpha(strength), 1.0);
         for (a, b, mark) in [(parent.start, s.start, parent.start), (s.end(), parent.end(), parent.end())] {
@@ -291,7 +300,7 @@ impl<S: Surface> Drawing<'_, S> {
         let style = TextStyle::new(Token::Text2.alpha(strength), 11.0, 500);
         let width = self.s.measure(&text, &style);
         let (start, end) = (self.view.x(from), self.view.x(to));
-        let (x0, x1) = self.extent(from, to);
+        let (x0, x1) = self.extent(from, self.awaited_until(row).unwrap_or(to).max(to));
         let gap = if self.waterfall.span(row.span).error { 10.0 } else { 6.0 };
         let y = self.middle() - 1.0;
         let (left, right) = (self.view.names, self.view.width - 6.0);
