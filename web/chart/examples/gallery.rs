@@ -354,6 +354,7 @@ fn maps() -> String {
     html += &draw(&shop, w, h, &Focus { selected: orders, ..Focus::default() }, Some(&traffic), "wide");
     let hovered = Focus { hovered: Some(Hit::Edge(7)), ..Focus::default() };
     html += &draw(&shop, 1376.0, 640.0, &hovered, None, "wide");
+    html += &close_up(&shop, &traffic);
     html += &draw(&shop, 660.0, 300.0, &Focus::default(), None, "");
     html += &draw(&grow(&shop), 660.0, 300.0, &Focus::default(), None, "");
     html += &panel("Legend", "wide", &legend());
@@ -383,6 +384,19 @@ fn draw(shop: &Shop, w: f64, h: f64, focus: &Focus, traffic: Option<&Traffic>, c
         draw_traffic(&mut s, &shop.map(), traffic, &v, focus, &labels);
     }
     panel("Service map", &format!("map {class}"), &s.finish("Service map", ""))
+}
+
+/// Part of the map at zoom 1.2, with the keyboard on a node.
+fn close_up(shop: &Shop, traffic: &Traffic) -> String {
+    let mut s = SvgSurface::new(1376.0, 420.0);
+    let node = shop.layout.find("payments").unwrap_or_default();
+    let focus = Focus { selected: Some(Hit::Node(node)), has_keyboard: true, ..Focus::default() };
+    let v = Viewport { zoom: 1.2, ..Viewport::default() }.centered_on(&shop.layout.nodes[node], s.size());
+    let labels = draw_map(&mut s, &shop.map(), &v, &Focus::default());
+    draw_traffic(&mut s, &shop.map(), traffic, &v, &Focus::default(), &labels);
+    let mut lit = SvgSurface::new(1376.0, 420.0);
+    draw_map(&mut lit, &shop.map(), &v, &focus);
+    panel("Close up", "map wide", &(s.finish("", "") + &lit.finish("", "")))
 }
 
 fn legend() -> String {

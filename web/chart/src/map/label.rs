@@ -1,7 +1,7 @@
 //! Figures on edges, where they cover nothing.
 
 use super::{
-    Focus, Map, Viewport,
+    Focus, Hit, Map, Status, Viewport, node,
     viewport::{Window, edge_in, node_in},
 };
 use crate::{
@@ -31,7 +31,7 @@ impl Labels {
 }
 
 pub(super) fn draw_labels<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) -> Labels {
-    let mut labels = Labels::default();
+    let mut labels = Labels(name_the_failing(s, map, v, focus, window));
     let visible: Vec<usize> =
         (0..map.layout.edges.len().min(map.edges.len())).filter(|i| edge_in(map, *i, window)).collect();
     let all = visible.len() <= FEW_EDGES && v.zoom >= LABEL_ZOOM;
@@ -47,12 +47,35 @@ pub(super) fn draw_labels<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, fo
         }
         let lines = lines(map, i, !unlit);
         if let Some(rect) = find_room(s, map, v, i, &lines, &taken) {
-            draw_label(s, rect, &lines);
+            draw_label(s, rect, &lines, v);
             taken.push(rect);
             labels.0.push(rect);
         }
     }
     labels
+}
+
+/// On a map too small for names, the failing and the chosen still say who they are.
+fn name_the_failing<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) -> Vec<Rect> {
+    let mut named = Vec::new();
+    if v.zoom >= node::NAME_ZOOM {
+        return named;
+    }
+    for (i, (placed, view)) in map.layout.nodes.iter().zip(map.nodes).enumerate() {
+        let chosen = [focus.hovered, focus.selected].contains(&Some(Hit::Node(i)));
+        if !(chosen || view.status == Status::Err) || !node_in(placed, window) || map.node_strength(i, focus) < 1.0 {
+            continue;
+        }
+        let line = (view.label.clone(), Token::Text1.into());
+        let (x, y) = v.to_screen((placed.center().0, placed.y + placed.height));
+        let half = s.measure(&line.0, &style(line.1, v)) / 2.0 + 4.0;
+        let rect = (x - half, y + 1.0, x + half, y + LINE + 3.0);
+        if chosen || named.iter().all(|t| !meets(rect, *t)) {
+            draw_label(s, rect, &[line], v);
+            named.push(rect);
+        }
+    }
+    named
 }
 
 /// Lines of a label and their roles. Only one line unless asked: errors if they matter, else the rate.
@@ -72,8 +95,13 @@ fn lines(map: &Map<'_>, i: usize, lit: bool) -> Vec<(String, Ink)> {
     [Some(rate), Some(errors).filter(|_| flow.error_ratio > 0.0), p95].into_iter().flatten().collect()
 }
 
-fn style(ink: Ink) -> TextStyle {
-    TextStyle::new(ink, SIZE, 500).align(Align::Center)
+/// Labels grow a little with the map but never shrink: they are small as it is.
+fn scale(v: &Viewport) -> f64 {
+    node::text_zoom(v.zoom).clamp(1.0, 1.25)
+}
+
+fn style(ink: Ink, v: &Viewport) -> TextStyle {
+    TextStyle::new(ink, SIZE * scale(v), 500).align(Align::Center)
 }
 
 fn find_room<S: Surface>(
@@ -84,8 +112,8 @@ fn find_room<S: Surface>(
     lines: &[(String, Ink)],
     taken: &[Rect],
 ) -> Option<Rect> {
-    let widest = lines.iter().map(|p| s.measure(&p.0, &style(p.1))).fold(0.0, f64::max);
-    let (w, h) = (widest + 8.0, LINE * lines.len() as f64 + 2.0);
+    let widest = lines.iter().map(|p| s.measure(&p.0, &style(p.1, v))).fold(0.0, f64::max);
+    let (w, h) = (widest + 8.0, LINE * scale(v) * lines.len() as f64 + 2.0);
     let route = &map.layout.edges[i];
     let candidates = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8];
     candidates.into_iter().find_map(|share| {
@@ -99,12 +127,12 @@ fn meets(a: Rect, b: Rect) -> bool {
     a.0 < b.2 + 1.0 && b.0 < a.2 + 1.0 && a.1 < b.3 + 1.0 && b.1 < a.3 + 1.0
 }
 
-fn draw_label<S: Surface>(s: &mut S, rect: Rect, lines: &[(String, Ink)]) {
+fn draw_label<S: Surface>(s: &mut S, rect: Rect, lines: &[(String, Ink)], v: &Viewport) {
     s.round_rect_path(rect.0, rect.1, rect.2 - rect.0, rect.3 - rect.1, 3.0);
     s.fill(Token::Bg0.alpha(0.86));
     for (i, (text, ink)) in lines.iter().enumerate() {
-        let y = rect.1 + 1.0 + LINE * (i as f64 + 0.5);
-        s.text_middle(text, (rect.0 + rect.2) / 2.0, y, &style(*ink));
+        let y = rect.1 + 1.0 + LINE * scale(v) * (i as f64 + 0.5);
+        s.text_middle(text, (rect.0 + rect.2) / 2.0, y, &style(*ink, v));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 /// From this zoom on nodes carry all their figures, from the next the two that matter most, then the name alone.
 const FULL_ZOOM: f64 = 0.88;
 const BRIEF_ZOOM: f64 = 0.58;
-const NAME_ZOOM: f64 = 0.34;
+pub(crate) const NAME_ZOOM: f64 = 0.34;
 
 /// A node's rectangle on the screen.
 #[derive(Clone, Copy)]
@@ -45,6 +45,8 @@ pub(super) fn draw_node<S: Surface>(s: &mut S, map: &Map<'_>, i: usize, v: &View
     match v.zoom {
         z if z >= BRIEF_ZOOM => draw_details(s, &card, view, strength),
         z if z >= NAME_ZOOM => draw_name_only(s, &card, view, strength),
+        // A far view is about what is wrong: what is fine stays grey.
+        _ if view.status == Status::Ok => {}
         _ => glyph::draw_status(s, view.status, card.x + card.w / 2.0, card.y + card.h / 2.0, 4.0),
     }
 }
@@ -87,8 +89,10 @@ fn draw_details<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f
 }
 
 /// Text shrinks slower than the map, so that a map that just fits is still read.
-fn text_zoom(zoom: f64) -> f64 {
-    if zoom < 1.0 { zoom.powf(0.5) } else { zoom }
+pub(crate) fn text_zoom(zoom: f64) -> f64 {
+    let scale = if zoom < 1.0 { zoom.powf(0.5) } else { zoom };
+    // In steps: hosts cache widths per size.
+    (scale * 32.0).round() / 32.0
 }
 
 /// Rate, errors and duration in three columns; with less room the rate, and errors if there are, else the duration.

@@ -52,11 +52,11 @@ fn a_map_in_svg() {
         <path d="M61.2 38.5L74.1 38.5C75.1 38.5 75.8 39.3 75.8 40.3L75.8 47.2C75.8 48.1 75.1 48.9 74.1 48.9L61.2 48.9C60.2 48.9 59.5 48.1 59.5 47.2L59.5 40.3C59.5 39.3 60.2 38.5 61.2 38.5Z" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M63.8 52.3L71.5 52.3" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M67.7 48.9L67.7 52.3" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
-        <path d="M203.1 36.4C203.1 38.5 201.4 40.1 199.3 40.1C197.2 40.1 195.6 38.5 195.6 36.4C195.6 34.3 197.2 32.6 199.3 32.6C201.4 32.6 203.1 34.3 203.1 36.4Z" fill="var(--ok)"/>
-        <text x="84.9" y="41.3" font-size="13.8" font-weight="600" fill="var(--text-1)">web</text>
-        <text x="84.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">20 /s</text>
-        <text x="124.4" y="58.9" font-size="11.5" font-weight="500" fill="var(--ok)">10 %</text>
-        <text x="163.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">41 ms</text>
+        <path d="M203.1 36.4C203.1 38.5 201.4 40.2 199.3 40.2C197.2 40.2 195.5 38.5 195.5 36.4C195.5 34.3 197.2 32.6 199.3 32.6C201.4 32.6 203.1 34.3 203.1 36.4Z" fill="var(--ok)"/>
+        <text x="84.9" y="41.4" font-size="13.9" font-weight="600" fill="var(--text-1)">web</text>
+        <text x="84.9" y="58.9" font-size="11.6" font-weight="500" fill="var(--text-2)">20 /s</text>
+        <text x="124.4" y="58.9" font-size="11.6" font-weight="500" fill="var(--ok)">10 %</text>
+        <text x="163.9" y="58.9" font-size="11.6" font-weight="500" fill="var(--text-2)">41 ms</text>
         <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--bg-0)"/>
         <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--bg-1)"/>
         <path d="M319.5 19.7L480.5 19.7C484.3 19.7 487.4 22.8 487.4 26.6L487.4 63.4C487.4 67.2 484.3 70.3 480.5 70.3L319.5 70.3C315.7 70.3 312.6 67.2 312.6 63.4L312.6 26.6C312.6 22.8 315.7 19.7 319.5 19.7Z" fill="var(--err)" fill-opacity="0.10"/>
@@ -65,10 +65,10 @@ fn a_map_in_svg() {
         <path d="M323.6 40.8L331 45L338.4 40.8" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M331 45L331 53.5" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M474.2 31.1L479.4 36.4L474.2 41.6L468.9 36.4Z" fill="var(--err)"/>
-        <text x="348.2" y="41.3" font-size="13.8" font-weight="600" fill="var(--text-1)">checkout</text>
-        <text x="348.2" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">20 /s</text>
-        <text x="391.6" y="58.9" font-size="11.5" font-weight="500" fill="var(--err)">10 %</text>
-        <text x="434.9" y="58.9" font-size="11.5" font-weight="500" fill="var(--text-2)">41 ms</text>
+        <text x="348.2" y="41.4" font-size="13.9" font-weight="600" fill="var(--text-1)">checkout</text>
+        <text x="348.2" y="58.9" font-size="11.6" font-weight="500" fill="var(--text-2)">20 /s</text>
+        <text x="391.6" y="58.9" font-size="11.6" font-weight="500" fill="var(--err)">10 %</text>
+        <text x="434.9" y="58.9" font-size="11.6" font-weight="500" fill="var(--text-2)">41 ms</text>
         <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="var(--bg-0)"/>
         <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="var(--bg-1)"/>
         <path d="M579.4 24.9C589.9 18 743.7 18 754.2 24.9L754.2 65.1C743.7 72 589.9 72 579.4 65.1Z" fill="none" stroke="var(--line-2)" stroke-width="1"/>
@@ -78,13 +78,13 @@ fn a_map_in_svg() {
         <path d="M591.1 50.7C591.8 54.3 603.8 54.3 604.5 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M591.1 39.7L591.1 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
         <path d="M604.5 39.7L604.5 50.7" fill="none" stroke="var(--text-2)" stroke-width="1.5"/>
-        <path d="M744.5 39.8C744.5 41.8 742.9 43.3 741 43.3C739 43.3 737.5 41.8 737.5 39.8C737.5 37.9 739 36.3 741 36.3C742.9 36.3 744.5 37.9 744.5 39.8Z" fill="none" stroke="var(--unknown)" stroke-width="1.7"/>
-        <text x="615.1" y="44.8" font-size="13.8" font-weight="600" fill="var(--text-1)">db</text>
-        <text x="615.1" y="61.8" font-size="11.5" font-weight="500" fill="var(--text-3)">no data</text>
-        <path d="M254.6 38L278.6 38C280.3 38 281.6 39.3 281.6 41L281.6 49C281.6 50.7 280.3 52 278.6 52L254.6 52C252.9 52 251.6 50.7 251.6 49L251.6 41C251.6 39.3 252.9 38 254.6 38Z" fill="var(--bg-0)" fill-opacity="0.86"/>
-        <text x="266.6" y="48.4" text-anchor="middle" font-size="9.5" font-weight="500" fill="var(--err)">10 %</text>
-        <path d="M524 38L542.8 38C544.4 38 545.8 39.3 545.8 41L545.8 49C545.8 50.7 544.4 52 542.8 52L524 52C522.4 52 521 50.7 521 49L521 41C521 39.3 522.4 38 524 38Z" fill="var(--bg-0)" fill-opacity="0.86"/>
-        <text x="533.4" y="48.4" text-anchor="middle" font-size="9.5" font-weight="500" fill="var(--text-2)">1 /s</text>
+        <path d="M744.5 39.8C744.5 41.8 742.9 43.3 741 43.3C739 43.3 737.4 41.8 737.4 39.8C737.4 37.9 739 36.3 741 36.3C742.9 36.3 744.5 37.9 744.5 39.8Z" fill="none" stroke="var(--unknown)" stroke-width="1.8"/>
+        <text x="615.1" y="44.8" font-size="13.9" font-weight="600" fill="var(--text-1)">db</text>
+        <text x="615.1" y="61.8" font-size="11.6" font-weight="500" fill="var(--text-3)">no data</text>
+        <path d="M252.9 37.1L280.3 37.1C282 37.1 283.3 38.4 283.3 40.1L283.3 49.9C283.3 51.6 282 52.9 280.3 52.9L252.9 52.9C251.2 52.9 249.9 51.6 249.9 49.9L249.9 40.1C249.9 38.4 251.2 37.1 252.9 37.1Z" fill="var(--bg-0)" fill-opacity="0.86"/>
+        <text x="266.6" y="49" text-anchor="middle" font-size="11" font-weight="500" fill="var(--err)">10 %</text>
+        <path d="M522.7 37.1L544.1 37.1C545.7 37.1 547.1 38.4 547.1 40.1L547.1 49.9C547.1 51.6 545.7 52.9 544.1 52.9L522.7 52.9C521.1 52.9 519.7 51.6 519.7 49.9L519.7 40.1C519.7 38.4 521.1 37.1 522.7 37.1Z" fill="var(--bg-0)" fill-opacity="0.86"/>
+        <text x="533.4" y="49" text-anchor="middle" font-size="11" font-weight="500" fill="var(--text-2)">1 /s</text>
         </svg>
     "#]].assert_eq(&svg.finish("map", ""));
 }

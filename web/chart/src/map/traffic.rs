@@ -163,21 +163,32 @@ pub fn draw_traffic<S: Surface>(
         }
         let strength = map.edge_strength(i, focus);
         let radius = (1.2 + edge::width(view.flow.rate) * 0.26) * k;
-        for &(distance, failed) in &lane.dots {
-            let (x, y) = v.to_screen(map.layout.edges[i].at(distance).0);
-            if labels.cover((x, y)) {
+        // One path per lane and outcome: a canvas pays per fill, not per dot.
+        for outcome in [false, true] {
+            let at = |d: &(f64, bool)| (d.1 == outcome).then(|| v.to_screen(map.layout.edges[i].at(d.0).0));
+            let mut places = lane.dots.iter().filter_map(at).filter(|p| !labels.cover(*p)).peekable();
+            if places.peek().is_none() {
                 continue;
             }
-            if failed {
-                let r = radius * 1.9;
-                s.polygon_path(&[(x, y - r), (x + r, y), (x, y + r), (x - r, y)]);
-                s.fill(Token::Err.alpha(strength));
-            } else {
-                s.circle_path(x, y, radius);
-                s.fill(Token::Text1.alpha(0.85 * strength));
+            s.begin();
+            for place in places {
+                if outcome {
+                    add_diamond(s, place, radius * 1.9)
+                } else {
+                    s.add_ellipse(place.0, place.1, radius, radius)
+                }
             }
+            s.fill(if outcome { Token::Err.alpha(strength) } else { Token::Text1.alpha(0.85 * strength) });
         }
     }
+}
+
+fn add_diamond<S: Surface>(s: &mut S, (x, y): (f64, f64), r: f64) {
+    s.move_to(x, y - r);
+    s.line_to(x + r, y);
+    s.line_to(x, y + r);
+    s.line_to(x - r, y);
+    s.close();
 }
 
 #[cfg(test)]
