@@ -47,6 +47,36 @@ impl Value {
         }
     }
 
+    /// The value that [`Value::to_json`] wrote as `text`; its strings are added to `strings`. Text that no value writes
+    /// comes back as [`Value::Json`], so nothing is lost.
+    pub fn from_json(text: &str, strings: &mut Strings) -> Value {
+        let other = |strings: &mut Strings| Value::Json(strings.intern(text));
+        match text.as_bytes().first() {
+            None | Some(b'n') => Value::Empty,
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'"') => match serde_json::from_str::<String>(text) {
+                Ok(text) => Value::String(strings.intern(&text)),
+                Err(_) => other(strings),
+            },
+            Some(b'{') => match text {
+                "{\"doubleValue\":\"NaN\"}" => Value::Double(f64::NAN),
+                "{\"doubleValue\":\"Infinity\"}" => Value::Double(f64::INFINITY),
+                "{\"doubleValue\":\"-Infinity\"}" => Value::Double(f64::NEG_INFINITY),
+                _ => match text.strip_prefix("{\"bytesValue\":\"").and_then(|rest| rest.strip_suffix("\"}")) {
+                    Some(base64) if !base64.contains('"') => Value::Bytes(strings.intern(base64)),
+                    _ => other(strings),
+                },
+            },
+            Some(b'0'..=b'9' | b'-') => match (text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(int), _) => Value::Int(int),
+                (_, Ok(double)) => Value::Double(double),
+                _ => other(strings),
+            },
+            Some(_) => other(strings),
+        }
+    }
+
     /// The value as a person would write it: text without quotes, everything else as in [`Value::to_json`].
     pub fn to_text(self, strings: &Strings) -> String {
         match self {
@@ -251,5 +281,32 @@ mod tests {
         assert_eq!(json(Value::Double(1e300)), "1e300");
         assert_eq!(json(Value::Bool(false)), "false");
         assert_eq!(json(Value::Empty), "null");
+    }
+
+    #[test]
+    fn json_comes_back_as_the_same_value() {
+        let mut strings = Strings::default();
+        let (text, base64) = (strings.intern("a \"b\"\n\u{1}한"), strings.intern("AAEC"));
+        let list = strings.intern("[1,2.0,\"x\"]");
+        for value in [
+            Value::Empty,
+            Value::String(text),
+            Value::String(Sym::EMPTY),
+            Value::Bool(true),
+            Value::Int(i64::MIN),
+            Value::Double(-0.0),
+            Value::Double(0.1 + 0.2),
+            Value::Double(f64::MIN_POSITIVE),
+            Value::Double(f64::INFINITY),
+            Value::Bytes(base64),
+            Value::Json(list),
+        ] {
+            let mut json = String::new();
+            value.to_json(&strings, &mut json);
+            assert_eq!(Value::from_json(&json, &mut strings), value, "{json}");
+        }
+        let mut json = String::new();
+        Value::Double(f64::NAN).to_json(&strings, &mut json);
+        assert!(matches!(Value::from_json(&json, &mut strings), Value::Double(nan) if nan.is_nan()));
     }
 }
