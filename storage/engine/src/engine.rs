@@ -1,0 +1,166 @@
+//! The engine: puts log, slices, segments and rollups together.
+
+mod compact;
+mod ingest;
+mod open;
+mod retention;
+mod seal;
+mod size;
+mod store;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::dir::Dir;
+use crate::duck::Duck;
+use crate::error::{Fault, chain};
+use crate::manifest::ManifestFile;
+use crate::rollup::RollupStore;
+use crate::segment::Segment;
+use crate::snapshot::Current;
+use crate::wal::Wal;
+use ingest::Inbox;
+use orrery_model::{Decode, Signal};
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Keeps telemetry in one data directory and answers questions about it. See the crate's documentation.
+///
+/// Dropping it closes it.
+pub struct Engine {
+    inner: Arc<Inner>,
+    wal: Arc<Wal>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the engine's threads share.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) dir: Dir,
+    pub(crate) duck: Arc<Duck>,
+    pub(crate) manifest: ManifestFile,
+    pub(crate) rollups: RollupStore,
+    pub(crate) current: Current,
+    decode: Arc<dyn Decode>,
+    inbox: Inbox,
+    counters: Mutex<Counters>,
+    /// First sequence number that queries do not see yet.
+    visible_seq: AtomicU64,
+    /// Bytes of rows in memory, estimated: those on their way to a slice too.
+    hot_bytes: AtomicU64,
+    disk: Mutex<(u64, u64)>,
+    disk_low: AtomicBool,
+    stopping: AtomicBool,
+    sealer: Signalled,
+    #[cfg(test)]
+    roll: AtomicBool,
+    warnings: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// A flag that wakes a thread.
+#[derive(Default)]
+struct Signalled {
+    raised: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signalled {
+    fn raise(&self) {
+        *self.raised.lock() = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for the flag or the time, and lowers the flag.
+    fn wait(&self, limit: std::time::Duration) {
+        let mut raised = self.raised.lock();
+        if !*raised {
+            self.changed.wait_for(&mut raised, limit);
+        }
+        *raised = false;
+    }
+}
+
+impl Inner {
+    pub(crate) fn visible_seq(&self) -> u64 {
+        self.visible_seq.load(Ordering::Acquire)
+    }
+
+    /// Says something a person should look at, instead of what was said about the same matter before.
+    fn warn(&self, matter: &'static str, text: String) {
+        tracing::warn!(matter, "{text}");
+        self.warnings.lock().insert(matter, text);
+    }
+
+    fn settle(&self, matter: &'static str) {
+        self.warnings.lock().remove(matter);
+    }
+
+    /// Takes a damaged segment out of use: its files are moved aside, its rows counted as dropped. Answers that would
+    /// have needed it are partial.
+    pub(crate) fn quarantine(&self, segment: &Arc<Segment>, fault: &Fault) {
+        let entry = &segment.entry;
+        let committed = self.manifest.commit(|manifest| {
+            let before = manifest.segments.len();
+            manifest.segments.retain(|other| other.id != entry.id);
+            if manifest.segments.len() < before {
+                manifest.counters.dropped(entry.signal, "damaged", entry.rows);
+            }
+        });
+        if let Err(error) = committed {
+            tracing::error!(error = chain(&error), "a damaged segment stays in the manifest");
+            return;
+        }
+        let mut known = false;
+        self.current.change(|snapshot| {
+            let before = snapshot.segments.len();
+            snapshot.segments.retain(|other| other.entry.id != entry.id);
+            known = snapshot.segments.len() < before;
+        });
+        if !known {
+            return;
+        }
+        self.count(|counters| counters.dropped(entry.signal, "damaged", entry.rows));
+        for path in segment.files() {
+            if let Some(name) = path.file_name()
+                && let Err(error) = std::fs::rename(path, self.dir.quarantine().join(name))
+            {
+                tracing::warn!(%error, file = %path.display(), "could not be moved to quarantine");
+            }
+        }
+        self.warn(
+            "damaged segment",
+            format!(
+                "{} with {} rows of {} was damaged and set aside in quarantine: {}",
+                entry.stem(),
+                entry.rows,
+                entry.signal,
+                chain(fault)
+            ),
+        );
+    }
+
+    /// Whether something was set aside as damaged since the start.
+    pub(crate) fn warned_of_damage(&self) -> bool {
+        self.warnings.lock().contains_key("damaged segment")
+    }
+
+    fn count(&self, add: impl FnOnce(&mut Counters)) {
+        add(&mut self.counters.lock());
+    }
+}
+
+/// Now, Unix nanoseconds.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
+/// The signal's word, for log lines.
+fn words(counts: &[(Signal, u64)]) -> String {
+    counts.iter().map(|(signal, count)| format!("{count} {signal}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

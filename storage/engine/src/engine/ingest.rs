@@ -1,0 +1,212 @@
+//! From durable to queryable: the thread that puts rows into the growing slice.
+
+use super::{Inner, now, size};
+use crate::error::{Fault, chain};
+use crate::rollup::{Observer, ObserverConfig};
+use crate::slice::Slice;
+use crate::wal::{Content, Durable};
+use duckdb::Connection;
+use orrery_model::{Batch, LogBatch, MetricBatch, SpanBatch};
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// What has come is inserted after this long at most: the larger part of "queryable within a second".
+const QUIET: Duration = Duration::from_millis(200);
+/// Or when this many rows have come: a row group of the query engine, which costs a third of smaller batches.
+const MANY: usize = 122_880;
+/// Time that passes without anything to do.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What is durable and not yet inserted.
+#[derive(Default)]
+pub(super) struct Inbox {
+    state: Mutex<Arrived>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Arrived {
+    group: Vec<Durable>,
+    rows: usize,
+    since: Option<Instant>,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(super) fn put(&self, group: Vec<Durable>) {
+        let mut state = self.state.lock();
+        state.rows += group.iter().map(rows).sum::<usize>();
+        state.group.extend(group);
+        let first = state.since.is_none();
+        state.since.get_or_insert_with(Instant::now);
+        if first || state.rows >= MANY {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// What has come, after waiting for more of it; empty after a tick; `None` when closed and empty.
+    fn take(&self) -> Option<Vec<Durable>> {
+        let mut state = self.state.lock();
+        let tick = Instant::now() + TICK;
+        loop {
+            let due = state.since.map(|since| since + QUIET);
+            let now = Instant::now();
+            if state.closed || state.rows >= MANY || due.is_some_and(|due| due <= now) {
+                break;
+            }
+            let until = due.unwrap_or(tick);
+            if until <= now {
+                break;
+            }
+            self.changed.wait_until(&mut state, until);
+        }
+        if state.closed && state.group.is_empty() {
+            return None;
+        }
+        state.rows = 0;
+        state.since = None;
+        Some(std::mem::take(&mut state.group))
+    }
+}
+
+fn rows(durable: &Durable) -> usize {
+    match &durable.content {
+        Content::Batch { batch, .. } => batch.len(),
+        Content::Counts(_) => 0,
+    }
+}
+
+/// Puts rows into the growing slice, and begins new slices.
+pub(super) struct Ingest {
+    inner: Arc<Inner>,
+    connection: Connection,
+    observer: Observer,
+    slice: Arc<Slice>,
+    clock: i64,
+}
+
+impl Ingest {
+    pub(super) fn new(inner: Arc<Inner>, first_slice: u64, next_seq: u64) -> Result<Ingest, Fault> {
+        let connection = inner.duck.writer()?;
+        let slice = Arc::new(Slice::new(first_slice, next_seq, &inner.duck)?);
+        inner.current.change(|snapshot| snapshot.slices.push(Arc::clone(&slice)));
+        Ok(Ingest { inner, connection, observer: Observer::new(ObserverConfig::default()), slice, clock: 0 })
+    }
+
+    pub(super) fn run(&mut self) {
+        while let Some(group) = self.inner.inbox.take() {
+            self.tick();
+            self.insert(group);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.clock = self.clock.max(now());
+        self.observer.expire(self.clock, &mut self.slice.rollup.write());
+        let slice = &self.slice;
+        if slice.opened.elapsed() >= self.inner.config.seal_after && !slice.is_empty() {
+            self.begin_slice();
+        }
+        #[cfg(test)]
+        if self.inner.roll.swap(false, Ordering::AcqRel) {
+            self.begin_slice();
+        }
+        self.roll_if_big();
+    }
+
+    /// Begins a new slice if this one is full.
+    pub(super) fn roll_if_big(&mut self) {
+        if self.slice.bytes() >= self.inner.config.seal_bytes() {
+            self.begin_slice();
+        }
+    }
+
+    fn begin_slice(&mut self) {
+        let next_seq = self.slice.progress.lock().next_seq;
+        match Slice::new(self.slice.id + 1, next_seq, &self.inner.duck) {
+            Ok(slice) => {
+                self.slice = Arc::new(slice);
+                self.inner.current.change(|snapshot| snapshot.slices.push(Arc::clone(&self.slice)));
+                self.inner.sealer.raise();
+            }
+            Err(fault) => self.inner.warn("slice", format!("no new slice could be begun: {}", chain(&fault))),
+        }
+    }
+
+    /// Inserts what is durable, in order.
+    pub(super) fn insert(&mut self, group: Vec<Durable>) {
+        let (mut spans, mut logs, mut points) = (Vec::new(), Vec::new(), Vec::new());
+        let mut progress = self.slice.progress.lock().clone();
+        let before = progress.counters.clone();
+        for durable in group {
+            progress.next_seq = durable.seq + 1;
+            progress.records += 1;
+            match durable.content {
+                Content::Counts(counts) => progress.counters.add(&counts),
+                Content::Batch { batch, received_unix_nano, body_bytes, memory } => {
+                    let (signal, items) = (batch.signal(), batch.len() as u64);
+                    progress.counters.stored(signal, items, body_bytes);
+                    progress.counters.queryable(signal, items);
+                    progress.bytes += memory * size::HOT_FACTOR;
+                    match batch {
+                        Batch::Traces(batch) => {
+                            self.observe(&batch, received_unix_nano);
+                            spans.push((durable.seq, batch));
+                        }
+                        Batch::Logs(batch) => logs.push((durable.seq, batch)),
+                        Batch::Metrics(batch) => points.push((durable.seq, batch)),
+                    }
+                }
+            }
+        }
+        self.insert_rows(spans, logs, points);
+        for (signal, after) in &progress.counters.0 {
+            let items = after.queryable - before.0.get(signal).map_or(0, |before| before.queryable);
+            self.inner.count(|counters| counters.queryable(*signal, items));
+        }
+        self.inner.visible_seq.store(progress.next_seq, Ordering::Release);
+        *self.slice.progress.lock() = progress;
+    }
+
+    fn insert_rows(&self, spans: Vec<(u64, SpanBatch)>, logs: Vec<(u64, LogBatch)>, points: Vec<(u64, MetricBatch)>) {
+        let results = [
+            self.slice.spans.insert(spans, &self.connection),
+            self.slice.logs.insert(logs, &self.connection),
+            self.slice.points.insert(points, &self.connection),
+        ];
+        for fault in results.into_iter().filter_map(Result::err) {
+            let text = chain(&fault);
+            self.inner.warn("hot rows", format!("some rows are safe but not visible until they are sealed: {text}"));
+        }
+    }
+
+    fn observe(&mut self, batch: &SpanBatch, received_unix_nano: i64) {
+        self.clock = self.clock.max(received_unix_nano);
+        self.observer.observe(batch, self.clock, &mut self.slice.rollup.write());
+    }
+}
+
+#[cfg(test)]
+impl Inner {
+    /// Has the growing slice sealed.
+    pub(super) fn begin_slice_soon(&self) {
+        self.roll.store(true, Ordering::Release);
+        self.inbox.put(Vec::new());
+        super::tests::wait("a new slice", || !self.roll.load(Ordering::Acquire));
+    }
+
+    /// Puts a new slice behind the growing one, when the threads have stopped.
+    pub(super) fn add_slice_for_test(&self) {
+        let last = self.current.get().slices.last().cloned().expect("there is one");
+        let next_seq = last.progress.lock().next_seq;
+        let slice = Arc::new(Slice::new(last.id + 1, next_seq, &self.duck).expect("memory"));
+        self.current.change(|snapshot| snapshot.slices.push(slice));
+    }
+}

@@ -1,0 +1,138 @@
+//! Sealing: the thread that turns full slices into segments, and keeps house.
+
+use super::{Inner, words};
+use crate::error::{Fault, chain};
+use crate::manifest::SegmentEntry;
+use crate::segment::{Segment, write};
+use crate::slice::{HotTable, Slice};
+use crate::wal::Wal;
+use orrery_model::{LogBatch, MetricBatch, SpanBatch};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+const TICK: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_secs(5);
+const RETENTION_EVERY: Duration = Duration::from_secs(30);
+
+/// A place in the sequence of steps where tests break off.
+pub(crate) fn failpoint(name: &'static str) -> Result<(), Fault> {
+    #[cfg(test)]
+    if FAIL_AT.with(|fail| *fail.borrow() == Some(name)) {
+        return Err(Fault::Other(format!("injected at {name}")));
+    }
+    _ = name;
+    Ok(())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Where sealing and compaction on this thread break off.
+    pub(crate) static FAIL_AT: std::cell::RefCell<Option<&'static str>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The thread's work. Seals first, then everything that can wait.
+pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
+    let mut retained = None::<Instant>;
+    while !inner.stopping.load(Ordering::Acquire) {
+        inner.check_disk();
+        match inner.seal_next(trim) {
+            Ok(true) => continue,
+            Ok(false) => inner.settle("seal"),
+            Err(fault) => {
+                inner.warn("seal", format!("rows stay in memory and in the log for now: {}", chain(&fault)));
+                inner.sealer.wait(RETRY);
+                continue;
+            }
+        }
+        if retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY) {
+            retained = Some(Instant::now());
+            inner.retain(super::now());
+        }
+        match inner.compact_once() {
+            Ok(true) => continue,
+            Ok(false) => inner.settle("compaction"),
+            Err(fault) => inner.warn("compaction", format!("small segments stay: {}", chain(&fault))),
+        }
+        inner.sealer.wait(TICK);
+    }
+}
+
+impl Inner {
+    pub(super) fn check_disk(&self) {
+        let disk = self.dir.disk();
+        *self.disk.lock() = disk;
+        let low = disk.0 < self.config.disk_reserve_bytes;
+        if self.disk_low.swap(low, Ordering::AcqRel) == low {
+            return;
+        }
+        if low {
+            let text = format!("only {} MiB of disk are free; requests are refused until there is more", disk.0 >> 20);
+            self.warn("disk", text);
+        } else {
+            self.settle("disk");
+        }
+    }
+
+    /// Seals the oldest slice that no longer grows; false if there is none.
+    pub(super) fn seal_next(&self, trim: &dyn Fn(u64)) -> Result<bool, Fault> {
+        let snapshot = self.current.get();
+        let [slice, _, ..] = &snapshot.slices[..] else { return Ok(false) };
+        let slice = Arc::clone(slice);
+        drop(snapshot);
+        self.seal(&slice)?;
+        trim(slice.progress.lock().next_seq);
+        Ok(true)
+    }
+
+    fn seal(&self, slice: &Arc<Slice>) -> Result<(), Fault> {
+        let started = Instant::now();
+        let entries = self.write_segments(slice)?;
+        failpoint("segments written")?;
+        self.rollups.persist(slice.id, &slice.rollup.read()).map_err(|error| Fault::Other(chain(&error)))?;
+        failpoint("rollups persisted")?;
+        let progress = slice.progress.lock().clone();
+        self.manifest.commit(|manifest| {
+            manifest.next_segment = entries.iter().map(|entry| entry.id + 1).fold(manifest.next_segment, u64::max);
+            manifest.next_slice = slice.id + 1;
+            manifest.cursor = progress.next_seq;
+            manifest.counters.add(&progress.counters);
+            manifest.segments.extend(entries.iter().cloned());
+        })?;
+        let sealed: Vec<_> = entries.iter().map(|entry| (entry.signal, entry.rows)).collect();
+        let segments = self.dir.segments();
+        self.current.change(|snapshot| {
+            snapshot.slices.retain(|other| other.id != slice.id);
+            snapshot.segments.extend(entries.into_iter().map(|entry| Arc::new(Segment::new(&segments, entry))));
+        });
+        self.hot_bytes.fetch_sub(progress.bytes.min(self.hot_bytes.load(Ordering::Acquire)), Ordering::AcqRel);
+        tracing::debug!(slice = slice.id, rows = words(&sealed), took = ?started.elapsed(), "sealed");
+        failpoint("sealed")
+    }
+
+    fn write_segments(&self, slice: &Slice) -> Result<Vec<SegmentEntry>, Fault> {
+        let first = self.manifest.with(|manifest| manifest.next_segment);
+        let spans = self.write_segment::<SpanBatch>(first, &slice.spans)?;
+        failpoint("first segment written")?;
+        let logs = self.write_segment::<LogBatch>(first + 1, &slice.logs)?;
+        let points = self.write_segment::<MetricBatch>(first + 2, &slice.points)?;
+        Ok([spans, logs, points].into_iter().flatten().collect())
+    }
+
+    fn write_segment<B: crate::columns::Table>(
+        &self,
+        id: u64,
+        table: &HotTable<B>,
+    ) -> Result<Option<SegmentEntry>, Fault> {
+        let (parts, context) = table.held();
+        write::write(&self.dir.segments(), id, 0, &parts, &context)
+    }
+}
+
+/// Trims the log; a file that stays is tried again with the next slice.
+pub(super) fn trim(wal: &Wal, inner: &Inner, cursor: u64) {
+    match wal.trim(cursor) {
+        Ok(()) => inner.settle("log files"),
+        Err(fault) => inner.warn("log files", format!("old log files stay: {}", chain(&fault))),
+    }
+}

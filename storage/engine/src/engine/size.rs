@@ -1,0 +1,44 @@
+//! How much memory a batch takes, estimated from its lengths.
+
+use orrery_model::batch::Context;
+use orrery_model::{Attributes, Batch, Value};
+
+/// A row in the query engine's table weighs about this many times what it weighs in its batch.
+pub(super) const HOT_FACTOR: u64 = 3;
+
+const PAIR: usize = size_of::<Value>() + 4;
+
+/// Bytes of a batch.
+pub(super) fn of(batch: &Batch) -> u64 {
+    let bytes = match batch {
+        Batch::Traces(spans) => {
+            context(&spans.context)
+                + spans.len() * 108
+                + attributes(&spans.attributes)
+                + spans.events.name.len() * 16
+                + attributes(&spans.events.attributes)
+                + spans.links.span_id.len() * 40
+                + attributes(&spans.links.attributes)
+        }
+        Batch::Logs(logs) => context(&logs.context) + logs.len() * 92 + attributes(&logs.attributes),
+        Batch::Metrics(points) => {
+            context(&points.context)
+                + points.len() * 64
+                + attributes(&points.attributes)
+                + points.distributions.len() * 320
+                + points.exemplars.len() * 48
+        }
+    };
+    bytes as u64
+}
+
+fn context(context: &Context) -> usize {
+    context.strings.text_bytes()
+        + context.strings.len() * 12
+        + attributes(&context.resource_attributes)
+        + attributes(&context.scope_attributes)
+}
+
+fn attributes(attributes: &Attributes) -> usize {
+    attributes.len() * 4 + attributes.pairs() * PAIR
+}

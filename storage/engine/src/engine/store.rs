@@ -1,0 +1,179 @@
+//! The contract, put together from its parts.
+
+use super::{Engine, Inner, size};
+use crate::query;
+use crate::wal::{Content, Durable};
+use orrery_model::{Batch, Body, Signal};
+use orrery_query::answer::{self, Answer};
+use orrery_query::store::{Appended, Control};
+use orrery_query::{AppendError, QueryError, Store, StoreHealth, plan};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Inner {
+    /// Takes what the log has made durable.
+    pub(super) fn durable(&self, group: Vec<Durable>) {
+        group.iter().for_each(|durable| self.count_durable(durable));
+        self.inbox.put(group);
+    }
+
+    pub(super) fn count_durable(&self, durable: &Durable) {
+        if let Content::Batch { batch, body_bytes, memory, .. } = &durable.content {
+            self.count(|counters| counters.stored(batch.signal(), batch.len() as u64, *body_bytes));
+            self.hot_bytes.fetch_add(memory * size::HOT_FACTOR, Ordering::AcqRel);
+        }
+    }
+
+    fn refusal(&self) -> Option<AppendError> {
+        let refused = |reason, seconds| Some(AppendError::Refused { reason, retry_after: Duration::from_secs(seconds) });
+        if self.stopping.load(Ordering::Acquire) {
+            return refused("stopping", 5);
+        }
+        if self.disk_low.load(Ordering::Acquire) {
+            return refused("disk_reserve", 30);
+        }
+        if self.hot_bytes.load(Ordering::Acquire) >= self.config.hot_bytes {
+            self.sealer.raise();
+            return refused("memory", 2);
+        }
+        None
+    }
+}
+
+impl Store for Engine {
+    fn append(&self, body: Body, batch: Batch, done: Appended) {
+        match self.inner.refusal() {
+            Some(error) => done(Err(error)),
+            None => {
+                let memory = size::of(&batch);
+                self.wal.append(body, batch, memory, done);
+            }
+        }
+    }
+
+    fn count_rejected(&self, signal: Signal, reason: &str, items: u64) {
+        self.inner.count(|counters| counters.rejected(signal, reason, items));
+        self.wal.count(|counters| counters.rejected(signal, reason, items));
+    }
+
+    fn count_refused(&self, signal: Signal, reason: &str, items: u64) {
+        self.inner.count(|counters| counters.refused(signal, reason, items));
+        self.wal.count(|counters| counters.refused(signal, reason, items));
+    }
+
+    fn count_trimmed(&self, signal: Signal, reason: &str, parts: u64) {
+        self.inner.count(|counters| counters.trimmed(signal, reason, parts));
+        self.wal.count(|counters| counters.trimmed(signal, reason, parts));
+    }
+
+    fn services(
+        &self,
+        plan: &plan::Services,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::ServiceSummary>>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.services(plan, live, control))
+    }
+
+    fn service(
+        &self,
+        plan: &plan::Service,
+        control: &Control,
+    ) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.service(plan, live, control))
+    }
+
+    fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.topology(plan, live, control))
+    }
+
+    fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError> {
+        query::traces::run(&self.inner, plan, control)
+    }
+
+    fn trace(&self, plan: &plan::Trace, control: &Control) -> Result<Answer<answer::Trace>, QueryError> {
+        query::trace::run(&self.inner, plan, control)
+    }
+
+    fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError> {
+        query::logs::page(&self.inner, plan, control)
+    }
+
+    fn log_histogram(
+        &self,
+        plan: &plan::LogHistogram,
+        control: &Control,
+    ) -> Result<Answer<answer::LogHistogram>, QueryError> {
+        query::logs::histogram(&self.inner, plan, control)
+    }
+
+    fn metric_names(
+        &self,
+        plan: &plan::MetricNames,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::MetricName>>, QueryError> {
+        query::metrics::names(&self.inner, plan, control)
+    }
+
+    fn metric(&self, plan: &plan::Metric, control: &Control) -> Result<Answer<Vec<answer::MetricSeries>>, QueryError> {
+        query::metrics::series(&self.inner, plan, control)
+    }
+
+    fn values(&self, plan: &plan::Values, control: &Control) -> Result<Answer<Vec<answer::ValueCount>>, QueryError> {
+        query::values::run(&self.inner, plan, control)
+    }
+
+    fn hosts(&self, plan: &plan::Hosts, control: &Control) -> Result<Answer<Vec<answer::Host>>, QueryError> {
+        query::hosts::run(&self.inner, plan, control)
+    }
+
+    fn health(&self) -> StoreHealth {
+        let (queue_bytes, queue_limit_bytes) = self.wal.queue_bytes();
+        let (disk_free_bytes, disk_total_bytes) = *self.inner.disk.lock();
+        let snapshot = self.inner.current.get();
+        let sealed = |bytes: fn(&crate::manifest::SegmentEntry) -> u64| -> u64 {
+            snapshot.segments.iter().map(|segment| bytes(&segment.entry)).sum()
+        };
+        let rollups = std::fs::metadata(self.inner.dir.root().join("rollups.duckdb")).map_or(0, |meta| meta.len());
+        let hot_first = |times: Option<(i64, i64)>| times.map(|(first, _)| first);
+        let hot = snapshot.slices.iter().flat_map(|slice| {
+            [hot_first(slice.spans.times()), hot_first(slice.logs.times()), hot_first(slice.points.times())]
+        });
+        let oldest = snapshot.segments.iter().map(|segment| Some(segment.entry.first_unix_nano)).chain(hot);
+        let mut signals = self.inner.counters.lock().0.clone();
+        Signal::ALL.into_iter().for_each(|signal| _ = signals.entry(signal).or_default());
+        let mut warnings: Vec<String> = self.inner.warnings.lock().values().cloned().collect();
+        warnings.extend(self.wal.failure().map(|text| format!("the write-ahead log fails: {text}")));
+        StoreHealth {
+            signals,
+            queue_bytes,
+            queue_limit_bytes,
+            wal_bytes: self.wal.disk_bytes(),
+            hot_bytes: self.inner.hot_bytes.load(Ordering::Acquire),
+            sealed_bytes: sealed(|entry| entry.bytes + entry.index_bytes) + rollups,
+            segments: snapshot.segments.len() as u64,
+            disk_free_bytes,
+            disk_total_bytes,
+            oldest_unix_nano: oldest.flatten().min(),
+            warnings,
+        }
+    }
+
+    fn close(&self) {
+        self.inner.stopping.store(true, Ordering::Release);
+        // The log first: what it still acknowledges reaches the inbox.
+        self.wal.close();
+        self.inner.inbox.close();
+        self.inner.sealer.raise();
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a storage thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,164 @@
+//! Trace and log search.
+
+use super::*;
+
+#[test]
+fn a_search_needs_all_filters_on_one_span() {
+    let rig = Rig::new();
+    let mut items = vec![span(1, 1, T0), span(1, 2, T0 + 1), span(2, 3, T0 + 2)];
+    items[0].attributes = pairs(json!({"user": "ann"}));
+    items[1].error = true;
+    items[2].attributes = pairs(json!({"user": "ann"}));
+    items[2].error = true;
+    items[2].name = "POST /cart".into();
+    items[2].duration = 50_000_000;
+    items[2].resource = pairs(json!({"service.name": "orders", "deployment.environment.name": "prod"}));
+    rig.put(Signal::Traces, &items);
+    let check = |rig: &Rig| {
+        let ids = |plan: plan::Traces| -> Vec<u128> {
+            rig.search(&plan).iter().map(|trace| u128::from_be_bytes(trace.trace_id.0)).collect()
+        };
+        assert_eq!(ids(all_traces()), [2, 1]);
+        assert_eq!(ids(plan::Traces { error: Some(true), attributes: vec![equals("user", "ann")], ..all_traces() }), [2]);
+        assert_eq!(ids(plan::Traces { error: Some(false), ..all_traces() }), [1]);
+        assert_eq!(ids(plan::Traces { operation: Some("POST /cart".into()), ..all_traces() }), [2]);
+        assert_eq!(ids(plan::Traces { min_duration_nanos: Some(6_000_000), ..all_traces() }), [2]);
+        assert_eq!(ids(plan::Traces { max_duration_nanos: Some(6_000_000), ..all_traces() }), [1]);
+        assert_eq!(ids(plan::Traces { range: TimeRange::new(T0, T0 + 2).unwrap(), ..all_traces() }), [1]);
+        let of = |service| ids(plan::Traces { service: Some(service), ..all_traces() });
+        assert_eq!(of(plan::ServiceMatch::Name("cart".into())), [1]);
+        assert_eq!(of(plan::ServiceMatch::Key(orrery_model::ServiceKey::parse("orders@prod"))), [2]);
+        assert_eq!(of(plan::ServiceMatch::Key(orrery_model::ServiceKey::parse("orders"))), [0u128; 0]);
+        let summary = &rig.search(&all_traces())[1];
+        assert_eq!((summary.span_count, summary.error_count, summary.root_received), (2, 1, true));
+        assert_eq!(summary.matched_span_id, SpanId(2));
+    };
+    check(&rig);
+    rig.seal();
+    check(&rig);
+}
+
+#[test]
+fn a_span_that_comes_twice_is_seen_once() {
+    let rig = Rig::new();
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    assert_eq!((rig.trace("1").len(), rig.search(&all_traces())[0].span_count), (1, 1));
+    rig.seal();
+    assert_eq!(rig.engine().inner.manifest.current().segments[0].rows, 1);
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    assert_eq!((rig.trace("1").len(), rig.search(&all_traces())[0].span_count), (1, 1));
+    assert_eq!(rig.engine().health().signals[&Signal::Traces].queryable, 3, "duplicates included");
+}
+
+/// All pages, with something arriving between them.
+fn pages(rig: &Rig, limit: u32, mut between: impl FnMut(usize)) -> Vec<u128> {
+    let mut plan = plan::Traces { limit, ..all_traces() };
+    let mut found = Vec::new();
+    for page in 0.. {
+        let answer = rig.engine().traces(&plan, &control()).unwrap().value;
+        found.extend(answer.traces.iter().map(|trace| u128::from_be_bytes(trace.trace_id.0)));
+        match answer.next_cursor {
+            Some(cursor) => plan.cursor = Some(cursor),
+            None => return found,
+        }
+        between(page);
+    }
+    unreachable!("pages end")
+}
+
+#[test]
+fn pages_have_no_gap_and_no_repeat_while_more_arrives() {
+    let rig = Rig::new();
+    // Three spans per trace, interleaved in time, so that traces straddle pages, slices and segments.
+    let batch = |from: u64| -> Vec<Item> {
+        let item = |at: u64| span(1 + (from + at) % 40, from + at + 1, T0 + (from + at) as i64 % 17);
+        (0..60).map(item).collect()
+    };
+    rig.put(Signal::Traces, &batch(0));
+    rig.seal();
+    rig.put(Signal::Traces, &batch(60));
+    let all = pages(&rig, 100, |_| ());
+    assert_eq!(all.len(), 40);
+    let mut next = 1_000;
+    for limit in [1, 3, 7] {
+        let before = pages(&rig, 100, |_| ());
+        let paged = pages(&rig, limit, |page| {
+            // Newer traces, and later spans of traces not yet shown.
+            next += 1;
+            rig.put(Signal::Traces, &[span(next, next, T0 + 100 + next as i64)]);
+            rig.put(Signal::Traces, &[span(1 + page as u64 % 40, next, T0 + 100)]);
+            if page % 5 == 0 {
+                rig.seal();
+            }
+        });
+        assert_eq!(paged, before, "limit {limit}");
+    }
+}
+
+#[test]
+fn log_pages_go_on_where_they_ended() {
+    let rig = Rig::new();
+    let items: Vec<Item> = (0..50).map(|at| log(T0 + at / 10, &format!("record {at}"))).collect();
+    rig.put(Signal::Logs, &items[..30]);
+    rig.seal();
+    rig.put(Signal::Logs, &items[30..]);
+    let mut plan = plan::Logs { filter: all_logs(), limit: 7, cursor: None };
+    let mut found = Vec::new();
+    loop {
+        let page = rig.engine().logs(&plan, &control()).unwrap().value;
+        found.extend(page.logs.iter().map(|log| log.body.as_str().unwrap().to_owned()));
+        let Some(cursor) = page.next_cursor else { break };
+        plan.cursor = Some(cursor);
+        rig.put(Signal::Logs, &[log(T0 + 100, "newer")]);
+        if found.len() == 21 {
+            rig.seal();
+        }
+    }
+    let mut expected: Vec<String> = (0..50).rev().map(|at| format!("record {at}")).collect();
+    assert_eq!(found.len(), 50);
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    let bad = plan::Logs { cursor: Some("x".into()), ..plan };
+    assert!(matches!(rig.engine().logs(&bad, &control()), Err(orrery_query::QueryError::Invalid { field: "cursor", .. })));
+}
+
+#[test]
+fn log_counts_add_up() {
+    let rig = Rig::new();
+    let mut items: Vec<Item> = (0..100).map(|at| log(T0 + at * SECOND, "x")).collect();
+    items.iter_mut().step_by(4).for_each(|item| item.severity = 17);
+    rig.put(Signal::Logs, &items[..50]);
+    rig.seal();
+    rig.put(Signal::Logs, &items[50..]);
+    let range = TimeRange::new(T0, T0 + 100 * SECOND).unwrap();
+    let plan = plan::LogHistogram { filter: plan::LogFilter { range, ..all_logs() }, buckets: 10 };
+    let answer = rig.engine().log_histogram(&plan, &control()).unwrap().value;
+    assert_eq!(answer.step_nanos, 10 * SECOND);
+    let counts: u64 = answer.buckets.iter().flat_map(|bucket| bucket.counts.values()).sum();
+    let errors: u64 = answer.buckets.iter().filter_map(|bucket| bucket.counts.get(&orrery_model::Severity::Error)).sum();
+    assert_eq!((counts, errors), (100, 25));
+}
+
+#[test]
+fn queries_stop_at_their_deadline_when_cancelled_and_when_too_many() {
+    let rig = Rig::new();
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    let over = Control::within(Duration::ZERO);
+    assert!(matches!(rig.engine().traces(&all_traces(), &over), Err(orrery_query::QueryError::Deadline)));
+    let cancelled = control();
+    cancelled.cancel();
+    assert!(matches!(rig.engine().traces(&all_traces(), &cancelled), Err(orrery_query::QueryError::Cancelled)));
+    let control = control();
+    let leases: Vec<_> = (0..8).map(|_| rig.engine().inner.duck.query(&control).unwrap()).collect();
+    assert!(matches!(rig.engine().traces(&all_traces(), &control), Err(orrery_query::QueryError::Busy)));
+    drop(leases);
+    rig.engine().traces(&all_traces(), &control).unwrap();
+    // A statement that would run for minutes.
+    let short = Control::within(Duration::from_millis(200));
+    let lease = rig.engine().inner.duck.query(&short).unwrap();
+    let started = Instant::now();
+    let endless = lease.connection().execute_batch("SELECT count(*) FROM range(100000000) a, range(100000000) b");
+    assert!(endless.is_err() && started.elapsed() < Duration::from_secs(10));
+}

@@ -1,0 +1,140 @@
+//! The manifest: which segments exist, how far the log is sealed, and the counters up to there.
+//!
+//! One small file, replaced as a whole; its replacement is the moment at which anything sealed becomes so.
+
+use crate::counters::Counters;
+use crate::dir::write_atomic;
+use crate::error::{Fault, OpenError};
+use crate::promote::Promoted;
+use orrery_model::Signal;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the manifest says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// Number of the next segment to be made.
+    pub(crate) next_segment: u64,
+    /// Number of the next slice to be sealed; earlier ones are.
+    pub(crate) next_slice: u64,
+    /// First sequence number of the log that is not sealed.
+    pub(crate) cursor: u64,
+    /// Counters of everything before the cursor, and of what retention and damage removed.
+    pub(crate) counters: Counters,
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// A segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    pub(crate) id: u64,
+    pub(crate) signal: Signal,
+    /// 0 as sealed, else how often merged.
+    pub(crate) level: u32,
+    pub(crate) rows: u64,
+    /// Earliest and latest row, Unix nanoseconds.
+    pub(crate) first_unix_nano: i64,
+    pub(crate) last_unix_nano: i64,
+    pub(crate) bytes: u64,
+    pub(crate) crc32: u32,
+    pub(crate) index_bytes: u64,
+    pub(crate) index_crc32: u32,
+    /// Services with rows here, in text form.
+    pub(crate) services: Vec<String>,
+    /// Attributes with columns of their own.
+    pub(crate) promoted: Vec<Promoted>,
+    /// Attributes in the map, with their number of rows; `None` when too many to list.
+    pub(crate) mapped: Option<BTreeMap<String, u64>>,
+}
+
+impl SegmentEntry {
+    /// Name of its files, without extension.
+    pub(crate) fn stem(&self) -> String {
+        format!("{}-{:010}", self.signal, self.id)
+    }
+}
+
+/// The manifest in memory and on disk.
+pub(crate) struct ManifestFile {
+    path: PathBuf,
+    current: Mutex<Manifest>,
+}
+
+impl ManifestFile {
+    /// Reads it; a missing one is empty.
+    pub(crate) fn open(path: &Path) -> Result<ManifestFile, OpenError> {
+        let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+        let manifest = match std::fs::read_to_string(path) {
+            Ok(text) => parse(&text).map_err(damaged)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged("it is no text".into())),
+            Err(source) => return Err(OpenError::Unwritable { path: path.to_owned(), source }),
+        };
+        Ok(ManifestFile { path: path.to_owned(), current: Mutex::new(manifest) })
+    }
+
+    pub(crate) fn current(&self) -> Manifest {
+        self.current.lock().clone()
+    }
+
+    /// Reads a part without copying the whole.
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Manifest) -> T) -> T {
+        read(&self.current.lock())
+    }
+
+    /// Changes it, on disk first. On an error nothing has changed here; on disk either state may be.
+    pub(crate) fn commit(&self, change: impl FnOnce(&mut Manifest)) -> Result<(), Fault> {
+        let mut current = self.current.lock();
+        let mut next = current.clone();
+        change(&mut next);
+        write_atomic(&self.path, print(&next).as_bytes())?;
+        *current = next;
+        Ok(())
+    }
+}
+
+const MAGIC: &str = "orrery-manifest 1 ";
+
+fn print(manifest: &Manifest) -> String {
+    let json = serde_json::to_string(manifest).expect("a manifest has text keys");
+    format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()))
+}
+
+fn parse(text: &str) -> Result<Manifest, String> {
+    let rest = text.strip_prefix(MAGIC).ok_or("its first line is unknown")?;
+    let (crc, json) = rest.split_once('\n').ok_or("it is cut off")?;
+    let json = json.trim_end_matches('\n');
+    if u32::from_str_radix(crc, 16) != Ok(crc32fast::hash(json.as_bytes())) {
+        return Err("its checksum is wrong".into());
+    }
+    serde_json::from_str(json).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_survives_and_damage_is_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("manifest.json");
+        let file = ManifestFile::open(&path).unwrap();
+        file.commit(|manifest| {
+            manifest.cursor = 7;
+            manifest.counters.rejected(Signal::Logs, "empty \"x\"\n", 3);
+        })
+        .unwrap();
+        let again = ManifestFile::open(&path).unwrap();
+        assert_eq!(again.current(), file.current());
+        let mut bytes = std::fs::read(&path).unwrap();
+        for at in [0, 20, bytes.len() - 3] {
+            bytes[at] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(matches!(ManifestFile::open(&path), Err(OpenError::Damaged { .. })), "byte {at}");
+            bytes[at] ^= 1;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One query: a connection, a snapshot, and what was read.
+
+use super::source::Source;
+use super::sql::Sql;
+use super::engine_error;
+use crate::columns::Table;
+use crate::duck::Lease;
+use crate::engine::Inner;
+use crate::error::Fault;
+use crate::manifest::SegmentEntry;
+use crate::snapshot::Snapshot;
+use arrow::array::RecordBatch;
+use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
+use std::sync::Arc;
+
+pub(crate) struct Session<'a> {
+    pub(crate) inner: &'a Inner,
+    name: &'static str,
+    control: &'a Control,
+    lease: Lease<'a>,
+    snapshot: Arc<Snapshot>,
+    scanned: Scanned,
+    partial: Option<Partial>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(inner: &'a Inner, name: &'static str, control: &'a Control) -> Result<Session<'a>, QueryError> {
+        let lease = inner.duck.query(control)?;
+        let snapshot = inner.current.get();
+        Ok(Session { inner, name, control, lease, snapshot, scanned: Scanned::default(), partial: None })
+    }
+
+    /// The places with rows of this signal in the range, newest first. `wanted` skips segments by their statistics.
+    pub(crate) fn sources<B: Table>(
+        &mut self,
+        range: TimeRange,
+        wanted: impl Fn(&SegmentEntry) -> bool,
+    ) -> Result<Vec<Source>, QueryError> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let overlaps = |first: i64, last: i64| first < range.to && range.from <= last;
+        let mut sources = Vec::new();
+        for slice in &snapshot.slices {
+            if B::hot(slice).times().is_some_and(|(first, last)| overlaps(first, last)) {
+                sources.push(Source::Hot(Arc::clone(slice)));
+            }
+        }
+        for segment in snapshot.segments.iter().filter(|segment| segment.entry.signal == B::SIGNAL) {
+            let entry = &segment.entry;
+            if !overlaps(entry.first_unix_nano, entry.last_unix_nano) || !wanted(entry) {
+                self.scanned.segments_pruned += 1;
+                continue;
+            }
+            self.control.check()?;
+            match segment.index() {
+                Ok(index) => sources.push(Source::Sealed(Arc::clone(segment), index)),
+                Err(fault) => {
+                    self.inner.quarantine(segment, &fault);
+                    self.incomplete(format!("a damaged segment with {} rows was left out", entry.rows));
+                }
+            }
+        }
+        if self.inner.warned_of_damage() {
+            self.incomplete("some data was damaged and is in quarantine".to_owned());
+        }
+        sources.sort_by_key(|source| std::cmp::Reverse(source.last::<B>()));
+        Ok(sources)
+    }
+
+    /// Runs a statement that reads `source`.
+    pub(crate) fn select<B: Table>(&mut self, source: &Source, sql: &Sql) -> Result<Vec<RecordBatch>, QueryError> {
+        self.control.check()?;
+        self.scanned.rows += source.rows::<B>();
+        if let Source::Sealed(..) = source {
+            self.scanned.segments += 1;
+        }
+        sql.run(self.lease.connection()).map_err(|fault| self.fault(fault))
+    }
+
+    /// An error of the engine: the deadline's or the caller's doing if it was interrupted.
+    pub(crate) fn fault(&self, fault: impl Into<Fault>) -> QueryError {
+        match self.control.check() {
+            Err(stopped) => stopped,
+            Ok(()) => engine_error(self.name, fault.into()),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        self.control.check()
+    }
+
+    pub(crate) fn incomplete(&mut self, why: String) {
+        self.partial.get_or_insert(Partial(why));
+    }
+
+    pub(crate) fn answer<T>(self, value: T) -> Answer<T> {
+        Answer { value, partial: self.partial, scanned: self.scanned }
+    }
+}

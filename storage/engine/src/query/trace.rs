@@ -1,0 +1,37 @@
+//! One trace by its id, at any time.
+
+use super::rows;
+use super::session::Session;
+use crate::engine::Inner;
+use orrery_model::SpanBatch;
+use orrery_query::answer::{Answer, Trace};
+use orrery_query::{Control, QueryError, TimeRange, plan};
+use std::collections::BTreeMap;
+
+/// Spans of a trace shown at most.
+const SPANS: usize = 100_000;
+
+pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Result<Answer<Trace>, QueryError> {
+    let mut session = Session::new(inner, "trace", control)?;
+    let sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
+    let mut spans = BTreeMap::new();
+    for source in sources.iter().filter(|source| source.may_have_trace(plan.trace_id)) {
+        let mut sql = rows::select_all::<SpanBatch>(source);
+        sql.push(" WHERE trace_id = ").bind(plan.trace_id).push(" LIMIT ").bind(SPANS as u64 + 1);
+        let batches = rows::read_all::<SpanBatch>(&mut session, source, &sql)?;
+        let context = source.context::<SpanBatch>();
+        for (batch, _) in &batches {
+            for row in 0..batch.len() {
+                // A span that arrived twice is shown once.
+                let key = (batch.start_time_unix_nano[row], batch.span_id[row]);
+                spans.entry(key).or_insert_with(|| rows::span(batch, row, &context));
+            }
+        }
+        if spans.len() > SPANS {
+            session.incomplete(format!("the trace has more than {SPANS} spans; the earliest are shown"));
+            break;
+        }
+    }
+    let spans = spans.into_values().take(SPANS).collect();
+    Ok(session.answer(Trace { spans }))
+}

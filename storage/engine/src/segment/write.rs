@@ -1,0 +1,149 @@
+//! Writing a segment: from batches straight to Parquet, without a trip through SQL.
+
+use super::filter::TraceFilter;
+use super::index::Index;
+use crate::columns::{self, Part, Pick, Place, Rows, Table};
+use crate::context::ContextTable;
+use crate::dir::{sync_dir, write_synced};
+use crate::error::Fault;
+use crate::manifest::SegmentEntry;
+use crate::promote::{self, Keys};
+use crate::slice;
+use orrery_model::{ServiceKey, Signal, TraceId};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Rows of a Parquet row group: what reading one trace costs.
+const ROW_GROUP: usize = 16 * 1024;
+/// Attribute names listed in the manifest; a segment with more lists none and is never skipped for a missing one.
+const LISTED_KEYS: usize = 512;
+
+/// Writes the rows of `parts` as segment `id`, sorted, equal rows once; `None` without rows. The files are durable
+/// when this returns, and mean nothing until the manifest names them.
+pub(crate) fn write<B: Table>(
+    dir: &Path,
+    id: u64,
+    level: u32,
+    parts: &[Part<B>],
+    context: &ContextTable,
+) -> Result<Option<SegmentEntry>, Fault> {
+    let picks = sorted(parts);
+    if picks.is_empty() {
+        return Ok(None);
+    }
+    let keys = promote::keys(parts, &picks);
+    let mut entry = describe(id, level, parts, &picks, context, keys);
+    let stem = dir.join(entry.stem());
+    let tmp = stem.with_extension("parquet.tmp");
+    (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry)?;
+    let index = Index::print(context, &trace_filter(parts, &picks));
+    (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
+    write_synced(&stem.with_extension("index"), &index)?;
+    let path = stem.with_extension("parquet");
+    std::fs::rename(&tmp, &path).map_err(Fault::io(&path))?;
+    sync_dir(dir)?;
+    Ok(Some(entry))
+}
+
+/// All rows in the table's order; of rows that are the same item only the first.
+fn sorted<B: Table>(parts: &[Part<B>]) -> Vec<Pick> {
+    let mut picks = slice::picks(parts);
+    let at = |pick: &Pick| (&parts[pick.part as usize], pick.row as usize);
+    picks.sort_by(|a, b| B::compare(at(a), at(b)));
+    picks.dedup_by(|b, a| B::same(at(a), at(b)));
+    picks
+}
+
+fn describe<B: Table>(
+    id: u64,
+    level: u32,
+    parts: &[Part<B>],
+    picks: &[Pick],
+    context: &ContextTable,
+    keys: Keys,
+) -> SegmentEntry {
+    let (mut first, mut last) = (i64::MAX, i64::MIN);
+    let mut used = vec![false; context.resources().len()];
+    for pick in picks {
+        let (part, row) = (&parts[pick.part as usize], pick.row as usize);
+        let time = part.batch.time(row);
+        (first, last) = (first.min(time), last.max(time));
+        used[part.resources[part.batch.resources()[row] as usize] as usize] = true;
+    }
+    let services: BTreeSet<ServiceKey> =
+        context.resources().iter().zip(used).filter(|(_, used)| *used).map(|(resource, _)| resource.service()).collect();
+    SegmentEntry {
+        id,
+        signal: B::SIGNAL,
+        level,
+        rows: picks.len() as u64,
+        first_unix_nano: first,
+        last_unix_nano: last,
+        bytes: 0,
+        crc32: 0,
+        index_bytes: 0,
+        index_crc32: 0,
+        services: services.iter().map(ServiceKey::to_string).collect(),
+        promoted: keys.promoted,
+        mapped: (keys.mapped.len() <= LISTED_KEYS).then_some(keys.mapped),
+    }
+}
+
+fn write_parquet<B: Table>(path: &Path, rows: &Rows<'_, B>, entry: &SegmentEntry) -> Result<(u64, u32), Fault> {
+    let file = File::create(path).map_err(Fault::io(path))?;
+    let out = Checksummed { out: BufWriter::with_capacity(1 << 20, file), hasher: crc32fast::Hasher::new(), bytes: 0 };
+    let schema = columns::schema::<B>(Place::Sealed, &entry.promoted);
+    let mut writer = ArrowWriter::try_new(out, schema, Some(properties()))?;
+    for picks in rows.picks.chunks(ROW_GROUP) {
+        writer.write(&columns::sealed_batch(&Rows { picks, ..*rows }, &entry.promoted)?)?;
+        writer.flush()?;
+    }
+    let mut out = writer.into_inner()?;
+    out.flush().and_then(|()| out.out.get_ref().sync_all()).map_err(Fault::io(path))?;
+    Ok((out.bytes, out.hasher.finalize()))
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(concat!("orrery ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build()
+}
+
+fn trace_filter<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> TraceFilter {
+    if B::SIGNAL == Signal::Metrics {
+        return TraceFilter::default();
+    }
+    let ids = picks.iter().filter_map(|pick| parts[pick.part as usize].batch.trace(pick.row as usize));
+    let mut ids: Vec<TraceId> = ids.filter(|id| !id.is_none()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    TraceFilter::new(ids.into_iter())
+}
+
+/// Counts and checksums what passes.
+struct Checksummed {
+    out: BufWriter<File>,
+    hasher: crc32fast::Hasher,
+    bytes: u64,
+}
+
+impl Write for Checksummed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
