@@ -40,6 +40,11 @@ impl Nav {
         self.place.get()
     }
 
+    /// Where we are, for handlers.
+    pub(crate) fn place_now(self) -> Place {
+        self.place.get_untracked()
+    }
+
     /// The page's path as a signal of its own, so that a page stays while its parameters change.
     pub(crate) fn path(self) -> Memo<String> {
         Memo::new(move |_| self.place.with(|place| place.path.clone()))

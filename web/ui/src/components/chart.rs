@@ -7,7 +7,7 @@ use crate::range::TimeRange;
 use crate::words::{say, t};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_chart::{ChartSpec, Plot, Surface, draw_brush, draw_cursor};
+use orrery_chart::{ChartSpec, Plot, draw_brush, draw_cursor};
 use wasm_bindgen::JsCast;
 
 /// Steps in the hidden table, at most.

@@ -31,7 +31,7 @@ pub(crate) fn Drawer(
                 <div class="drawer-title">{head}</div>
                 <button type="button" class="icon-button" aria-label=t(say::CLOSE) title=t(say::CLOSE) on:click=move |_| close.run(())>{icon("x")}</button>
             </header>
-            <div class="drawer-body" tabindex="0" role="region" aria-label=move || label.get()>{children()}</div>
+            <div class="drawer-body" tabindex="0" role="group" aria-label=move || label.get()>{children()}</div>
         </aside>
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn health_badge(health: Health) -> AnyView {
 /// Icon of a kind of node.
 pub(crate) fn kind_icon(kind: NodeKind) -> &'static str {
     match kind {
-        NodeKind::Client => "smartphone",
+        NodeKind::Client => "monitor",
         NodeKind::Gateway => "waypoints",
         NodeKind::Auth => "shield-check",
         NodeKind::Service => "box",
@@ -128,6 +128,13 @@ pub(crate) fn steps(points: &[RedPoint], value: impl Fn(&Red) -> Option<f64>) ->
         }
     }
     values
+}
+
+/// Failed shares over time: red only where something failed.
+pub(crate) fn error_sparkline(points: &[RedPoint], width: f64, height: f64) -> AnyView {
+    let values = steps(points, |red| Some(red.error_ratio()));
+    let failed = values.iter().flatten().any(|ratio| *ratio > 0.0);
+    sparkline(values, if failed { Token::Err } else { Token::Errors0 }, width, height)
 }
 
 /// A small chart without words; the number stands beside it.

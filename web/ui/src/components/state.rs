@@ -72,10 +72,12 @@ pub(crate) fn loaded<T: Answer>(
         None => last.get_value().expect("a body is made when there is data"),
     });
     let old = move || matches!(load.busy.get(), Busy::Change(_)) && load.data.with(Option::is_some);
+    let empty = StoredValue::new(empty);
+    let explain = move |data: &T| empty.with_value(|empty| empty(data));
     let view = move || match shown.get() {
         Shown::Skeleton => skeleton(),
         Shown::Failure => view! { {move || load.failure.get().map(|failure| failed(&failure, move || load.retry()))} }.into_any(),
-        Shown::Blank => view! { {move || load.data.get().map(|data| empty(&data))} }.into_any(),
+        Shown::Blank => view! { {move || load.data.get().map(|data| explain(&data))} }.into_any(),
         Shown::Body => body(data),
     };
     view! {
@@ -154,7 +156,7 @@ pub(crate) fn chips<T: Answer>(load: Load<T>) -> AnyView {
         (arrived > 0.0 && (failed || (old && scope.live.get()))).then(|| ago(arrived as i64 * 1_000_000, crate::scope::now_nanos()))
     });
     view! {
-        {move || partial().map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why}</span> })}
+        {move || partial().map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> })}
         {move || age.get().map(|age| view! { <span class="badge badge-warn" role="status"><span aria-hidden="true">"▲"</span>{tf(say::UPDATED, &[("ago", &age)])}</span> })}
     }
     .into_any()

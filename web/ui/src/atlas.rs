@@ -1,0 +1,118 @@
+//! The API's map as the chart crate's map.
+
+use orrery_api::{Edge, EdgeKind, Health, NodeKind, Red, Topology};
+use orrery_chart::map::{EdgeView, Flow, Hit, NODE_HEIGHT, NODE_WIDTH, NodeView, Status};
+use orrery_chart::topology::{EdgeSpec, Graph, Kind, NodeSpec};
+
+/// A node or edge, as an address names it: `node:<id>` or `edge:<caller> > <callee>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// A node's id.
+    Node(String),
+    /// Ids of caller and callee.
+    Edge(String, String),
+}
+
+impl Selection {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Option<Selection> {
+        if let Some(id) = text.strip_prefix("node:") {
+            return Some(Selection::Node(id.to_owned()));
+        }
+        let (caller, callee) = text.strip_prefix("edge:")?.split_once(" > ")?;
+        Some(Selection::Edge(caller.to_owned(), callee.to_owned()))
+    }
+
+    /// Writes an address.
+    pub fn address(&self) -> String {
+        match self {
+            Selection::Node(id) => format!("node:{id}"),
+            Selection::Edge(caller, callee) => format!("edge:{caller} > {callee}"),
+        }
+    }
+
+    /// What was hit.
+    pub fn of(hit: Hit, topology: &Topology) -> Option<Selection> {
+        match hit {
+            Hit::Node(at) => topology.nodes.get(at).map(|node| Selection::Node(node.id.clone())),
+            Hit::Edge(at) => topology.edges.get(at).map(|edge| Selection::Edge(edge.caller.clone(), edge.callee.clone())),
+        }
+    }
+
+    /// Where it is drawn.
+    pub fn hit(&self, topology: &Topology) -> Option<Hit> {
+        match self {
+            Selection::Node(id) => topology.nodes.iter().position(|node| node.id == *id).map(Hit::Node),
+            Selection::Edge(caller, callee) => topology.edges.iter().position(|edge| edge.caller == *caller && edge.callee == *callee).map(Hit::Edge),
+        }
+    }
+}
+
+/// What to lay out: nodes and edges in the order of the topology.
+pub fn graph(topology: &Topology) -> Graph {
+    let place = |id: &str| topology.nodes.iter().position(|node| node.id == id).unwrap_or(usize::MAX);
+    Graph {
+        nodes: topology.nodes.iter().map(|node| NodeSpec { id: node.id.clone(), kind: kind(node.kind), width: NODE_WIDTH, height: NODE_HEIGHT }).collect(),
+        edges: topology.edges.iter().map(|edge| EdgeSpec { from: place(&edge.caller), to: place(&edge.callee) }).collect(),
+    }
+}
+
+/// What is written on the nodes.
+pub fn node_views(topology: &Topology) -> Vec<NodeView> {
+    let view = |node: &orrery_api::Node| NodeView {
+        label: node.name.clone(),
+        kind: kind(node.kind),
+        status: status(node.health),
+        flow: (node.red.count > 0.0).then(|| flow(&node.red)),
+    };
+    topology.nodes.iter().map(view).collect()
+}
+
+/// What is shown on the edges.
+pub fn edge_views(topology: &Topology) -> Vec<EdgeView> {
+    let view = |edge: &Edge| EdgeView { flow: flow(&edge.red), is_async: matches!(edge.kind, EdgeKind::Publish | EdgeKind::Consume) };
+    topology.edges.iter().map(view).collect()
+}
+
+fn flow(red: &Red) -> Flow {
+    Flow { rate: red.rate, error_ratio: red.error_ratio(), p95_nanos: red.p95_nanos.map(|nanos| nanos.0 as f64) }
+}
+
+fn status(health: Health) -> Status {
+    match health {
+        Health::Unknown => Status::Unknown,
+        Health::Ok => Status::Ok,
+        Health::Degraded => Status::Warn,
+        Health::Failing => Status::Err,
+    }
+}
+
+fn kind(kind: NodeKind) -> Kind {
+    match kind {
+        NodeKind::Client => Kind::Client,
+        NodeKind::Gateway => Kind::Gateway,
+        NodeKind::Auth => Kind::Auth,
+        NodeKind::Service => Kind::Service,
+        NodeKind::Job => Kind::Job,
+        NodeKind::Database => Kind::Database,
+        NodeKind::Queue => Kind::Queue,
+        NodeKind::External => Kind::External,
+        NodeKind::Model => Kind::Model,
+        NodeKind::Function => Kind::Function,
+        NodeKind::User => Kind::User,
+        NodeKind::UnknownCaller => Kind::UnknownCaller,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_survive_the_address() {
+        for selection in [Selection::Node("database:postgresql/db:5432".into()), Selection::Edge("shop/web@prod".into(), "queue:nats/orders".into())] {
+            assert_eq!(Selection::parse(&selection.address()), Some(selection));
+        }
+        assert_eq!(Selection::parse("edge:lonely"), None);
+    }
+}

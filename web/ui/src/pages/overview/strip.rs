@@ -1,0 +1,82 @@
+//! The numbers above the map.
+
+use crate::client::Load;
+use crate::components::figure::{duration, figure, sparkline, steps};
+use crate::nav::nav;
+use crate::words::{say, t};
+use leptos::prelude::*;
+use orrery_api::{Health, Red, ServiceList, ServiceSummary, Topology};
+use orrery_chart::{Token, Unit};
+
+/// Failing, degraded, requests, errors, slowest.
+pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>) -> AnyView {
+    let nodes = move |health: Health| topology.data.with(|map| map.as_ref().map(|map| map.nodes.iter().filter(|node| node.health == health).count()));
+    let total = Memo::new(move |_| services.data.with(|list| list.as_ref().map(|list| Total::of(&list.services))));
+    let count = |count: Option<usize>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
+    let state = move || match (nodes(Health::Failing), nodes(Health::Degraded)) {
+        (Some(0), Some(0)) => view! { <span class="strip-state"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::ALL_FINE)}</span> }.into_any(),
+        (failing, degraded) => view! {
+            <span class="strip-state"><span class="is-err" aria-hidden="true">"◆"</span><b>{count(failing)}</b>{t(say::HEALTH_FAILING)}</span>
+            <span class="strip-state"><span class="is-warn" aria-hidden="true">"▲"</span><b>{count(degraded)}</b>{t(say::HEALTH_DEGRADED)}</span>
+        }.into_any(),
+    };
+    let rate = move || total.with(|total| figure(&Unit::PerSecond, total.as_ref().map_or(f64::NAN, |total| total.red.rate)));
+    let errors = move || total.with(|total| figure(&Unit::Ratio, total.as_ref().filter(|total| total.red.count > 0.0).map_or(f64::NAN, |total| total.red.error_ratio())));
+    let trend = move |error: bool| total.with(|total| total.as_ref().map(|total| if error {
+        sparkline(total.errors.clone(), Token::Err, 96.0, 24.0)
+    } else {
+        sparkline(total.rates.clone(), Token::Series1, 96.0, 24.0)
+    }));
+    let nav = nav();
+    let slowest = move || total.with(|total| total.as_ref().and_then(|total| total.slowest.clone()).map(|(id, name, nanos)| {
+        let path = crate::pages::service_path(&id);
+        view! { {duration(Some(nanos))}<a class="strip-of" href=move || nav.href(&path, &[])>{name}</a> }
+    }));
+    view! {
+        <section class="strip" aria-label=t(say::SUMMARY) aria-busy=move || services.data.with(Option::is_none).to_string()>
+            <div class="strip-item strip-first" role="status">{state}</div>
+            <div class="strip-item"><span class="strip-name">{t(say::REQUESTS)}</span><span class="strip-value">{rate}</span>{move || trend(false)}</div>
+            <div class="strip-item"><span class="strip-name">{t(say::ERRORS)}</span><span class="strip-value">{errors}</span>{move || trend(true)}</div>
+            <div class="strip-item"><span class="strip-name">{t(say::SLOWEST_P99)}</span><span class="strip-value">{slowest}</span></div>
+        </section>
+    }
+    .into_any()
+}
+
+/// All services together.
+#[derive(Clone, PartialEq)]
+struct Total {
+    red: Red,
+    rates: Vec<Option<f64>>,
+    errors: Vec<Option<f64>>,
+    slowest: Option<(String, String, orrery_api::Nanos)>,
+}
+
+impl Total {
+    fn of(services: &[ServiceSummary]) -> Total {
+        let mut red = Red::default();
+        let (mut counts, mut errors): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        for line in services {
+            red.count += line.red.count;
+            red.errors += line.red.errors;
+            red.rate += line.red.rate;
+            add(&mut counts, &steps(&line.series, |red| Some(red.count)));
+            add(&mut errors, &steps(&line.series, |red| Some(red.errors)));
+        }
+        let ratios = counts.iter().zip(&errors).map(|(count, errors)| (*count > 0.0).then(|| errors / count)).collect();
+        let slowest = services.iter().filter_map(|line| Some((line, line.red.p99_nanos?))).max_by_key(|(_, nanos)| *nanos);
+        Total { red, rates: counts.into_iter().map(Some).collect(), errors: ratios, slowest: slowest.map(|(line, nanos)| (line.service.id.clone(), line.service.name.clone(), nanos)) }
+    }
+}
+
+/// Adds from the end: series end at the same moment.
+fn add(total: &mut Vec<f64>, values: &[Option<f64>]) {
+    while total.len() < values.len() {
+        total.insert(0, 0.0);
+    }
+    let offset = total.len() - values.len();
+    for (slot, value) in total[offset..].iter_mut().zip(values) {
+        *slot += value.unwrap_or(0.0);
+    }
+}
+
