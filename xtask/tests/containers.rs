@@ -79,7 +79,9 @@ fn the_dockerfile_names_what_exists() {
             let (variable, _) = variable.split_once('=').unwrap();
             assert!(help.contains(&format!("{variable}=")), "{variable} is no variable of {binary}");
         }
-        for check in stage.iter().filter_map(|line| line.split_once("CMD [").filter(|(start, _)| start.contains("HEALTHCHECK"))) {
+        for check in
+            stage.iter().filter_map(|line| line.split_once("CMD [").filter(|(start, _)| start.contains("HEALTHCHECK")))
+        {
             let words: Vec<String> = serde_yaml_ng::from_str(&format!("[{}", check.1)).unwrap();
             assert_eq!(words[0], binary);
             self::help(&binary, &[&words[1]]);
@@ -156,7 +158,11 @@ fn every_member_of_the_shop_has_a_container() {
     let members: BTreeSet<String> = match listed {
         Some(list) => list.split(',').map(|name| name.split_whitespace().collect()).collect(),
         // The long help lists them one a line: "- web: …".
-        None => help.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next()).map(str::to_owned).collect(),
+        None => help
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next())
+            .map(str::to_owned)
+            .collect(),
     };
     assert!(!members.is_empty(), "{help}");
     assert_eq!(run, members);
@@ -173,7 +179,8 @@ fn every_address_leads_to_a_service_that_listens_there() {
         })
         .collect();
     let ports = |service: &Service| -> Vec<u16> {
-        let published = words(&service.value["ports"]).into_iter().map(|port| port.rsplit(':').next().unwrap().parse().unwrap());
+        let published =
+            words(&service.value["ports"]).into_iter().map(|port| port.rsplit(':').next().unwrap().parse().unwrap());
         match (service.binary.as_deref(), service.name.as_str()) {
             (Some("orrery"), _) => published.collect(),
             (Some("orrery-demo"), "faults") => published.collect(),
@@ -198,7 +205,10 @@ fn every_address_leads_to_a_service_that_listens_there() {
             let target = known[name.as_str().unwrap()];
             let image_checks = target.binary.as_deref() == Some("orrery");
             let checked = image_checks || !target.value["healthcheck"].is_null();
-            assert!(condition["condition"].as_str() != Some("service_healthy") || checked, "{name:?} has no health check");
+            assert!(
+                condition["condition"].as_str() != Some("service_healthy") || checked,
+                "{name:?} has no health check"
+            );
         }
     }
     // The flags' defaults lead to services too: what compose does not override must resolve.
