@@ -17,7 +17,7 @@ pub(crate) fn all(files: &mut [File], quality: u32) {
 
 pub(crate) fn brotli(bytes: &[u8], quality: u32) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut writer = brotli::CompressorWriter::new(&mut out, 1 << 16, quality, 22);
+    let mut writer = brotli::CompressorWriter::new(&mut out, 1 << 16, quality, 24);
     writer.write_all(bytes).expect("writing to a vector");
     drop(writer);
     out

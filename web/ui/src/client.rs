@@ -53,29 +53,30 @@ pub(crate) enum Busy {
     Change(f64),
 }
 
-/// An answer as it comes and comes again.
-pub(crate) struct Load<T: Send + Sync + 'static> {
-    /// The last good answer.
-    pub(crate) data: RwSignal<Option<Arc<T>>>,
-    /// Why there is no newer one.
+/// How a load is doing, whatever it loads.
+#[derive(Clone, Copy)]
+pub(crate) struct Progress {
+    /// Why there is no newer answer.
     pub(crate) failure: RwSignal<Option<Failure>>,
     /// What is under way.
     pub(crate) busy: RwSignal<Busy>,
-    /// When the last good answer came, `Date.now()`.
+    /// When the last good answer came, `Date.now()`; 0 before the first.
     pub(crate) arrived: RwSignal<f64>,
     again: RwSignal<u32>,
     flight: StoredValue<Option<request::Flight>, LocalStorage>,
 }
 
-impl<T: Send + Sync + 'static> Clone for Load<T> {
-    fn clone(&self) -> Self {
-        *self
+impl Progress {
+    fn new() -> Progress {
+        Progress {
+            failure: RwSignal::new(None),
+            busy: RwSignal::new(Busy::No),
+            arrived: RwSignal::new(0.0),
+            again: RwSignal::new(0),
+            flight: StoredValue::new_local(None),
+        }
     }
-}
 
-impl<T: Send + Sync + 'static> Copy for Load<T> {}
-
-impl<T: Send + Sync + 'static> Load<T> {
     /// Asks again.
     pub(crate) fn retry(self) {
         self.again.update(|count| *count += 1);
@@ -87,12 +88,100 @@ impl<T: Send + Sync + 'static> Load<T> {
         self.busy.set(Busy::No);
     }
 
-    /// Puts in an answer that came another way.
-    pub(crate) fn put(self, data: T) {
-        self.data.set(Some(Arc::new(data)));
+    fn failed(self, failure: Failure) {
+        self.failure.set(Some(failure));
+        self.busy.set(Busy::No);
+    }
+
+    fn arrived(self) {
         self.failure.set(None);
         self.busy.set(Busy::No);
         self.arrived.set(js_sys::Date::now());
+    }
+
+    fn idle(self) {
+        self.flight.set_value(None);
+        self.failure.set(None);
+        self.busy.set(Busy::No);
+    }
+
+    /// Asks now and whenever `wanted` changes; `data` takes the answers.
+    fn follow(self, wanted: Memo<Option<Ask>>, data: Box<dyn Data>) {
+        let data: std::rc::Rc<dyn Data> = data.into();
+        Effect::new(move |last: Option<Option<Ask>>| {
+            self.again.track();
+            let ask = wanted.get();
+            self.ask(last.flatten().as_ref(), ask.as_ref(), &data);
+            ask
+        });
+        on_cleanup(move || {
+            self.flight.try_set_value(None);
+        });
+    }
+
+    fn ask(self, last: Option<&Ask>, ask: Option<&Ask>, data: &std::rc::Rc<dyn Data>) {
+        let Some(ask) = ask else {
+            data.clear();
+            return self.idle();
+        };
+        if last.is_some_and(|last| last.path != ask.path) {
+            data.clear();
+        }
+        let refresh = data.is_there() && last.is_some_and(|last| last.choice == ask.choice);
+        self.busy.set(if refresh { Busy::Refresh } else { Busy::Change(request::clock()) });
+        let data = data.clone();
+        let done = move |answer: Result<String, Failure>| match answer.and_then(|text| data.take(&text)) {
+            Ok(()) => self.arrived(),
+            Err(failure) => self.failed(failure),
+        };
+        self.flight.set_value(Some(request::get(&ask.url, Box::new(done))));
+    }
+}
+
+/// Where answers of some type go.
+trait Data {
+    fn take(&self, text: &str) -> Result<(), Failure>;
+    fn clear(&self);
+    fn is_there(&self) -> bool;
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Data for RwSignal<Option<Arc<T>>> {
+    fn take(&self, text: &str) -> Result<(), Failure> {
+        let data = request::read(text)?;
+        self.set(Some(Arc::new(data)));
+        Ok(())
+    }
+
+    fn clear(&self) {
+        self.set(None);
+    }
+
+    fn is_there(&self) -> bool {
+        self.with_untracked(Option::is_some)
+    }
+}
+
+/// An answer as it comes and comes again.
+pub(crate) struct Load<T: Send + Sync + 'static> {
+    /// The last good answer.
+    pub(crate) data: RwSignal<Option<Arc<T>>>,
+    /// How it is doing.
+    pub(crate) progress: Progress,
+}
+
+impl<T: Send + Sync + 'static> Clone for Load<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + Sync + 'static> Copy for Load<T> {}
+
+impl<T: Send + Sync + 'static> Load<T> {
+    /// Puts in an answer that came another way.
+    pub(crate) fn put(self, data: T) {
+        self.data.set(Some(Arc::new(data)));
+        self.progress.arrived();
     }
 }
 
@@ -101,50 +190,12 @@ pub(crate) fn load<T>(wanted: impl Fn() -> Option<Ask> + Send + Sync + 'static) 
 where
     T: DeserializeOwned + Send + Sync + 'static,
 {
-    let load = Load {
-        data: RwSignal::new(None),
-        failure: RwSignal::new(None),
-        busy: RwSignal::new(Busy::No),
-        arrived: RwSignal::new(0.0),
-        again: RwSignal::new(0),
-        flight: StoredValue::new_local(None),
-    };
-    let wanted = Memo::new(move |_| wanted());
-    Effect::new(move |last: Option<Option<Ask>>| {
-        load.again.track();
-        let ask = wanted.get();
-        follow(load, last.flatten().as_ref(), ask.as_ref());
-        ask
-    });
-    on_cleanup(move || {
-        load.flight.try_set_value(None);
-    });
+    let load = Load { data: RwSignal::new(None), progress: Progress::new() };
+    load.progress.follow(Memo::new(move |_| wanted()), Box::new(load.data));
     load
-}
-
-fn follow<T: DeserializeOwned + Send + Sync + 'static>(load: Load<T>, last: Option<&Ask>, ask: Option<&Ask>) {
-    let Some(ask) = ask else {
-        load.flight.set_value(None);
-        load.data.set(None);
-        load.failure.set(None);
-        return load.busy.set(Busy::No);
-    };
-    if last.is_some_and(|last| last.path != ask.path) {
-        load.data.set(None);
-    }
-    let refresh = load.data.with_untracked(Option::is_some) && last.is_some_and(|last| last.choice == ask.choice);
-    load.busy.set(if refresh { Busy::Refresh } else { Busy::Change(request::clock()) });
-    let done = move |answer: Result<T, Failure>| match answer {
-        Ok(data) => load.put(data),
-        Err(failure) => {
-            load.failure.set(Some(failure));
-            load.busy.set(Busy::No);
-        }
-    };
-    load.flight.set_value(Some(request::get(&ask.url, done)));
 }
 
 /// Fetches once, outside of any panel. The request goes on when its page is left.
 pub(crate) async fn fetch<T: DeserializeOwned>(ask: &Ask) -> Result<T, Failure> {
-    request::once(&ask.url, None).await
+    request::once(&ask.url, None).await.and_then(|text| request::read(&text))
 }

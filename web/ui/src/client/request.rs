@@ -4,6 +4,7 @@ use crate::words::{say, t};
 use leptos::prelude::window;
 use orrery_api::Problem;
 use serde::de::DeserializeOwned;
+
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, AbortSignal, RequestInit, Response};
@@ -33,8 +34,8 @@ pub(crate) fn clock() -> f64 {
     window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
-/// Starts a request. `done` is not called once the flight is dropped.
-pub(crate) fn get<T: DeserializeOwned + 'static>(url: &str, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
+/// Starts a request for text. `done` is not called once the flight is dropped.
+pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<String, Failure>)>) -> Flight {
     let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
     let (signal, url) = (controller.signal(), url.to_owned());
     spawn_local(async move {
@@ -46,8 +47,17 @@ pub(crate) fn get<T: DeserializeOwned + 'static>(url: &str, done: impl FnOnce(Re
     Flight(controller)
 }
 
-/// Makes a request.
-pub(crate) async fn once<T: DeserializeOwned>(url: &str, signal: Option<&AbortSignal>) -> Result<T, Failure> {
+/// Reads an answer.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Failure {
+    Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), request_id: String::new() }
+}
+
+/// Makes a request for text.
+pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<String, Failure> {
     let init = RequestInit::new();
     init.set_signal(signal);
     let response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
@@ -57,7 +67,7 @@ pub(crate) async fn once<T: DeserializeOwned>(url: &str, signal: Option<&AbortSi
     if !response.ok() {
         return Err(problem(response.status(), &text));
     }
-    serde_json::from_str(&text).map_err(|error| Failure { status: response.status(), detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), request_id: String::new() })
+    Ok(text)
 }
 
 fn unreachable_server() -> Failure {

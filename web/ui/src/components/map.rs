@@ -19,6 +19,9 @@ use wasm_bindgen::JsCast;
 const MARGIN: f64 = 28.0;
 /// Zoom at which a chosen node is looked at.
 const NEAR_ZOOM: f64 = 0.75;
+/// Width of a small screen's map, CSS pixels, and the zoom below which names cannot be read there.
+const SMALL: f64 = 600.0;
+const SMALL_ZOOM: f64 = 0.5;
 /// Milliseconds a map takes to move to another layout.
 const MOVE_MILLIS: f64 = 260.0;
 /// Milliseconds between two frames of the traffic.
@@ -152,6 +155,12 @@ impl View {
         self.settle();
     }
 
+    /// The node with most to say: failing before degraded before the rest, the furthest left first.
+    fn worst(self, layout: &Layout) -> Option<&orrery_chart::topology::Placed> {
+        let badness = |at: usize| self.drawn.with_untracked(|drawn| drawn.nodes.get(at).map_or(0, |node| node.status as u8));
+        (0..layout.nodes.len()).max_by(|a, b| badness(*a).cmp(&badness(*b)).then_with(|| layout.nodes[*b].x.total_cmp(&layout.nodes[*a].x))).map(|at| &layout.nodes[at])
+    }
+
     /// The whole map; beside a drawer that leaves too little room for it, what is chosen and what is near.
     fn fitted(self, layout: &Layout, size: (f64, f64)) -> Viewport {
         let whole = Viewport::fit(layout, size, MARGIN);
@@ -160,6 +169,8 @@ impl View {
             Some(Hit::Edge(edge)) => layout.ends.get(edge).and_then(|ends| layout.nodes.get(ends.from)),
             None => None,
         };
+        // On a small screen a whole map says nothing: what is worst is shown, the rest is a drag away.
+        let node = node.or_else(|| self.worst(layout).filter(|_| size.0 < SMALL && whole.zoom < SMALL_ZOOM));
         match node {
             Some(node) if whole.zoom < NEAR_ZOOM => Viewport { zoom: NEAR_ZOOM, ..whole }.centered_on(node, size),
             _ => whole,

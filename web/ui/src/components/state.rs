@@ -1,6 +1,6 @@
 //! Loading, empty, error, partial, stale: the same on every panel.
 
-use crate::client::{Busy, Failure, Load};
+use crate::client::{Busy, Failure, Load, Progress};
 use crate::components::copy::Copy;
 use crate::components::icon::icon;
 use crate::figures::ago;
@@ -55,7 +55,7 @@ pub(crate) fn loaded<T: Answer>(
     body: impl Fn(Signal<Arc<T>>) -> AnyView + Send + Sync + 'static,
 ) -> AnyView {
     let shown = Memo::new(move |_| {
-        let failed = load.failure.with(Option::is_some);
+        let failed = load.progress.failure.with(Option::is_some);
         load.data.with(|data| match data {
             Some(data) if blank(data) => Shown::Blank,
             Some(_) => Shown::Body,
@@ -71,19 +71,28 @@ pub(crate) fn loaded<T: Answer>(
         }
         None => last.get_value().expect("a body is made when there is data"),
     });
-    let old = move || matches!(load.busy.get(), Busy::Change(_)) && load.data.with(Option::is_some);
-    let empty = StoredValue::new(empty);
-    let explain = move |data: &T| empty.with_value(|empty| empty(data));
+    let empty = move || load.data.get().map_or_else(|| ().into_any(), |data| empty(&data));
+    stage(load.progress, shown, Box::new(empty), Box::new(move || body(data)))
+}
+
+type Scene = Box<dyn Fn() -> AnyView + Send + Sync>;
+
+fn stage(progress: Progress, shown: Memo<Shown>, empty: Scene, body: Scene) -> AnyView {
+    let empty = Arc::new(empty);
+    let old = move || matches!(progress.busy.get(), Busy::Change(_)) && matches!(shown.get(), Shown::Blank | Shown::Body);
     let view = move || match shown.get() {
         Shown::Skeleton => skeleton(),
-        Shown::Failure => view! { {move || load.failure.get().map(|failure| failed(&failure, move || load.retry()))} }.into_any(),
-        Shown::Blank => view! { {move || load.data.get().map(|data| explain(&data))} }.into_any(),
-        Shown::Body => body(data),
+        Shown::Failure => view! { {move || progress.failure.get().map(|failure| failed(&failure, move || progress.retry()))} }.into_any(),
+        Shown::Blank => {
+            let empty = empty.clone();
+            view! { {move || empty()} }.into_any()
+        }
+        Shown::Body => body(),
     };
     view! {
-        <div class="loaded" class:is-old=old aria-busy=move || (load.busy.get() != Busy::No).to_string()>
+        <div class="loaded" class:is-old=old aria-busy=move || (progress.busy.get() != Busy::No).to_string()>
             {view}
-            {slow(load)}
+            {slow(progress)}
         </div>
     }
     .into_any()
@@ -116,29 +125,29 @@ pub(crate) fn empty(why: impl Into<String>, next: Option<AnyView>) -> AnyView {
 }
 
 /// Elapsed time and a way out, once a change takes long.
-fn slow<T: Answer>(load: Load<T>) -> AnyView {
+fn slow(progress: Progress) -> AnyView {
     let seconds = RwSignal::new(None::<u64>);
     Effect::new(move |_| {
         seconds.set(None);
-        if let Busy::Change(since) = load.busy.get() {
-            count(load, since, seconds, SLOW_MILLIS);
+        if let Busy::Change(since) = progress.busy.get() {
+            count(progress, since, seconds, SLOW_MILLIS);
         }
     });
     let text = move || seconds.get().map(|seconds| tf(say::RUNNING_FOR, &[("n", &seconds.to_string())]));
     view! {
         <Show when=move || seconds.get().is_some()>
-            <div class="slow" role="status">{text}<button type="button" class="link" on:click=move |_| load.cancel()>{t(say::CANCEL)}</button></div>
+            <div class="slow" role="status">{text}<button type="button" class="link" on:click=move |_| progress.cancel()>{t(say::CANCEL)}</button></div>
         </Show>
     }
     .into_any()
 }
 
-fn count<T: Answer>(load: Load<T>, since: f64, seconds: RwSignal<Option<u64>>, after: u64) {
+fn count(progress: Progress, since: f64, seconds: RwSignal<Option<u64>>, after: u64) {
     set_timeout(
         move || {
-            if load.busy.try_get_untracked() == Some(Busy::Change(since)) {
-                seconds.set(Some((seconds.get_untracked().map_or(2, |seconds| seconds + 1)).max(2)));
-                count(load, since, seconds, 1_000);
+            if progress.busy.try_get_untracked() == Some(Busy::Change(since)) {
+                seconds.update(|seconds| *seconds = Some(seconds.map_or(SLOW_MILLIS / 1_000, |seconds| seconds + 1)));
+                count(progress, since, seconds, 1_000);
             }
         },
         Duration::from_millis(after),
@@ -147,16 +156,19 @@ fn count<T: Answer>(load: Load<T>, since: f64, seconds: RwSignal<Option<u64>>, a
 
 /// Chips that say what is wrong with what is shown: partial, stale.
 pub(crate) fn chips<T: Answer>(load: Load<T>) -> AnyView {
-    let partial = move || load.data.get().and_then(|data| data.partial().map(str::to_owned));
+    badges(load.progress, Memo::new(move |_| load.data.with(|data| data.as_ref().and_then(|data| data.partial().map(str::to_owned)))))
+}
+
+fn badges(progress: Progress, partial: Memo<Option<String>>) -> AnyView {
     let scope = scope();
     let age = Memo::new(move |_| {
         scope.window.track();
-        let (arrived, failed) = (load.arrived.get(), load.failure.with(Option::is_some));
+        let (arrived, failed) = (progress.arrived.get(), progress.failure.with(Option::is_some));
         let old = js_sys::Date::now() - arrived > STALE_MILLIS;
         (arrived > 0.0 && (failed || (old && scope.live.get()))).then(|| ago(arrived as i64 * 1_000_000, crate::scope::now_nanos()))
     });
     view! {
-        {move || partial().map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> })}
+        {move || partial.get().map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> })}
         {move || age.get().map(|age| view! { <span class="badge badge-warn" role="status"><span aria-hidden="true">"▲"</span>{tf(say::UPDATED, &[("ago", &age)])}</span> })}
     }
     .into_any()

@@ -10,7 +10,7 @@ use crate::figures::{ago, date_time};
 use crate::scope::{now_nanos, scope};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Host, HostList, LiveEvent, LiveRequest, MetricPoint, SelfHealth, SignalCounters, paths};
+use orrery_api::{Host, HostList, LiveRequest, MetricPoint, SelfHealth, SignalCounters, paths};
 use orrery_chart::{Token, Unit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,11 +29,7 @@ pub(crate) fn HealthPage() -> impl IntoView {
         scope.window.track();
         Some(ask(paths::SELF, &[]))
     });
-    live().subscribe("health", move || scope.live.get().then_some(LiveRequest::Health), move |event| {
-        if let LiveEvent::Health(health) = event {
-            own.put(*health);
-        }
-    });
+    live().subscribe("health", move || scope.live.get().then_some(LiveRequest::Health), move |health| own.put(health));
     view! {
         <div class="page">
             {warnings(own.data)}

@@ -1,6 +1,6 @@
 //! Log records: a histogram by level, a virtual list, live tail.
 
-use crate::client::live::live;
+use crate::client::live::{NewLogs, live};
 use crate::client::{ask, load};
 use crate::components::attributes::{attributes, row, text};
 use crate::components::chart::{TimeChart, legend};
@@ -16,7 +16,7 @@ use crate::scope::scope;
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_api::{LiveEvent, LiveRequest, LogHistogram, LogList, LogRecord, paths};
+use orrery_api::{LiveRequest, LogHistogram, LogList, LogRecord, paths};
 use orrery_chart::{ChartSpec, Histogram, Level};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -99,11 +99,9 @@ impl Tail {
                 service: of(filters, "service"), severity: of(filters, "severity"), text: of(filters, "text"),
             }))
         };
-        live().subscribe("logs", request, move |event| {
-            if let LiveEvent::Logs { logs, skipped } = event {
-                self.skipped.update(|count| *count += skipped);
-                self.receive(logs);
-            }
+        live().subscribe("logs", request, move |new: NewLogs| {
+            self.skipped.update(|count| *count += new.skipped);
+            self.receive(new.logs);
         });
     }
 

@@ -17,7 +17,7 @@ use crate::range::TimeRange;
 use crate::scope::scope;
 use crate::words::{say, t};
 use leptos::prelude::*;
-use orrery_api::{LiveEvent, LiveRequest, ServiceList, Topology, paths};
+use orrery_api::{LiveRequest, ServiceList, Topology, paths};
 use orrery_chart::map::{Status, status_svg};
 use std::sync::Arc;
 
@@ -42,11 +42,7 @@ pub(crate) fn Overview() -> impl IntoView {
         TimeRange::Last(seconds) if scope.live.get() => Some(LiveRequest::Topology { window_seconds: seconds as u32, environment: scope.environment.get() }),
         _ => None,
     };
-    live.subscribe("topology", wanted, move |event| {
-        if let LiveEvent::Topology(map) = event {
-            topology.put(*map);
-        }
-    });
+    live.subscribe("topology", wanted, move |map| topology.put(map));
     let selected = nav.param("sel");
     let selection = Memo::new(move |_| selected.get().and_then(|text| Selection::parse(&text)));
     let choose = Callback::new(move |selection: Option<Selection>| nav.set(&[("sel", selection.map(|selection| selection.address()))]));

@@ -47,10 +47,21 @@ pub(crate) fn no_telemetry() -> AnyView {
     let never = move || health.data.get().is_some_and(|health| health.signals.values().all(|signal| signal.accepted == 0));
     view! {
         {move || if never() {
-            empty(t(say::NOTHING_SENT), Some(endpoints(health)))
+            first_run(health)
         } else {
             empty(tf(say::NOTHING_IN_RANGE, &[("range", &crate::figures::range_label(scope.range.get()))]), Some(wider()))
         }}
+    }
+    .into_any()
+}
+
+/// The one illustration, and where to send telemetry.
+fn first_run(health: Load<orrery_api::SelfHealth>) -> AnyView {
+    view! {
+        <div class="first-run">
+            <svg class="logo" viewBox="0 0 32 32" aria-hidden="true"><use href="#logo"></use></svg>
+            {empty(t(say::NOTHING_SENT), Some(endpoints(health)))}
+        </div>
     }
     .into_any()
 }
