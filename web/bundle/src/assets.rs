@@ -24,7 +24,14 @@ pub struct File {
 impl File {
     /// A file under a fixed name.
     pub(crate) fn fixed(path: &str, bytes: Vec<u8>) -> File {
-        File { path: path.to_owned(), content_type: content_type(path), immutable: false, bytes, brotli: None, gzip: None }
+        File {
+            path: path.to_owned(),
+            content_type: content_type(path),
+            immutable: false,
+            bytes,
+            brotli: None,
+            gzip: None,
+        }
     }
 
     /// A file under `/assets/`, its name hashed: `orrery.js` becomes `orrery-<12 hexadecimal digits>.js`.
@@ -108,7 +115,11 @@ fn compact(css: &str) -> String {
 
 fn listed(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
     paths.sort();
     Ok(paths)
 }

@@ -33,7 +33,8 @@ pub(crate) fn bindgen(wasm: &Path, config: &Config) -> Result<Code> {
 ///
 /// No feature flags: it reads them from the module. `--all-features` produces modules that browsers refuse.
 fn optimized(wasm: &[u8], config: &Config) -> Option<Vec<u8>> {
-    let missing = Command::new("wasm-opt").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err();
+    let missing =
+        Command::new("wasm-opt").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err();
     if missing || config.profile != "wasm" {
         return None;
     }

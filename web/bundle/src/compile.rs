@@ -33,11 +33,28 @@ pub(crate) fn compile(config: &Config) -> Result<PathBuf> {
 /// Takes away what the outer cargo set for this build script: it is about the server, not about the dashboard.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     const KEEP: [&str; 8] = [
-        "CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRY_", "CARGO_REGISTRIES_", "CARGO_SOURCE_", "CARGO_TERM_", "CARGO_LOG",
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTRY_",
+        "CARGO_REGISTRIES_",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+        "CARGO_LOG",
     ];
     const OURS: [&str; 12] = [
-        "RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_LINKER", "RUSTDOC", "RUSTDOCFLAGS", "TARGET", "HOST",
-        "OUT_DIR", "PROFILE", "OPT_LEVEL",
+        "RUSTFLAGS",
+        "RUSTC",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_LINKER",
+        "RUSTDOC",
+        "RUSTDOCFLAGS",
+        "TARGET",
+        "HOST",
+        "OUT_DIR",
+        "PROFILE",
+        "OPT_LEVEL",
     ];
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -115,9 +115,16 @@ pub fn build(config: &Config) -> Result<Vec<File>> {
 fn report(files: &[File], started: Instant) {
     let Some(wasm) = files.iter().find(|file| file.path.ends_with(".wasm")) else { return };
     let size = wasm.brotli.as_ref().map_or(wasm.bytes.len(), Vec::len);
-    say("Dashboard", &format!("ready: {} KiB of wasm over the wire, {:.1} s", size / 1024, started.elapsed().as_secs_f64()));
+    say(
+        "Dashboard",
+        &format!("ready: {} KiB of wasm over the wire, {:.1} s", size / 1024, started.elapsed().as_secs_f64()),
+    );
     if size > WASM_BUDGET_BYTES {
-        println!("cargo:warning=the dashboard's wasm is {} KiB brotli, over its budget of {} KiB", size / 1024, WASM_BUDGET_BYTES / 1024);
+        println!(
+            "cargo:warning=the dashboard's wasm is {} KiB brotli, over its budget of {} KiB",
+            size / 1024,
+            WASM_BUDGET_BYTES / 1024
+        );
     }
 }
 

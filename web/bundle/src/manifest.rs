@@ -58,7 +58,13 @@ fn entry(file: &File, dir: &Path) -> Result<String> {
     writeln!(
         source,
         "    File {{ path: {:?}, content_type: {:?}, etag: {:?}, immutable: {}, identity: {}, brotli: {}, gzip: {} }},",
-        file.path, file.content_type, file.etag(), file.immutable, save("", &file.bytes)?, optional(".br", &file.brotli)?, optional(".gz", &file.gzip)?
+        file.path,
+        file.content_type,
+        file.etag(),
+        file.immutable,
+        save("", &file.bytes)?,
+        optional(".br", &file.brotli)?,
+        optional(".gz", &file.gzip)?
     )?;
     Ok(source)
 }

@@ -10,7 +10,7 @@ pub(crate) fn say(verb: &str, what: &str) {
     let line = format!("\r\x1b[K{verb:>12} {what}\n");
     let sent = std::env::var_os("OUT_DIR").is_some() && to_parent(&line).is_some();
     if !sent {
-        eprint!("{verb:>12} {what}\n");
+        eprintln!("{verb:>12} {what}");
     }
 }
 

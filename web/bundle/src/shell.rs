@@ -11,7 +11,8 @@ pub(crate) const CRITICAL: [&str; 2] = ["10-base.css", "20-shell.css"];
 /// colours and the styles of the frame, `{{icons}}` the icons.
 pub(crate) fn page(ui: &Path, files: &[File]) -> Result<File> {
     let template = String::from_utf8(read(&ui.join("index.html"))?).context("index.html")?;
-    let critical = orrery_chart::tokens::css() + &named(&styles(&ui.join("styles"), |name| CRITICAL.contains(&name))?, files);
+    let critical =
+        orrery_chart::tokens::css() + &named(&styles(&ui.join("styles"), |name| CRITICAL.contains(&name))?, files);
     let icons = String::from_utf8(read(&ui.join("assets/icons.svg"))?).context("icons.svg")?;
     let html = named(&template, files).replace("{{critical}}", &critical).replace("{{icons}}", icons.trim());
     anyhow::ensure!(!html.contains("{{"), "index.html names a file that does not exist: {}", unknown(&html));

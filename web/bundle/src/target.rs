@@ -34,6 +34,7 @@ fn installed(sysroot: &Path) -> bool {
 
 fn sysroot() -> Result<PathBuf> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&rustc).args(["--print", "sysroot"]).output().with_context(|| format!("cannot run {rustc:?}"))?;
+    let output =
+        Command::new(&rustc).args(["--print", "sysroot"]).output().with_context(|| format!("cannot run {rustc:?}"))?;
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }

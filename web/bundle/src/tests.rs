@@ -6,17 +6,28 @@ fn names_carry_the_hash_of_the_content() {
     let file = File::hashed("orrery.js", b"let x".to_vec());
     assert_eq!(file.path, format!("/assets/orrery-{}.js", hash(b"let x")));
     assert!(file.is("orrery.js") && !file.is("orrery.css") && !file.is("orr.js"));
-    assert_eq!(named("<script src={{orrery.js}}> {{other.js}}", std::slice::from_ref(&file)), format!("<script src={}> {{{{other.js}}}}", file.path));
+    assert_eq!(
+        named("<script src={{orrery.js}}> {{other.js}}", std::slice::from_ref(&file)),
+        format!("<script src={}> {{{{other.js}}}}", file.path)
+    );
 }
 
 #[test]
 fn the_manifest_names_every_form_of_a_file() {
     let dir = std::env::temp_dir().join(format!("orrery-bundle-{}", std::process::id()));
-    let mut files = vec![File::fixed("/index.html", "<p>word</p>".repeat(200).into_bytes()), File::hashed("tiny.js", b"1".to_vec())];
+    let mut files = vec![
+        File::fixed("/index.html", "<p>word</p>".repeat(200).into_bytes()),
+        File::hashed("tiny.js", b"1".to_vec()),
+    ];
     compress::all(&mut files, 9);
     manifest::write(&files, &dir).unwrap();
     let source = std::fs::read_to_string(dir.join("manifest.rs")).unwrap();
-    assert!(source.contains(r#"path: "/index.html""#) && source.contains("index.html.br") && source.contains("index.html.gz"), "{source}");
+    assert!(
+        source.contains(r#"path: "/index.html""#)
+            && source.contains("index.html.br")
+            && source.contains("index.html.gz"),
+        "{source}"
+    );
     assert!(source.contains("immutable: true") && source.contains("brotli: None, gzip: None"), "{source}");
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -41,7 +41,8 @@ pub(crate) const PAGES: [Page; 6] = [
 /// Takes over the frame that the page was sent with.
 pub(crate) fn start() {
     figures::set_utc_offset(-(js_sys::Date::new_0().get_timezone_offset() as i32));
-    let frame: web_sys::HtmlElement = document().get_element_by_id("app").expect("the page has a frame").unchecked_into();
+    let frame: web_sys::HtmlElement =
+        document().get_element_by_id("app").expect("the page has a frame").unchecked_into();
     frame.set_inner_html("");
     let _ = frame.remove_attribute("aria-busy");
     let _ = frame.remove_attribute("class");
@@ -75,10 +76,8 @@ fn Frame() -> impl IntoView {
     Effect::new(move |_| document().set_title(&format!("{} · Orrery", title.get())));
     Effect::new(move |last: Option<String>| {
         let now = path.get();
-        if last.is_some_and(|last| last != now) {
-            if let Some(main) = main.get_untracked() {
-                let _ = main.focus();
-            }
+        if let Some(main) = main.get_untracked().filter(|_| last.is_some_and(|last| last != now)) {
+            let _ = main.focus();
         }
         now
     });
@@ -131,7 +130,9 @@ fn title(place: &crate::address::Place) -> String {
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["services", id] => pages::service_name(id),
         ["traces", id] => tf(say::TRACE_TITLE, &[("id", id.get(..8).unwrap_or(id))]),
-        _ => PAGES.iter().find(|page| page.path == place.path).map_or(t(say::NOT_FOUND), |page| t(page.name)).to_owned(),
+        _ => {
+            PAGES.iter().find(|page| page.path == place.path).map_or(t(say::NOT_FOUND), |page| t(page.name)).to_owned()
+        }
     }
 }
 
@@ -140,9 +141,14 @@ fn services(scope: Scope) -> Signal<Vec<ServiceRef>> {
     let load = load::<ServiceList>(move || {
         scope.range.track();
         let window = scope.window.get_untracked();
-        Some(ask(paths::SERVICES, &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "0".to_owned())]))
+        Some(ask(
+            paths::SERVICES,
+            &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "0".to_owned())],
+        ))
     });
-    Signal::derive(move || load.data.get().map(|list| list.services.iter().map(|line| line.service.clone()).collect()).unwrap_or_default())
+    Signal::derive(move || {
+        load.data.get().map(|list| list.services.iter().map(|line| line.service.clone()).collect()).unwrap_or_default()
+    })
 }
 
 #[component]
@@ -150,7 +156,9 @@ fn Rail(palette: RwSignal<bool>) -> impl IntoView {
     let nav = nav();
     let path = nav.path();
     let item = move |page: &'static Page| {
-        let here = move || path.with(|path| path == page.path || (page.path != "/" && path.starts_with(&format!("{}/", page.path))));
+        let here = move || {
+            path.with(|path| path == page.path || (page.path != "/" && path.starts_with(&format!("{}/", page.path))))
+        };
         view! {
             <a class="rail-item" href=move || nav.href(page.path, &[]) aria-current=move || here().then_some("page") title=t(page.name)>
                 {icon(page.icon)}<span class="rail-label">{t(page.name)}</span>
@@ -217,7 +225,9 @@ fn Appearance() -> impl IntoView {
 fn EnvironmentFilter(services: Signal<Vec<ServiceRef>>) -> impl IntoView {
     let (nav, scope) = (nav(), scope());
     let environments = Memo::new(move |_| {
-        let mut names: Vec<String> = services.with(|services| services.iter().map(|service| service.environment.clone()).filter(|name| !name.is_empty()).collect());
+        let mut names: Vec<String> = services.with(|services| {
+            services.iter().map(|service| service.environment.clone()).filter(|name| !name.is_empty()).collect()
+        });
         names.extend(scope.environment.get());
         names.sort_unstable();
         names.dedup();

@@ -35,7 +35,9 @@ impl Selection {
     pub fn of(hit: Hit, topology: &Topology) -> Option<Selection> {
         match hit {
             Hit::Node(at) => topology.nodes.get(at).map(|node| Selection::Node(node.id.clone())),
-            Hit::Edge(at) => topology.edges.get(at).map(|edge| Selection::Edge(edge.caller.clone(), edge.callee.clone())),
+            Hit::Edge(at) => {
+                topology.edges.get(at).map(|edge| Selection::Edge(edge.caller.clone(), edge.callee.clone()))
+            }
         }
     }
 
@@ -43,7 +45,9 @@ impl Selection {
     pub fn hit(&self, topology: &Topology) -> Option<Hit> {
         match self {
             Selection::Node(id) => topology.nodes.iter().position(|node| node.id == *id).map(Hit::Node),
-            Selection::Edge(caller, callee) => topology.edges.iter().position(|edge| edge.caller == *caller && edge.callee == *callee).map(Hit::Edge),
+            Selection::Edge(caller, callee) => {
+                topology.edges.iter().position(|edge| edge.caller == *caller && edge.callee == *callee).map(Hit::Edge)
+            }
         }
     }
 }
@@ -52,8 +56,16 @@ impl Selection {
 pub fn graph(topology: &Topology) -> Graph {
     let place = |id: &str| topology.nodes.iter().position(|node| node.id == id).unwrap_or(usize::MAX);
     Graph {
-        nodes: topology.nodes.iter().map(|node| NodeSpec { id: node.id.clone(), kind: kind(node.kind), width: NODE_WIDTH, height: NODE_HEIGHT }).collect(),
-        edges: topology.edges.iter().map(|edge| EdgeSpec { from: place(&edge.caller), to: place(&edge.callee) }).collect(),
+        nodes: topology
+            .nodes
+            .iter()
+            .map(|node| NodeSpec { id: node.id.clone(), kind: kind(node.kind), width: NODE_WIDTH, height: NODE_HEIGHT })
+            .collect(),
+        edges: topology
+            .edges
+            .iter()
+            .map(|edge| EdgeSpec { from: place(&edge.caller), to: place(&edge.callee) })
+            .collect(),
     }
 }
 
@@ -70,7 +82,10 @@ pub fn node_views(topology: &Topology) -> Vec<NodeView> {
 
 /// What is shown on the edges.
 pub fn edge_views(topology: &Topology) -> Vec<EdgeView> {
-    let view = |edge: &Edge| EdgeView { flow: flow(&edge.red), is_async: matches!(edge.kind, EdgeKind::Publish | EdgeKind::Consume) };
+    let view = |edge: &Edge| EdgeView {
+        flow: flow(&edge.red),
+        is_async: matches!(edge.kind, EdgeKind::Publish | EdgeKind::Consume),
+    };
     topology.edges.iter().map(view).collect()
 }
 
@@ -110,7 +125,10 @@ mod tests {
 
     #[test]
     fn selections_survive_the_address() {
-        for selection in [Selection::Node("database:postgresql/db:5432".into()), Selection::Edge("shop/web@prod".into(), "queue:nats/orders".into())] {
+        for selection in [
+            Selection::Node("database:postgresql/db:5432".into()),
+            Selection::Edge("shop/web@prod".into(), "queue:nats/orders".into()),
+        ] {
             assert_eq!(Selection::parse(&selection.address()), Some(selection));
         }
         assert_eq!(Selection::parse("edge:lonely"), None);

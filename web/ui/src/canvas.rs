@@ -34,16 +34,6 @@ pub(crate) struct CanvasSurface {
 }
 
 impl CanvasSurface {
-    /// The theme it is drawn in.
-    pub(crate) fn theme(&self) -> Theme {
-        self.theme
-    }
-
-    /// The browser's own context, for what a surface has no word for.
-    pub(crate) fn context(&self) -> &CanvasRenderingContext2d {
-        &self.context
-    }
-
     fn font(style: &TextStyle) -> String {
         let family = if style.face == Face::Mono { MONO_FONT } else { UI_FONT };
         format!("{} {}px {family}", style.weight, style.size)
@@ -105,7 +95,8 @@ impl Surface for CanvasSurface {
     }
 
     fn measure(&self, text: &str, style: &TextStyle) -> f64 {
-        let key = u64::from(style.weight) << 40 | ((style.size * 16.0) as u64) << 8 | u64::from(style.face == Face::Mono);
+        let key =
+            u64::from(style.weight) << 40 | ((style.size * 16.0) as u64) << 8 | u64::from(style.face == Face::Mono);
         MEASURED.with_borrow_mut(|measured| {
             if measured.len() > WIDTHS {
                 measured.clear();
@@ -148,6 +139,8 @@ pub(crate) fn surface(canvas: &HtmlCanvasElement, size: (f64, f64), theme: Theme
     Some(CanvasSurface { context, size, theme, dashed: true })
 }
 
+type Watch = (ResizeObserver, Closure<dyn Fn()>);
+
 /// The size of an element in CSS pixels, as it changes.
 pub(crate) fn watch_size<E>(element: NodeRef<E>) -> RwSignal<(f64, f64)>
 where
@@ -155,7 +148,7 @@ where
     E::Output: JsCast + Clone + 'static,
 {
     let size = RwSignal::new((0.0, 0.0));
-    let observer: StoredValue<Option<(ResizeObserver, Closure<dyn Fn()>)>, LocalStorage> = StoredValue::new_local(None);
+    let observer = StoredValue::new_local(None::<Watch>);
     Effect::new(move |_| {
         let Some(node) = element.get() else { return };
         let node: web_sys::Element = node.unchecked_into();

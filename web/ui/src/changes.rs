@@ -43,7 +43,13 @@ pub fn changes(services: &[ServiceSummary], most: usize) -> Vec<Change> {
 }
 
 fn of_service(line: &ServiceSummary) -> Vec<Change> {
-    let change = |what, good, weight| Change { service: line.service.id.clone(), name: line.service.name.clone(), what, good, weight };
+    let change = |what, good, weight| Change {
+        service: line.service.id.clone(),
+        name: line.service.name.clone(),
+        what,
+        good,
+        weight,
+    };
     let mut found = Vec::new();
     if let [newest, _, ..] = &line.versions[..] {
         found.push(change(What::Version(newest.clone()), true, 3.0));
@@ -86,7 +92,12 @@ impl Side {
             [only] => only.step_nanos.seconds(),
             [] => 1.0,
         };
-        Side { calls, errors: sum(&|point| point.red.errors) / calls.max(1e-9), rate: calls / seconds.max(1e-9), p95: weighted / calls.max(1e-9) }
+        Side {
+            calls,
+            errors: sum(&|point| point.red.errors) / calls.max(1e-9),
+            rate: calls / seconds.max(1e-9),
+            p95: weighted / calls.max(1e-9),
+        }
     }
 }
 
@@ -117,7 +128,10 @@ mod tests {
 
     #[test]
     fn errors_come_before_versions_and_latency() {
-        let broken = service((0..40).map(|at| if at < 30 { (50.0, 0.0, 20_000_000) } else { (50.0, 5.0, 90_000_000) }), &["2", "1"]);
+        let broken = service(
+            (0..40).map(|at| if at < 30 { (50.0, 0.0, 20_000_000) } else { (50.0, 5.0, 90_000_000) }),
+            &["2", "1"],
+        );
         let found: Vec<What> = changes(&[broken], 9).into_iter().map(|change| change.what).collect();
         assert_eq!(found, [What::Errors(0.0, 0.1), What::Latency(2e7, 9e7), What::Version("2".into())]);
     }

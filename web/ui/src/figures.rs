@@ -93,7 +93,10 @@ mod tests {
     #[test]
     fn ages_are_coarse() {
         let at = |seconds: i64| ago(0, seconds * SECOND);
-        assert_eq!([at(-5), at(0), at(12), at(59), at(60), at(7_200), at(200_000)], ["now", "now", "12 s ago", "59 s ago", "1 min ago", "2 h ago", "2 d ago"]);
+        assert_eq!(
+            [at(-5), at(0), at(12), at(59), at(60), at(7_200), at(200_000)],
+            ["now", "now", "12 s ago", "59 s ago", "1 min ago", "2 h ago", "2 d ago"]
+        );
     }
 
     #[test]

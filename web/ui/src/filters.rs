@@ -41,7 +41,9 @@ impl Subject {
         for name in self.names() {
             let Some(value) = params.get(name) else { continue };
             match *name {
-                "attr" => filters.extend(value.split(AND).map(|value| Filter { name: "attr", value: value.to_owned() })),
+                "attr" => {
+                    filters.extend(value.split(AND).map(|value| Filter { name: "attr", value: value.to_owned() }))
+                }
                 name => filters.push(Filter { name, value: value.to_owned() }),
             }
         }
@@ -74,7 +76,9 @@ impl Subject {
     }
 
     fn word(self, word: &str) -> Option<Filter> {
-        let filter = |name: &'static str, value: &str| self.names().contains(&name).then(|| Filter { name, value: value.to_owned() });
+        let filter = |name: &'static str, value: &str| {
+            self.names().contains(&name).then(|| Filter { name, value: value.to_owned() })
+        };
         if let Some(value) = word.strip_prefix("duration").unwrap_or(word).strip_prefix('>') {
             return filter("min", value.trim_start_matches('='));
         }
@@ -153,7 +157,9 @@ mod tests {
 
     fn parsed(subject: Subject, typed: &str) -> String {
         match subject.parse(typed) {
-            Ok(filters) => filters.iter().map(|filter| format!("{}[{}]", filter.name, filter.value)).collect::<Vec<_>>().join(" "),
+            Ok(filters) => {
+                filters.iter().map(|filter| format!("{}[{}]", filter.name, filter.value)).collect::<Vec<_>>().join(" ")
+            }
             Err(word) => format!("? {word}"),
         }
     }

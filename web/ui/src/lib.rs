@@ -11,6 +11,9 @@
 //!
 //! Compiled natively, this crate is its DOM-free half: `cargo test -p orrery-ui` runs its unit tests.
 
+// `#[component]` makes its builders `pub`, whatever the component is.
+#![cfg_attr(target_arch = "wasm32", allow(unreachable_pub))]
+
 pub mod address;
 pub mod atlas;
 pub mod changes;

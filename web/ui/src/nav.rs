@@ -117,7 +117,8 @@ impl Nav {
 
     /// Takes over a plain click on a link to a page of ours.
     fn follow(self, event: &web_sys::MouseEvent) {
-        let plain = event.button() == 0 && !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key());
+        let plain =
+            event.button() == 0 && !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key());
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         let link = target.and_then(|target| target.closest("a[href]").ok().flatten());
         let href = link.as_ref().and_then(|link| link.get_attribute("href")).filter(|href| is_ours(href));

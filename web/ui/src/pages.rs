@@ -21,7 +21,9 @@ pub(crate) fn service_path(id: &str) -> String {
 
 /// The name within an id such as `shop/cart@production` or `database:postgresql/db:5432`.
 pub(crate) fn service_name(id: &str) -> String {
-    let inferred = ["database:", "queue:", "external:", "model:", "user:", "unknown_caller:", "function:"].iter().any(|kind| id.starts_with(kind));
+    let inferred = ["database:", "queue:", "external:", "model:", "user:", "unknown_caller:", "function:"]
+        .iter()
+        .any(|kind| id.starts_with(kind));
     if inferred {
         return id.split_once(':').map_or(id, |(_, name)| name).to_owned();
     }

@@ -69,7 +69,8 @@ impl Preferences {
             ThemeChoice::System if light.get() => Theme::Light,
             ThemeChoice::System => Theme::Dark,
         });
-        let preferences = Preferences { theme, drawn_theme, fonts: RwSignal::new(0), language: RwSignal::new(language()), still };
+        let preferences =
+            Preferences { theme, drawn_theme, fonts: RwSignal::new(0), language: RwSignal::new(language()), still };
         preferences.watch_fonts();
         preferences
     }
@@ -120,14 +121,4 @@ fn keep(name: &str, value: &str) {
     if let Ok(Some(storage)) = window().local_storage() {
         let _ = storage.set_item(name, value);
     }
-}
-
-/// What the browser keeps for us.
-pub(crate) fn kept(name: &str) -> Option<String> {
-    window().local_storage().ok()??.get_item(name).ok()?
-}
-
-/// Has the browser keep something for us.
-pub(crate) fn remember(name: &str, value: &str) {
-    keep(name, value);
 }

@@ -7,8 +7,16 @@ pub const SECOND: i64 = 1_000_000_000;
 
 /// Names and lengths in seconds of the ranges offered.
 pub const PRESETS: [(&str, i64); 10] = [
-    ("5m", 300), ("15m", 900), ("30m", 1_800), ("1h", 3_600), ("3h", 10_800), ("6h", 21_600), ("12h", 43_200), ("24h", 86_400),
-    ("7d", 604_800), ("30d", 2_592_000),
+    ("5m", 300),
+    ("15m", 900),
+    ("30m", 1_800),
+    ("1h", 3_600),
+    ("3h", 10_800),
+    ("6h", 21_600),
+    ("12h", 43_200),
+    ("24h", 86_400),
+    ("7d", 604_800),
+    ("30d", 2_592_000),
 ];
 
 /// Which range.
@@ -107,7 +115,9 @@ mod tests {
 
     #[test]
     fn ranges_survive_the_address() {
-        for range in PRESETS.map(|(_, seconds)| TimeRange::Last(seconds)).into_iter().chain([TimeRange::Between(1_000, 61_000)]) {
+        for range in
+            PRESETS.map(|(_, seconds)| TimeRange::Last(seconds)).into_iter().chain([TimeRange::Between(1_000, 61_000)])
+        {
             let mut params = Params::default();
             range.write(&mut params);
             assert_eq!(TimeRange::of(&params), range, "{}", params.query());
@@ -119,7 +129,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_the_default() {
-        for query in ["range=", "range=m", "range=5y", "range=99999999999999d", "from=5&to=5", "from=a&to=b", "range=분"] {
+        for query in
+            ["range=", "range=m", "range=5y", "range=99999999999999d", "from=5&to=5", "from=a&to=b", "range=분"]
+        {
             assert_eq!(TimeRange::of(&Params::parse(query)), TimeRange::default(), "{query}");
         }
         assert_eq!(TimeRange::Last(60).window(100_000), Window { from: 40_000_000_000, to: 100_000_000_000 });

@@ -65,7 +65,8 @@ pub fn inks(trace: &Trace) -> Vec<Ink> {
     let mut taken = [false; SERIES_COUNT];
     for at in order.into_iter().take(SERIES_COUNT) {
         let wanted = hash(&trace.services[at].name) as usize % SERIES_COUNT;
-        let slot = (0..SERIES_COUNT).map(|step| (wanted + step) % SERIES_COUNT).find(|slot| !taken[*slot]).unwrap_or(wanted);
+        let slot =
+            (0..SERIES_COUNT).map(|step| (wanted + step) % SERIES_COUNT).find(|slot| !taken[*slot]).unwrap_or(wanted);
         taken[slot] = true;
         inks[at] = Token::series(slot).into();
     }
@@ -95,7 +96,10 @@ mod tests {
             ..Span::default()
         };
         Trace {
-            spans: vec![span("00000000000000ff", None, 0, "unset"), span("0000000000000002", Some("00000000000000ff"), 1, "error")],
+            spans: vec![
+                span("00000000000000ff", None, 0, "unset"),
+                span("0000000000000002", Some("00000000000000ff"), 1, "error"),
+            ],
             services: vec![service("gateway"), service("cart")],
             ..Trace::default()
         }

@@ -2,8 +2,8 @@
 
 use crate::scope::Scope;
 use leptos::prelude::*;
-use orrery_api::paths::LIVE;
 use orrery_api::LiveRequest;
+use orrery_api::paths::LIVE;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasm_bindgen::JsCast;
@@ -143,12 +143,21 @@ impl Live {
         self.socket.set_value(Some(Line { socket, _message: message, _open: open, _close: close }));
     }
 
+    /// Closes the line. One that is still opening is closed once it is open: closing it before is an error to browsers.
     fn disconnect(self) {
-        self.socket.set_value(None);
-        self.connected.set(false);
+        let opening = self
+            .socket
+            .with_value(|line| line.as_ref().is_some_and(|line| line.socket.ready_state() == WebSocket::CONNECTING));
+        if !opening {
+            self.socket.set_value(None);
+            self.connected.set(false);
+        }
     }
 
     fn opened(self) {
+        if self.wanted.with_untracked(BTreeMap::is_empty) {
+            return self.disconnect();
+        }
         self.connected.set(true);
         self.wait.set_value(BACKOFF.0);
         self.wanted.with_untracked(|wanted| wanted.values().for_each(|request| self.send(request)));

@@ -60,9 +60,11 @@ fn unreadable(error: &serde_json::Error) -> Failure {
 pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<String, Failure> {
     let init = RequestInit::new();
     init.set_signal(signal);
-    let response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
+    let response =
+        JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
     let response: Response = response.unchecked_into();
-    let text = JsFuture::from(response.text().map_err(|_| unreachable_server())?).await.map_err(|_| unreachable_server())?;
+    let text =
+        JsFuture::from(response.text().map_err(|_| unreachable_server())?).await.map_err(|_| unreachable_server())?;
     let text = text.as_string().unwrap_or_default();
     if !response.ok() {
         return Err(problem(response.status(), &text));

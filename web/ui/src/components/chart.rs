@@ -43,14 +43,17 @@ pub(crate) fn TimeChart(
     height: f64,
 ) -> impl IntoView {
     let cursor = use_context::<Cursor>().map_or_else(|| RwSignal::new(None), |cursor| cursor.0);
-    let chart = Chart { spec, plot: StoredValue::new(None), cursor, brush: RwSignal::new(None), hovered: RwSignal::new(false) };
+    let chart =
+        Chart { spec, plot: StoredValue::new(None), cursor, brush: RwSignal::new(None), hovered: RwSignal::new(false) };
     let root = NodeRef::<html::Div>::new();
     let size = watch_size(root);
-    let draw = move |surface: &mut CanvasSurface| chart.spec.with(|spec| {
-        let plot = Plot::new(spec, surface);
-        plot.draw(spec, surface);
-        chart.plot.set_value(Some(plot));
-    });
+    let draw = move |surface: &mut CanvasSurface| {
+        chart.spec.with(|spec| {
+            let plot = Plot::new(spec, surface);
+            plot.draw(spec, surface);
+            chart.plot.set_value(Some(plot));
+        })
+    };
     let style = format!("height:{height}px");
     let nav = nav();
     let down = move |event: web_sys::PointerEvent| {
@@ -135,7 +138,8 @@ impl Chart {
             _ => return,
         };
         event.prevent_default();
-        let (from, to, width) = self.spec.with_untracked(|spec| (spec.from, spec.to, spec.step.unwrap_or((spec.to - spec.from) / 60)));
+        let (from, to, width) =
+            self.spec.with_untracked(|spec| (spec.from, spec.to, spec.step.unwrap_or((spec.to - spec.from) / 60)));
         let now = self.cursor.get_untracked().unwrap_or(if step > 0 { from } else { to });
         self.cursor.set(Some((now + step * width.max(1)).clamp(from, to)));
         self.hovered.set(true);
@@ -178,13 +182,21 @@ fn twin(spec: &ChartSpec) -> AnyView {
     times.dedup();
     let every = times.len().div_ceil(TABLE_ROWS).max(1);
     let head: Vec<_> = spec.series.iter().map(|series| view! { <th scope="col">{series.name.clone()}</th> }).collect();
-    let rows: Vec<_> = times.iter().step_by(every).map(|at| {
-        let cells: Vec<_> = spec.series.iter().map(|series| {
-            let value = series.points.iter().find(|point| point.0 == *at).and_then(|point| point.1);
-            view! { <td>{value.map(|value| spec.unit.format(value).to_string())}</td> }
-        }).collect();
-        view! { <tr><th scope="row">{time(*at)}</th>{cells}</tr> }
-    }).collect();
+    let rows: Vec<_> = times
+        .iter()
+        .step_by(every)
+        .map(|at| {
+            let cells: Vec<_> = spec
+                .series
+                .iter()
+                .map(|series| {
+                    let value = series.points.iter().find(|point| point.0 == *at).and_then(|point| point.1);
+                    view! { <td>{value.map(|value| spec.unit.format(value).to_string())}</td> }
+                })
+                .collect();
+            view! { <tr><th scope="row">{time(*at)}</th>{cells}</tr> }
+        })
+        .collect();
     view! {
         <div class="sr-only"><table><caption>{spec.title.clone()}</caption><thead><tr><th scope="col">{t(say::TIME)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>
     }
@@ -195,10 +207,13 @@ fn twin(spec: &ChartSpec) -> AnyView {
 pub(crate) fn legend(spec: Memo<ChartSpec>) -> AnyView {
     let items = move || {
         spec.with(|spec| {
-            spec.series.iter().map(|series| {
-                let style = format!("background:{};opacity:{}", series.ink.token.css_var(), series.ink.opacity());
-                view! { <li><span class="swatch" style=style></span>{series.name.clone()}</li> }
-            }).collect_view()
+            spec.series
+                .iter()
+                .map(|series| {
+                    let style = format!("background:{};opacity:{}", series.ink.token.css_var(), series.ink.opacity());
+                    view! { <li><span class="swatch" style=style></span>{series.name.clone()}</li> }
+                })
+                .collect_view()
         })
     };
     view! { <ul class="legend">{items}</ul> }.into_any()

@@ -20,7 +20,10 @@ pub(crate) fn Copy(
         event.stop_propagation();
         let _ = window().navigator().clipboard().write_text(&text);
         copied.set(true);
-        set_timeout(move || drop(copied.try_set(false)), Duration::from_millis(1_500));
+        let reset = move || {
+            copied.try_set(false);
+        };
+        set_timeout(reset, Duration::from_millis(1_500));
     };
     let label = tf(say::COPY_WHAT, &[("what", &what)]);
     view! {

@@ -12,7 +12,8 @@ pub(crate) fn figure(unit: &Unit, value: f64) -> AnyView {
 
 /// A quantity, its unit quieter.
 pub(crate) fn quantity(quantity: Quantity) -> AnyView {
-    let unit = (!quantity.unit.is_empty()).then(|| view! { <span class="unit">{format!("\u{2009}{}", quantity.unit)}</span> });
+    let unit =
+        (!quantity.unit.is_empty()).then(|| view! { <span class="unit">{format!("\u{2009}{}", quantity.unit)}</span> });
     view! { <span class="figure">{quantity.number}{unit}</span> }.into_any()
 }
 

@@ -57,7 +57,8 @@ pub(crate) fn FilterBar(
     let key = move |event: web_sys::KeyboardEvent| {
         let found = suggestions.get_untracked();
         match event.key().as_str() {
-            "ArrowDown" => chosen.update(|chosen| *chosen = (!found.is_empty()).then(|| chosen.map_or(0, |at| (at + 1) % found.len()))),
+            "ArrowDown" => chosen
+                .update(|chosen| *chosen = (!found.is_empty()).then(|| chosen.map_or(0, |at| (at + 1) % found.len()))),
             "ArrowUp" => chosen.update(|chosen| *chosen = chosen.and_then(|at| at.checked_sub(1))),
             "Enter" => match chosen.get_untracked().and_then(|at| found.get(at).cloned()) {
                 Some(suggestion) => take(suggestion),
@@ -95,7 +96,7 @@ pub(crate) fn FilterBar(
                 aria-activedescendant=move || chosen.get().map(|at| format!("suggestion-{at}"))
                 on:input=move |event| { typed.set(event_target_value(&event)); wrong.set(None); chosen.set(None); open.set(true); }
                 on:keydown=key on:focus=move |_| open.set(true)
-                on:blur=move |_| set_timeout(move || drop(open.try_set(false)), Duration::from_millis(150))
+                on:blur=move |_| set_timeout(move || { open.try_set(false); }, Duration::from_millis(150))
             />
             <Show when=move || !chips.with(Vec::is_empty)>
                 <button type="button" class="link" on:click=move |_| nav.set(&subject.names().iter().map(|name| (*name, None)).collect::<Vec<_>>())>{t(say::CLEAR)}</button>
@@ -141,7 +142,14 @@ fn apply(nav: Nav, filters: &[Filter]) {
         let (name, value) = added(&params, filter);
         params.set(name, value);
     }
-    nav.set(&Subject::Traces.names().iter().chain(Subject::Logs.names()).map(|name| (*name, params.get(name).map(str::to_owned))).collect::<Vec<_>>());
+    nav.set(
+        &Subject::Traces
+            .names()
+            .iter()
+            .chain(Subject::Logs.names())
+            .map(|name| (*name, params.get(name).map(str::to_owned)))
+            .collect::<Vec<_>>(),
+    );
 }
 
 fn remove(nav: Nav, filter: &Filter) {
@@ -174,7 +182,13 @@ fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion
         let (key, prefix) = typed.with(|typed| value_wanted(typed))?;
         let signal = if subject == Subject::Traces { "traces" } else { "logs" };
         let window = scope.window.get_untracked();
-        let params = [("from", window.from.to_string()), ("to", window.to.to_string()), ("signal", signal.to_owned()), ("key", key), ("prefix", prefix)];
+        let params = [
+            ("from", window.from.to_string()),
+            ("to", window.to.to_string()),
+            ("signal", signal.to_owned()),
+            ("key", key),
+            ("prefix", prefix),
+        ];
         Some(ask(paths::VALUES, &params))
     });
     Memo::new(move |_| {
@@ -185,8 +199,16 @@ fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion
         let Some((_, prefix)) = value_wanted(&text) else { return fixed };
         let head = word[..word.len() - prefix.len()].to_owned();
         let quoted = |value: &str| if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() };
-        let of_value = |value: &orrery_api::ValueCount| Suggestion { text: format!("{before}{head}{}", quoted(&value.value)), hint: value.count.to_string(), complete: true };
-        let found = values.data.get().map(|list| list.values.iter().take(SUGGESTIONS).map(of_value).collect()).unwrap_or_default();
+        let of_value = |value: &orrery_api::ValueCount| Suggestion {
+            text: format!("{before}{head}{}", quoted(&value.value)),
+            hint: value.count.to_string(),
+            complete: true,
+        };
+        let found = values
+            .data
+            .get()
+            .map(|list| list.values.iter().take(SUGGESTIONS).map(of_value).collect())
+            .unwrap_or_default();
         if fixed.is_empty() { found } else { fixed }
     })
 }
@@ -194,16 +216,31 @@ fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion
 fn fixed(subject: Subject, word: &str, before: &str) -> Vec<Suggestion> {
     let all: &[(&str, crate::words::Phrase, bool)] = match subject {
         Subject::Traces => &[
-            ("service:", say::HINT_SERVICE, false), ("operation:", say::HINT_OPERATION, false), ("status:error", say::HINT_ERROR, true), ("status:ok", say::HINT_OK, true),
-            (">500ms", say::HINT_SLOW, true), ("<10ms", say::HINT_FAST, true), ("http.route=", say::HINT_ATTRIBUTE, false),
+            ("service:", say::HINT_SERVICE, false),
+            ("operation:", say::HINT_OPERATION, false),
+            ("status:error", say::HINT_ERROR, true),
+            ("status:ok", say::HINT_OK, true),
+            (">500ms", say::HINT_SLOW, true),
+            ("<10ms", say::HINT_FAST, true),
+            ("http.route=", say::HINT_ATTRIBUTE, false),
         ],
         Subject::Logs => &[
-            ("service:", say::HINT_SERVICE, false), ("severity:warn", say::HINT_SEVERITY, true), ("severity:error", say::HINT_SEVERITY, true),
-            ("trace_id:", say::HINT_TRACE, false), ("http.route=", say::HINT_ATTRIBUTE, false),
+            ("service:", say::HINT_SERVICE, false),
+            ("severity:warn", say::HINT_SEVERITY, true),
+            ("severity:error", say::HINT_SEVERITY, true),
+            ("trace_id:", say::HINT_TRACE, false),
+            ("http.route=", say::HINT_ATTRIBUTE, false),
         ],
     };
     let fits = |text: &str| text.starts_with(word) && text != word;
-    all.iter().filter(|(text, ..)| fits(text)).map(|(text, hint, complete)| Suggestion { text: format!("{before}{text}"), hint: t(*hint).to_owned(), complete: *complete }).collect()
+    all.iter()
+        .filter(|(text, ..)| fits(text))
+        .map(|(text, hint, complete)| Suggestion {
+            text: format!("{before}{text}"),
+            hint: t(*hint).to_owned(),
+            complete: *complete,
+        })
+        .collect()
 }
 
 /// The attribute whose values the last word asks for, and their beginning.

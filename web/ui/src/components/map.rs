@@ -79,7 +79,9 @@ pub(crate) fn ServiceMap(
         moved: RwSignal::new(false),
         hovered: RwSignal::new(None),
         keyboard: RwSignal::new(None),
-        selected: Memo::new(move |_| selection.get().and_then(|selection| topology.with(|topology| selection.hit(topology)))),
+        selected: Memo::new(move |_| {
+            selection.get().and_then(|selection| topology.with(|topology| selection.hit(topology)))
+        }),
         search: RwSignal::new(String::new()),
         labels: StoredValue::new(Labels::default()),
         size,
@@ -94,7 +96,9 @@ pub(crate) fn ServiceMap(
     });
     let traffic = NodeRef::<html::Canvas>::new();
     view.animate(traffic);
-    let pick = move |hit: Option<Hit>| choose.run(hit.and_then(|hit| view.topology.with_untracked(|topology| Selection::of(hit, topology))));
+    let pick = move |hit: Option<Hit>| {
+        choose.run(hit.and_then(|hit| view.topology.with_untracked(|topology| Selection::of(hit, topology))))
+    };
     let up = move |event: web_sys::PointerEvent| {
         let Some(drag) = view.drag.get_value() else { return };
         view.drag.set_value(None);
@@ -103,7 +107,14 @@ pub(crate) fn ServiceMap(
         }
     };
     let key = move |event: web_sys::KeyboardEvent| view.key(&event, &pick);
-    let label = move || topology.with(|topology| tf(say::MAP_LABEL, &[("nodes", &topology.nodes.len().to_string()), ("edges", &topology.edges.len().to_string())]));
+    let label = move || {
+        topology.with(|topology| {
+            tf(
+                say::MAP_LABEL,
+                &[("nodes", &topology.nodes.len().to_string()), ("edges", &topology.edges.len().to_string())],
+            )
+        })
+    };
     view! {
         <div class="map">
             <div
@@ -157,8 +168,13 @@ impl View {
 
     /// The node with most to say: failing before degraded before the rest, the furthest left first.
     fn worst(self, layout: &Layout) -> Option<&orrery_chart::topology::Placed> {
-        let badness = |at: usize| self.drawn.with_untracked(|drawn| drawn.nodes.get(at).map_or(0, |node| node.status as u8));
-        (0..layout.nodes.len()).max_by(|a, b| badness(*a).cmp(&badness(*b)).then_with(|| layout.nodes[*b].x.total_cmp(&layout.nodes[*a].x))).map(|at| &layout.nodes[at])
+        let badness =
+            |at: usize| self.drawn.with_untracked(|drawn| drawn.nodes.get(at).map_or(0, |node| node.status as u8));
+        (0..layout.nodes.len())
+            .max_by(|a, b| {
+                badness(*a).cmp(&badness(*b)).then_with(|| layout.nodes[*b].x.total_cmp(&layout.nodes[*a].x))
+            })
+            .map(|at| &layout.nodes[at])
     }
 
     /// The whole map; beside a drawer that leaves too little room for it, what is chosen and what is near.
@@ -198,7 +214,8 @@ impl View {
         let (viewport, focus) = (self.viewport.get(), self.focus());
         self.drawn.with(|drawn| {
             let layout = drawn.moving();
-            let map = Map { layout: layout.as_ref().unwrap_or(&drawn.layout), nodes: &drawn.nodes, edges: &drawn.edges };
+            let map =
+                Map { layout: layout.as_ref().unwrap_or(&drawn.layout), nodes: &drawn.nodes, edges: &drawn.edges };
             self.labels.set_value(draw_map(surface, &map, &viewport, &focus));
         });
     }
@@ -208,10 +225,16 @@ impl View {
         let matching = if search.is_empty() {
             Vec::new()
         } else {
-            self.drawn.with(|drawn| drawn.nodes.iter().map(|node| node.label.to_lowercase().contains(&search)).collect())
+            self.drawn
+                .with(|drawn| drawn.nodes.iter().map(|node| node.label.to_lowercase().contains(&search)).collect())
         };
         let keyboard = self.keyboard.get();
-        Focus { hovered: self.hovered.get().or(keyboard.map(Hit::Node)), selected: self.selected.get(), has_keyboard: keyboard.is_some(), matching }
+        Focus {
+            hovered: self.hovered.get().or(keyboard.map(Hit::Node)),
+            selected: self.selected.get(),
+            has_keyboard: keyboard.is_some(),
+            matching,
+        }
     }
 
     /// Dots, for as long as the map is on the page and things may move.
@@ -228,11 +251,18 @@ impl View {
         });
     }
 
-    fn frame(self, canvas: web_sys::HtmlCanvasElement, traffic: StoredValue<(Traffic, f64), LocalStorage>, preferences: Preferences) {
+    fn frame(
+        self,
+        canvas: web_sys::HtmlCanvasElement,
+        traffic: StoredValue<(Traffic, f64), LocalStorage>,
+        preferences: Preferences,
+    ) {
         request_animation_frame(move || {
-            let (Some(size), Some(theme), Some(false)) =
-                (self.size.try_get_untracked(), preferences.drawn_theme.try_get_untracked(), preferences.still.try_get_untracked())
-            else {
+            let (Some(size), Some(theme), Some(false)) = (
+                self.size.try_get_untracked(),
+                preferences.drawn_theme.try_get_untracked(),
+                preferences.still.try_get_untracked(),
+            ) else {
                 return;
             };
             let now = now();
@@ -250,7 +280,8 @@ impl View {
                     }
                     let map = Map { layout: &drawn.layout, nodes: &drawn.nodes, edges: &drawn.edges };
                     traffic.advance(&map, since / 1000.0);
-                    self.labels.with_value(|labels| draw_traffic(&mut surface, &map, traffic, &viewport, &focus, labels));
+                    self.labels
+                        .with_value(|labels| draw_traffic(&mut surface, &map, traffic, &viewport, &focus, labels));
                 });
             });
             if due.is_some() {
@@ -337,7 +368,13 @@ impl View {
         self.topology.with(|topology| {
             let node = topology.nodes.get(node)?;
             let rate = Unit::PerSecond.format(node.red.rate);
-            Some(format!("{}, {}, {rate}, {} {}", node.name, health_word(node.health), Unit::Ratio.format(node.red.error_ratio()), t(say::ERRORS)))
+            Some(format!(
+                "{}, {}, {rate}, {} {}",
+                node.name,
+                health_word(node.health),
+                Unit::Ratio.format(node.red.error_ratio()),
+                t(say::ERRORS)
+            ))
         })
     }
 }

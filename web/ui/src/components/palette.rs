@@ -58,7 +58,8 @@ pub(crate) fn Palette(
     let results = StoredValue::new(Vec::<Command>::new());
     let shown = Memo::new(move |_| {
         let found = if open.get() { found(&typed.get(), &services.get()) } else { Vec::new() };
-        let labels: Vec<_> = found.iter().map(|command| (command.icon, command.name.clone(), command.hint.clone())).collect();
+        let labels: Vec<_> =
+            found.iter().map(|command| (command.icon, command.name.clone(), command.hint.clone())).collect();
         results.set_value(found);
         labels
     });
@@ -79,7 +80,8 @@ pub(crate) fn Palette(
         event.prevent_default();
     };
     let outside = move |event: web_sys::MouseEvent| {
-        let on_dialog = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlDialogElement>().ok()).is_some();
+        let on_dialog =
+            event.target().and_then(|target| target.dyn_into::<web_sys::HtmlDialogElement>().ok()).is_some();
         if on_dialog {
             open.set(false);
         }
@@ -135,24 +137,54 @@ fn goes(icon: &'static str, name: String, hint: String, path: String, params: Ve
 }
 
 fn asked(typed: &str) -> Vec<Command> {
-    trace_id(typed).map(|id| goes("chart-gantt", tf(say::OPEN_TRACE, &[("id", &id)]), String::new(), format!("/traces/{id}"), Vec::new())).into_iter().collect()
+    trace_id(typed)
+        .map(|id| {
+            goes("chart-gantt", tf(say::OPEN_TRACE, &[("id", &id)]), String::new(), format!("/traces/{id}"), Vec::new())
+        })
+        .into_iter()
+        .collect()
 }
 
 fn search_logs(text: &str) -> Command {
-    goes("logs", tf(say::SEARCH_LOGS, &[("text", text)]), t(say::LOGS).to_owned(), "/logs".to_owned(), vec![("text", text.to_owned())])
+    goes(
+        "logs",
+        tf(say::SEARCH_LOGS, &[("text", text)]),
+        t(say::LOGS).to_owned(),
+        "/logs".to_owned(),
+        vec![("text", text.to_owned())],
+    )
 }
 
 fn pages() -> Vec<Command> {
-    crate::app::PAGES.iter().map(|page| goes(page.icon, t(page.name).to_owned(), t(say::PAGE).to_owned(), page.path.to_owned(), Vec::new())).collect()
+    crate::app::PAGES
+        .iter()
+        .map(|page| goes(page.icon, t(page.name).to_owned(), t(say::PAGE).to_owned(), page.path.to_owned(), Vec::new()))
+        .collect()
 }
 
 fn of_services(services: &[ServiceRef]) -> Vec<Command> {
-    services.iter().map(|service| goes("box", service.name.clone(), t(say::KIND_SERVICE).to_owned(), crate::pages::service_path(&service.id), Vec::new())).collect()
+    services
+        .iter()
+        .map(|service| {
+            goes(
+                "box",
+                service.name.clone(),
+                t(say::KIND_SERVICE).to_owned(),
+                crate::pages::service_path(&service.id),
+                Vec::new(),
+            )
+        })
+        .collect()
 }
 
 fn actions() -> Vec<Command> {
     let (nav, scope, preferences) = (nav(), scope(), preferences());
-    let action = |icon, name: &str, run: Callback<()>| Command { icon, name: name.to_owned(), hint: t(say::ACTION).to_owned(), run };
+    let action = |icon, name: &str, run: Callback<()>| Command {
+        icon,
+        name: name.to_owned(),
+        hint: t(say::ACTION).to_owned(),
+        run,
+    };
     let mut actions = vec![
         action("refresh-cw", t(say::REFRESH), Callback::new(move |()| scope.refresh())),
         action("moon", t(say::THEME_DARK), Callback::new(move |()| preferences.choose_theme(ThemeChoice::Dark))),

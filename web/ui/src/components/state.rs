@@ -26,8 +26,17 @@ macro_rules! answers {
     ($($name:ty),*) => { $(impl Answer for $name { fn partial(&self) -> Option<&str> { self.partial.as_deref() } })* };
 }
 answers!(
-    api::Topology, api::ServiceList, api::ServiceDetail, api::TraceList, api::Trace, api::LogList, api::LogHistogram, api::MetricNameList,
-    api::MetricSeriesList, api::HostList, api::ValueList
+    api::Topology,
+    api::ServiceList,
+    api::ServiceDetail,
+    api::TraceList,
+    api::Trace,
+    api::LogList,
+    api::LogHistogram,
+    api::MetricNameList,
+    api::MetricSeriesList,
+    api::HostList,
+    api::ValueList
 );
 
 impl Answer for api::SelfHealth {
@@ -79,10 +88,14 @@ type Scene = Box<dyn Fn() -> AnyView + Send + Sync>;
 
 fn stage(progress: Progress, shown: Memo<Shown>, empty: Scene, body: Scene) -> AnyView {
     let empty = Arc::new(empty);
-    let old = move || matches!(progress.busy.get(), Busy::Change(_)) && matches!(shown.get(), Shown::Blank | Shown::Body);
+    let old =
+        move || matches!(progress.busy.get(), Busy::Change(_)) && matches!(shown.get(), Shown::Blank | Shown::Body);
     let view = move || match shown.get() {
         Shown::Skeleton => skeleton(),
-        Shown::Failure => view! { {move || progress.failure.get().map(|failure| failed(&failure, move || progress.retry()))} }.into_any(),
+        Shown::Failure => {
+            view! { {move || progress.failure.get().map(|failure| failed(&failure, move || progress.retry()))} }
+                .into_any()
+        }
         Shown::Blank => {
             let empty = empty.clone();
             view! { {move || empty()} }.into_any()
@@ -156,7 +169,10 @@ fn count(progress: Progress, since: f64, seconds: RwSignal<Option<u64>>, after: 
 
 /// Chips that say what is wrong with what is shown: partial, stale.
 pub(crate) fn chips<T: Answer>(load: Load<T>) -> AnyView {
-    badges(load.progress, Memo::new(move |_| load.data.with(|data| data.as_ref().and_then(|data| data.partial().map(str::to_owned)))))
+    badges(
+        load.progress,
+        Memo::new(move |_| load.data.with(|data| data.as_ref().and_then(|data| data.partial().map(str::to_owned)))),
+    )
 }
 
 fn badges(progress: Progress, partial: Memo<Option<String>>) -> AnyView {
@@ -165,7 +181,8 @@ fn badges(progress: Progress, partial: Memo<Option<String>>) -> AnyView {
         scope.window.track();
         let (arrived, failed) = (progress.arrived.get(), progress.failure.with(Option::is_some));
         let old = js_sys::Date::now() - arrived > STALE_MILLIS;
-        (arrived > 0.0 && (failed || (old && scope.live.get()))).then(|| ago(arrived as i64 * 1_000_000, crate::scope::now_nanos()))
+        (arrived > 0.0 && (failed || (old && scope.live.get())))
+            .then(|| ago(arrived as i64 * 1_000_000, crate::scope::now_nanos()))
     });
     view! {
         {move || partial.get().map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> })}

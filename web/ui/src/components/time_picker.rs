@@ -49,7 +49,9 @@ fn Moments(open: RwSignal<bool>) -> impl IntoView {
     let window = scope.window.get_untracked();
     let apply = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        let millis = |node: NodeRef<html::Input>| node.get_untracked().map(|input| js_sys::Date::parse(&input.value())).filter(|at| at.is_finite());
+        let millis = |node: NodeRef<html::Input>| {
+            node.get_untracked().map(|input| js_sys::Date::parse(&input.value())).filter(|at| at.is_finite())
+        };
         match (millis(from), millis(to)) {
             (Some(from), Some(to)) if from < to => {
                 nav.set_range(TimeRange::Between(from as i64, to as i64));

@@ -23,7 +23,13 @@ pub(crate) fn HealthPage() -> impl IntoView {
     let scope = scope();
     let hosts = load::<HostList>(move || {
         let window = scope.window.get();
-        Some(ask(paths::HOSTS, &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "60".to_owned())]).chosen(scope.range.get()))
+        Some(
+            ask(
+                paths::HOSTS,
+                &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "60".to_owned())],
+            )
+            .chosen(scope.range.get()),
+        )
     });
     let own = load::<SelfHealth>(move || {
         scope.window.track();
@@ -41,7 +47,14 @@ pub(crate) fn HealthPage() -> impl IntoView {
 }
 
 fn warnings(own: RwSignal<Option<Arc<SelfHealth>>>) -> AnyView {
-    let list = move || own.get().map(|own| own.warnings.iter().map(|warning| view! { <li><span class="is-warn" aria-hidden="true">"▲ "</span>{warning.clone()}</li> }).collect_view());
+    let list = move || {
+        own.get().map(|own| {
+            own.warnings
+                .iter()
+                .map(|warning| view! { <li><span class="is-warn" aria-hidden="true">"▲ "</span>{warning.clone()}</li> })
+                .collect_view()
+        })
+    };
     let any = Memo::new(move |_| own.with(|own| own.as_ref().is_some_and(|own| !own.warnings.is_empty())));
     view! { <Show when=move || any.get()><ul class="warnings" role="status" aria-label=t(say::WARNINGS)>{list}</ul></Show> }.into_any()
 }
@@ -51,7 +64,7 @@ fn hosts_body(list: Signal<Arc<HostList>>) -> AnyView {
     let rows = move || list.with(|list| list.hosts.iter().map(host_row).collect_view());
     view! {
         <ul class="hosts">{tiles}</ul>
-        <div class="table-wrap"><table class="table">
+        <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::HOSTS)><table class="table">
             <thead><tr>
                 <th scope="col">{t(say::HOST)}</th><th scope="col" class="num">{t(say::CPU)}</th><th scope="col" class="num">{t(say::MEMORY)}</th><th scope="col" class="num">{t(say::FILESYSTEM)}</th>
                 <th scope="col" class="num col-wide">{t(say::LOAD)}</th><th scope="col" class="num col-wide">{t(say::NETWORK)}</th><th scope="col" class="num col-wide">{t(say::DISK)}</th>
@@ -93,11 +106,17 @@ fn host_tile(host: &Host) -> AnyView {
 }
 
 fn host_row(host: &Host) -> AnyView {
-    let trend = |points: &[MetricPoint]| sparkline(points.iter().map(|point| Some(point.value)).collect(), Token::Series1, 72.0, 20.0);
+    let trend = |points: &[MetricPoint]| {
+        sparkline(points.iter().map(|point| Some(point.value)).collect(), Token::Series1, 72.0, 20.0)
+    };
     let number = |unit: &Unit, value: Option<f64>| figure(unit, value.unwrap_or(f64::NAN));
     let services = host.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>().join(", ");
-    let system = ["os.description", "os.type", "host.arch"].iter().find_map(|key| host.resource.get(*key)).map(crate::components::attributes::text);
-    let total = host.memory_total_bytes.map(|bytes| view! { <span class="hint">" / "{figure(&Unit::Bytes, bytes)}</span> });
+    let system = ["os.description", "os.type", "host.arch"]
+        .iter()
+        .find_map(|key| host.resource.get(*key))
+        .map(crate::components::attributes::text);
+    let total =
+        host.memory_total_bytes.map(|bytes| view! { <span class="hint">" / "{figure(&Unit::Bytes, bytes)}</span> });
     view! {
         <tr>
             <th scope="row" class="cell-name"><span class="name-stack"><span>{host.name.clone()}</span><span class="hint clamp">{system}</span></span></th>
@@ -113,15 +132,25 @@ fn host_row(host: &Host) -> AnyView {
 
 fn own_body(own: Own) -> AnyView {
     let bytes = move |value: fn(&SelfHealth) -> u64| move || own.with(|own| figure(&Unit::Bytes, value(own) as f64));
-    let busy = move || own.with(|own| {
-        let share = own.cpu_seconds / ((own.now_unix_nano.0 - own.started_unix_nano.0) as f64 / 1e9).max(1.0);
-        figure(&Unit::Ratio, share)
-    });
-    let age = move || own.with(|own| tf(say::RUNNING_SINCE, &[("version", &own.version), ("since", &date_time(own.started_unix_nano.0)[..16])]));
+    let busy = move || {
+        own.with(|own| {
+            let share = own.cpu_seconds / ((own.now_unix_nano.0 - own.started_unix_nano.0) as f64 / 1e9).max(1.0);
+            figure(&Unit::Ratio, share)
+        })
+    };
+    let age = move || {
+        own.with(|own| {
+            tf(say::RUNNING_SINCE, &[("version", &own.version), ("since", &date_time(own.started_unix_nano.0)[..16])])
+        })
+    };
     let gauge = move |name: Phrase, used: fn(&SelfHealth) -> u64, of: fn(&SelfHealth) -> u64| {
         let share = move || own.with(|own| used(own) as f64 / (of(own) as f64).max(1.0));
         let bar = view! { <span class="gauge"><span class="gauge-fill" class:is-high={move || share() >= 0.8} style=move || format!("width:{:.1}%", share().min(1.0) * 100.0)></span></span> };
-        tile(t(name), view! { {bytes(used)}<span class="hint">" / "{bytes(of)}</span> }.into_any(), Some(bar.into_any()))
+        tile(
+            t(name),
+            view! { {bytes(used)}<span class="hint">" / "{bytes(of)}</span> }.into_any(),
+            Some(bar.into_any()),
+        )
     };
     view! {
         <p class="panel-note">{age}</p>
@@ -138,7 +167,7 @@ fn own_body(own: Own) -> AnyView {
             {tile(t(say::OLDEST), (move || own.with(|own| own.oldest_unix_nano.map_or_else(|| "–".to_owned(), |at| ago(at.0, own.now_unix_nano.0)))).into_any(), None)}
             {tile(t(say::LIVE_TABS), (move || own.with(|own| own.live_clients)).into_any(), None)}
         </div>
-        <div class="table-wrap"><table class="table">
+        <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::OWN_HEALTH)><table class="table">
             <thead><tr>
                 <th scope="col">{t(say::SIGNAL)}</th><th scope="col" class="num">{t(say::ACCEPTED)}</th><th scope="col" class="num">{t(say::DURABLE)}</th><th scope="col" class="num">{t(say::QUERYABLE)}</th>
                 <th scope="col" class="num col-wide">{t(say::RECEIVED)}</th><th scope="col">{t(say::REJECTED)}</th><th scope="col">{t(say::REFUSED)}</th><th scope="col">{t(say::DROPPED)}</th>
@@ -176,10 +205,12 @@ fn reasons(counts: &BTreeMap<String, u64>) -> AnyView {
 }
 
 fn endpoints(own: Own) -> AnyView {
-    let rows = move || own.with(|own| own.endpoints.iter().map(|(name, address)| {
+    let rows = move || {
+        own.with(|own| own.endpoints.iter().map(|(name, address)| {
         let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
         view! { <div class="attribute"><dt>{name.clone()}</dt><dd><code class="attribute-value">{url.clone()}</code><Copy text=url.clone() what=name.clone() /></dd></div> }
-    }).collect_view());
+    }).collect_view())
+    };
     view! {
         <section class="panel" aria-label=t(say::ENDPOINTS)>
             <header class="panel-head"><h2>{t(say::ENDPOINTS)}</h2><span class="grow"></span><a href=paths::OPENAPI target="_blank" rel="noopener">"OpenAPI"</a></header>

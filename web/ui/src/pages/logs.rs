@@ -48,7 +48,9 @@ pub(crate) fn Logs() -> impl IntoView {
         let window = scope.window.get();
         let mut query = vec![("from", window.from.to_string()), ("to", window.to.to_string())];
         query.extend(filters.get());
-        query.extend(scope.environment.get().map(|environment| ("attr", format!("deployment.environment.name={environment}"))));
+        query.extend(
+            scope.environment.get().map(|environment| ("attr", format!("deployment.environment.name={environment}"))),
+        );
         query
     };
     let histogram = load::<LogHistogram>(move || {
@@ -56,7 +58,12 @@ pub(crate) fn Logs() -> impl IntoView {
         query.push(("buckets", "80".to_owned()));
         Some(ask(paths::LOG_HISTOGRAM, &query).chosen(scope.range.get()))
     });
-    let tail = Tail { records: RwSignal::new(VecDeque::new()), waiting: RwSignal::new(Vec::new()), paused: RwSignal::new(false), skipped: RwSignal::new(0) };
+    let tail = Tail {
+        records: RwSignal::new(VecDeque::new()),
+        waiting: RwSignal::new(Vec::new()),
+        paused: RwSignal::new(false),
+        skipped: RwSignal::new(0),
+    };
     let chosen = Memo::new(move |_| (filters.get(), scope.range.get(), scope.environment.get(), scope.live.get()));
     // While the tail runs, the list is loaded once: the tail brings what is new.
     let list = load::<LogList>(move || {
@@ -67,7 +74,11 @@ pub(crate) fn Logs() -> impl IntoView {
     });
     tail.follow(list, filters);
     let nothing = move |_: &LogList| {
-        if tail.records.with(VecDeque::is_empty) { no_logs(filters.with_untracked(Vec::is_empty)) } else { ().into_any() }
+        if tail.records.with(VecDeque::is_empty) {
+            no_logs(filters.with_untracked(Vec::is_empty))
+        } else {
+            ().into_any()
+        }
     };
     view! {
         <div class="page page-fill">
@@ -91,13 +102,20 @@ impl Tail {
                 self.skipped.set(0);
             }
         });
-        let of = |filters: &[(&str, String)], name: &str| filters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+        let of = |filters: &[(&str, String)], name: &str| {
+            filters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        };
         let request = move || {
             // The line knows no attributes: with such filters there is no tail, and the list reloads by hand.
-            let plain = filters.with(|filters| filters.iter().all(|(name, _)| matches!(*name, "service" | "severity" | "text")));
-            (scope.live.get() && scope.environment.with(Option::is_none) && plain).then(|| filters.with(|filters| LiveRequest::Logs {
-                service: of(filters, "service"), severity: of(filters, "severity"), text: of(filters, "text"),
-            }))
+            let plain = filters
+                .with(|filters| filters.iter().all(|(name, _)| matches!(*name, "service" | "severity" | "text")));
+            (scope.live.get() && scope.environment.with(Option::is_none) && plain).then(|| {
+                filters.with(|filters| LiveRequest::Logs {
+                    service: of(filters, "service"),
+                    severity: of(filters, "severity"),
+                    text: of(filters, "text"),
+                })
+            })
         };
         live().subscribe("logs", request, move |new: NewLogs| {
             self.skipped.update(|count| *count += new.skipped);
@@ -139,7 +157,11 @@ fn charted(histogram: Signal<Arc<LogHistogram>>) -> AnyView {
 
 fn spec(histogram: &LogHistogram) -> ChartSpec {
     let level = |name: &str| Level::ALL.into_iter().find(|level| level.name() == name).unwrap_or(Level::Unset);
-    let counts = histogram.buckets.iter().flat_map(|bucket| bucket.counts.iter().map(|(name, count)| (bucket.time_unix_nano.0, level(name), *count))).collect();
+    let counts = histogram
+        .buckets
+        .iter()
+        .flat_map(|bucket| bucket.counts.iter().map(|(name, count)| (bucket.time_unix_nano.0, level(name), *count)))
+        .collect();
     Histogram {
         title: t(say::LOGS_BY_LEVEL).to_owned(),
         from: histogram.range.from.0,
@@ -157,14 +179,17 @@ fn no_logs(unfiltered: bool) -> AnyView {
     }
     let nav = nav();
     let clear = move |_| nav.set(&Subject::Logs.names().iter().map(|name| (*name, None)).collect::<Vec<_>>());
-    let clear = view! { <button type="button" class="button" on:click=clear>{t(say::CLEAR_FILTERS)}</button> }.into_any();
+    let clear =
+        view! { <button type="button" class="button" on:click=clear>{t(say::CLEAR_FILTERS)}</button> }.into_any();
     empty(tf(say::NO_LOGS, &[("range", &crate::figures::range_label(scope().range.get_untracked()))]), Some(clear))
 }
 
 fn controls(tail: Tail) -> AnyView {
     let scope = scope();
     let waiting = move || tail.waiting.with(Vec::len);
-    let skipped = move || (tail.skipped.get() > 0).then(|| view! { <span class="badge badge-warn"><span aria-hidden="true">"▲"</span>{tf(say::SKIPPED, &[("n", &tail.skipped.get().to_string())])}</span> });
+    let skipped = move || {
+        (tail.skipped.get() > 0).then(|| view! { <span class="badge badge-warn"><span aria-hidden="true">"▲"</span>{tf(say::SKIPPED, &[("n", &tail.skipped.get().to_string())])}</span> })
+    };
     let toggle = move |_| if tail.paused.get_untracked() { tail.resume() } else { tail.paused.set(true) };
     view! {
         {skipped}
@@ -197,8 +222,16 @@ fn Lines(tail: Tail) -> impl IntoView {
     let count = Memo::new(move |_| tail.records.with(VecDeque::len));
     let first = Memo::new(move |_| ((top.get() / LINE) as usize).saturating_sub(MARGIN));
     let last = Memo::new(move |_| (((top.get() + height.get().1) / LINE) as usize + MARGIN).min(count.get()));
-    let shown = move || tail.records.with(|records| records.range(first.get().min(records.len())..last.get().min(records.len())).cloned().collect::<Vec<_>>());
-    let toggle = move |record: Arc<LogRecord>| open.update(|open| *open = if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &record)) { None } else { Some(record) });
+    let shown = move || {
+        tail.records.with(|records| {
+            records.range(first.get().min(records.len())..last.get().min(records.len())).cloned().collect::<Vec<_>>()
+        })
+    };
+    let toggle = move |record: Arc<LogRecord>| {
+        open.update(|open| {
+            *open = if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &record)) { None } else { Some(record) }
+        })
+    };
     view! {
         <div class="lines" node_ref=root on:scroll=scrolled tabindex="0" role="group" aria-label=t(say::LOGS)>
             <ul class="lines-list" style=move || format!("padding-top:{}px;padding-bottom:{}px", first.get() as f64 * LINE, count.get().saturating_sub(last.get()) as f64 * LINE)>
@@ -208,7 +241,11 @@ fn Lines(tail: Tail) -> impl IntoView {
     }
 }
 
-fn line(record: Arc<LogRecord>, open: RwSignal<Option<Arc<LogRecord>>>, toggle: impl Fn(Arc<LogRecord>) + Copy + 'static) -> AnyView {
+fn line(
+    record: Arc<LogRecord>,
+    open: RwSignal<Option<Arc<LogRecord>>>,
+    toggle: impl Fn(Arc<LogRecord>) + Copy + 'static,
+) -> AnyView {
     let is_open = {
         let record = record.clone();
         Memo::new(move |_| open.with(|open| open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &record))))
@@ -250,7 +287,11 @@ pub(crate) fn body(record: &LogRecord) -> String {
 fn details(record: &LogRecord) -> AnyView {
     let nav = nav();
     let pretty = match &record.body {
-        serde_json::Value::String(text) => serde_json::from_str::<serde_json::Value>(text).ok().filter(serde_json::Value::is_object).and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.clone()),
+        serde_json::Value::String(text) => serde_json::from_str::<serde_json::Value>(text)
+            .ok()
+            .filter(serde_json::Value::is_object)
+            .and_then(|value| serde_json::to_string_pretty(&value).ok())
+            .unwrap_or_else(|| text.clone()),
         other => serde_json::to_string_pretty(other).unwrap_or_default(),
     };
     let whole = serde_json::to_string_pretty(record).unwrap_or_default();
@@ -261,7 +302,16 @@ fn details(record: &LogRecord) -> AnyView {
     let around = {
         let at = record.time_unix_nano.0 / 1_000_000;
         let service = record.service.id.clone();
-        move |_| nav.set(&[("from", Some((at - 30_000).to_string())), ("to", Some((at + 30_000).to_string())), ("range", None), ("severity", None), ("text", None), ("service", Some(service.clone()))])
+        move |_| {
+            nav.set(&[
+                ("from", Some((at - 30_000).to_string())),
+                ("to", Some((at + 30_000).to_string())),
+                ("range", None),
+                ("severity", None),
+                ("text", None),
+                ("service", Some(service.clone())),
+            ])
+        }
     };
     view! {
         <div class="line-details">

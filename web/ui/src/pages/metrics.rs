@@ -16,8 +16,15 @@ use std::sync::Arc;
 
 /// How points become one value, as the API calls it.
 const AGGREGATIONS: [(&str, Phrase); 9] = [
-    ("", say::AGGREGATE_DEFAULT), ("avg", say::AGGREGATE_AVG), ("sum", say::AGGREGATE_SUM), ("min", say::AGGREGATE_MIN), ("max", say::AGGREGATE_MAX),
-    ("rate", say::AGGREGATE_RATE), ("p50", say::P50), ("p95", say::P95), ("p99", say::P99),
+    ("", say::AGGREGATE_DEFAULT),
+    ("avg", say::AGGREGATE_AVG),
+    ("sum", say::AGGREGATE_SUM),
+    ("min", say::AGGREGATE_MIN),
+    ("max", say::AGGREGATE_MAX),
+    ("rate", say::AGGREGATE_RATE),
+    ("p50", say::P50),
+    ("p95", say::P95),
+    ("p99", say::P99),
 ];
 /// Series drawn, at most.
 const SERIES: &str = "12";
@@ -29,18 +36,34 @@ pub(crate) fn Metrics() -> impl IntoView {
     let names = load::<MetricNameList>(move || {
         scope.range.track();
         let window = scope.window.get_untracked();
-        Some(ask(paths::METRIC_NAMES, &[("from", window.from.to_string()), ("to", window.to.to_string())]).chosen(scope.range.get()))
+        Some(
+            ask(paths::METRIC_NAMES, &[("from", window.from.to_string()), ("to", window.to.to_string())])
+                .chosen(scope.range.get()),
+        )
     });
     let asked = nav.param("metric");
     let metric = Memo::new(move |_| asked.get().or_else(|| names.data.get().and_then(|list| preferred(&list.metrics))));
     let (aggregation, group) = (nav.param("agg"), nav.param("by"));
     let series = load::<MetricSeriesList>(move || {
         let window = scope.window.get();
-        let mut query = vec![("from", window.from.to_string()), ("to", window.to.to_string()), ("name", metric.get()?), ("limit", SERIES.to_owned())];
-        query.extend([("aggregation", aggregation.get().unwrap_or_default()), ("group_by", group.get().unwrap_or_default())]);
+        let mut query = vec![
+            ("from", window.from.to_string()),
+            ("to", window.to.to_string()),
+            ("name", metric.get()?),
+            ("limit", SERIES.to_owned()),
+        ];
+        query.extend([
+            ("aggregation", aggregation.get().unwrap_or_default()),
+            ("group_by", group.get().unwrap_or_default()),
+        ]);
         Some(ask(paths::METRIC_RANGE, &query).chosen(scope.range.get()))
     });
-    let current = Memo::new(move |_| names.data.with(|list| list.as_ref().and_then(|list| list.metrics.iter().find(|one| Some(&one.name) == metric.get().as_ref()).cloned())));
+    let current = Memo::new(move |_| {
+        names.data.with(|list| {
+            list.as_ref()
+                .and_then(|list| list.metrics.iter().find(|one| Some(&one.name) == metric.get().as_ref()).cloned())
+        })
+    });
     view! {
         <div class="page">
             <div class="explorer">
@@ -58,7 +81,11 @@ pub(crate) fn Metrics() -> impl IntoView {
 /// What to show first: how busy the machine is, else whatever comes first.
 fn preferred(metrics: &[MetricName]) -> Option<String> {
     let first = ["http.server.request.duration", "system.cpu.utilization", "process.cpu.utilization"];
-    first.iter().find(|name| metrics.iter().any(|metric| metric.name == **name)).map(|name| (*name).to_owned()).or_else(|| metrics.first().map(|metric| metric.name.clone()))
+    first
+        .iter()
+        .find(|name| metrics.iter().any(|metric| metric.name == **name))
+        .map(|name| (*name).to_owned())
+        .or_else(|| metrics.first().map(|metric| metric.name.clone()))
 }
 
 fn picker(list: Signal<Arc<MetricNameList>>, metric: Memo<Option<String>>) -> AnyView {
@@ -86,11 +113,16 @@ fn picker(list: Signal<Arc<MetricNameList>>, metric: Memo<Option<String>>) -> An
     .into_any()
 }
 
-fn controls(current: Memo<Option<MetricName>>, aggregation: Memo<Option<String>>, group: Memo<Option<String>>) -> AnyView {
+fn controls(
+    current: Memo<Option<MetricName>>,
+    aggregation: Memo<Option<String>>,
+    group: Memo<Option<String>>,
+) -> AnyView {
     let nav = nav();
     let options = AGGREGATIONS.map(|(value, name)| view! { <option value=value selected=move || aggregation.get().unwrap_or_default() == value>{t(name)}</option> }).collect_view();
     let keys = move || {
-        let keys = current.with(|metric| metric.as_ref().map(|metric| metric.attribute_keys.clone()).unwrap_or_default());
+        let keys =
+            current.with(|metric| metric.as_ref().map(|metric| metric.attribute_keys.clone()).unwrap_or_default());
         let known = ["service.name".to_owned(), "host.name".to_owned()].into_iter().chain(keys);
         known.map(|key| { let chosen = key.clone(); view! { <option value=key.clone() selected=move || group.get().as_ref() == Some(&chosen)>{key.clone()}</option> } }).collect_view()
     };
@@ -117,7 +149,13 @@ fn charted(list: Signal<Arc<MetricSeriesList>>) -> AnyView {
 }
 
 fn spec(list: &MetricSeriesList) -> ChartSpec {
-    let line = |(at, series): (usize, &MetricSeries)| Series::line(name(series, &list.name), at, series.points.iter().map(|point| (point.time_unix_nano.0, Some(point.value))).collect());
+    let line = |(at, series): (usize, &MetricSeries)| {
+        Series::line(
+            name(series, &list.name),
+            at,
+            series.points.iter().map(|point| (point.time_unix_nano.0, Some(point.value))).collect(),
+        )
+    };
     ChartSpec {
         title: list.name.clone(),
         from: list.range.from.0,
@@ -135,7 +173,11 @@ fn unit(list: &MetricSeriesList) -> Unit {
 }
 
 fn name(series: &MetricSeries, metric: &str) -> String {
-    if series.group.is_empty() { metric.to_owned() } else { series.group.values().cloned().collect::<Vec<_>>().join(" · ") }
+    if series.group.is_empty() {
+        metric.to_owned()
+    } else {
+        series.group.values().cloned().collect::<Vec<_>>().join(" · ")
+    }
 }
 
 fn latest(list: &MetricSeriesList) -> AnyView {
@@ -151,7 +193,7 @@ fn latest(list: &MetricSeriesList) -> AnyView {
     };
     let rows = list.series.iter().map(row).collect_view();
     view! {
-        <div class="table-wrap"><table class="table">
+        <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::SERIES)><table class="table">
             <thead><tr><th scope="col">{t(say::SERIES)}</th><th scope="col" class="num">{t(say::LAST)}</th><th scope="col" class="num">{t(say::MEAN)}</th><th scope="col" class="num">{t(say::AGGREGATE_MIN)}</th><th scope="col" class="num">{t(say::AGGREGATE_MAX)}</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

@@ -39,13 +39,17 @@ pub(crate) fn Overview() -> impl IntoView {
         Some(ask(paths::SERVICES, &query).chosen(scope.range.get()))
     });
     let wanted = move || match scope.range.get() {
-        TimeRange::Last(seconds) if scope.live.get() => Some(LiveRequest::Topology { window_seconds: seconds as u32, environment: scope.environment.get() }),
+        TimeRange::Last(seconds) if scope.live.get() => {
+            Some(LiveRequest::Topology { window_seconds: seconds as u32, environment: scope.environment.get() })
+        }
         _ => None,
     };
     live.subscribe("topology", wanted, move |map| topology.put(map));
     let selected = nav.param("sel");
     let selection = Memo::new(move |_| selected.get().and_then(|text| Selection::parse(&text)));
-    let choose = Callback::new(move |selection: Option<Selection>| nav.set(&[("sel", selection.map(|selection| selection.address()))]));
+    let choose = Callback::new(move |selection: Option<Selection>| {
+        nav.set(&[("sel", selection.map(|selection| selection.address()))])
+    });
     let as_table = nav.param("view");
     let is_table = Memo::new(move |_| as_table.get().as_deref() == Some("table"));
     view! {
@@ -63,8 +67,12 @@ pub(crate) fn Overview() -> impl IntoView {
     }
 }
 
-
-fn field(map: Signal<Arc<Topology>>, selection: Memo<Option<Selection>>, choose: Callback<Option<Selection>>, is_table: Memo<bool>) -> AnyView {
+fn field(
+    map: Signal<Arc<Topology>>,
+    selection: Memo<Option<Selection>>,
+    choose: Callback<Option<Selection>>,
+    is_table: Memo<bool>,
+) -> AnyView {
     view! {
         {move || if is_table.get() {
             twin::twin(map, choose)

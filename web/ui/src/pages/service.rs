@@ -31,7 +31,15 @@ pub(crate) fn Service(
         Some(ask(&path, &query).chosen(scope.range.get()))
     });
     let name = super::service_name(&id);
-    let nothing = move |_: &ServiceDetail| empty(tf(say::NO_SPANS_OF, &[("name", &name), ("range", &crate::figures::range_label(scope.range.get_untracked()))]), None);
+    let nothing = move |_: &ServiceDetail| {
+        empty(
+            tf(
+                say::NO_SPANS_OF,
+                &[("name", &name), ("range", &crate::figures::range_label(scope.range.get_untracked()))],
+            ),
+            None,
+        )
+    };
     view! {
         <div class="page">
             {chips(detail)}
@@ -67,11 +75,15 @@ fn body(detail: Detail) -> AnyView {
 fn header(detail: Detail) -> AnyView {
     let nav = nav();
     let traces = move || nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
-    let failed = move || nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str()), ("status", "error")]);
+    let failed = move || {
+        nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str()), ("status", "error")])
+    };
     let logs = move || nav.href("/logs", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
     let red = move |value: fn(&Red) -> AnyView| move || detail.with(|detail| value(&detail.node.red));
     let node = detail.get_untracked();
-    let versions = move || detail.with(|detail| detail.versions.iter().map(|slice| slice.name.clone()).collect::<Vec<_>>().join(", "));
+    let versions = move || {
+        detail.with(|detail| detail.versions.iter().map(|slice| slice.name.clone()).collect::<Vec<_>>().join(", "))
+    };
     view! {
         <section class="service-head">
             <div class="service-title">
@@ -106,7 +118,8 @@ fn header(detail: Detail) -> AnyView {
 fn charted(detail: Detail, spec: fn(&ServiceDetail) -> ChartSpec) -> AnyView {
     let spec = Memo::new(move |_| detail.with(|detail| spec(detail)));
     let direct = spec.with_untracked(|spec| spec.end_labels);
-    view! { <div class="panel-body"><TimeChart spec=spec height=180.0 />{(!direct).then(|| legend(spec))}</div> }.into_any()
+    view! { <div class="panel-body"><TimeChart spec=spec height=180.0 />{(!direct).then(|| legend(spec))}</div> }
+        .into_any()
 }
 
 /// A chart over the range of an answer.
@@ -123,18 +136,32 @@ fn base(title: &str, range: orrery_api::Range, points: &[RedPoint], unit: Unit) 
 }
 
 fn requests(detail: &ServiceDetail) -> ChartSpec {
-    let of = |value: fn(&Red) -> f64| detail.series.iter().map(|point| (point.time_unix_nano.0, Some(value(&point.red) / point.step_nanos.seconds().max(1e-9)))).collect();
+    let of = |value: fn(&Red) -> f64| {
+        detail
+            .series
+            .iter()
+            .map(|point| (point.time_unix_nano.0, Some(value(&point.red) / point.step_nanos.seconds().max(1e-9))))
+            .collect()
+    };
     ChartSpec {
         series: vec![
             Series::line(t(say::ERRORS), 0, of(|red| red.errors)).shape(Shape::Bars).ink(Token::Err),
-            Series::line(t(say::SUCCEEDED), 0, of(|red| red.count - red.errors)).shape(Shape::Bars).ink(Token::Series1.alpha(0.75)),
+            Series::line(t(say::SUCCEEDED), 0, of(|red| red.count - red.errors))
+                .shape(Shape::Bars)
+                .ink(Token::Series1.alpha(0.75)),
         ],
         ..base(t(say::REQUESTS_AND_ERRORS), detail.range, &detail.series, Unit::PerSecond)
     }
 }
 
 fn latency(detail: &ServiceDetail) -> ChartSpec {
-    let of = |value: fn(&Red) -> Option<orrery_api::Nanos>| detail.series.iter().map(|point| (point.time_unix_nano.0, value(&point.red).map(|nanos| nanos.0 as f64))).collect();
+    let of = |value: fn(&Red) -> Option<orrery_api::Nanos>| {
+        detail
+            .series
+            .iter()
+            .map(|point| (point.time_unix_nano.0, value(&point.red).map(|nanos| nanos.0 as f64)))
+            .collect()
+    };
     ChartSpec {
         series: vec![
             Series::line("p50", 0, of(|red| red.p50_nanos)),
@@ -170,19 +197,40 @@ fn operations(detail: Detail) -> AnyView {
             <tr><th scope="row" class="cell-name"><a href=move || nav.href("/traces", &[("service", &id), ("operation", &link)])>{name}</a></th><td class="hint">{operation.kind.clone()}</td>{red_cells(&operation.red)}</tr>
         }
     };
-    let rows = move || detail.with(|detail| detail.operations.iter().map(|operation| row(detail.node.id.clone(), operation)).collect_view());
-    let table = move || view! {
-        <div class="table-wrap"><table class="table">
-            <thead><tr><th scope="col">{t(say::OPERATION)}</th><th scope="col">{t(say::KIND)}</th>{red_head()}</tr></thead>
-            <tbody>{rows}</tbody>
-        </table></div>
+    let rows = move || {
+        detail.with(|detail| {
+            detail.operations.iter().map(|operation| row(detail.node.id.clone(), operation)).collect_view()
+        })
     };
-    let body = move || if detail.with(|detail| detail.operations.is_empty()) { empty(t(say::NO_OPERATIONS), None) } else { table().into_any() };
+    let table = move || {
+        view! {
+            <div class="table-wrap"><table class="table">
+                <thead><tr><th scope="col">{t(say::OPERATION)}</th><th scope="col">{t(say::KIND)}</th>{red_head()}</tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div>
+        }
+    };
+    let body = move || {
+        if detail.with(|detail| detail.operations.is_empty()) {
+            empty(t(say::NO_OPERATIONS), None)
+        } else {
+            table().into_any()
+        }
+    };
     frame(t(say::OPERATIONS), None, body.into_any())
 }
 
-fn neighbours(detail: Detail, title: Phrase, edges: fn(&ServiceDetail) -> &Vec<Edge>, end: fn(&Edge) -> &String) -> AnyView {
-    let rows = move || detail.with(|detail| edges(detail).iter().map(|edge| neighbour(edge, end(edge), &detail.neighbours)).collect_view());
+fn neighbours(
+    detail: Detail,
+    title: Phrase,
+    edges: fn(&ServiceDetail) -> &Vec<Edge>,
+    end: fn(&Edge) -> &String,
+) -> AnyView {
+    let rows = move || {
+        detail.with(|detail| {
+            edges(detail).iter().map(|edge| neighbour(edge, end(edge), &detail.neighbours)).collect_view()
+        })
+    };
     let body = move || {
         if detail.with(|detail| edges(detail).is_empty()) {
             return empty(t(say::NONE_SEEN), None);
@@ -196,7 +244,8 @@ fn neighbour(edge: &Edge, id: &str, nodes: &[Node]) -> AnyView {
     let nav = nav();
     let node = nodes.iter().find(|node| node.id == id);
     let name = node.map_or_else(|| super::service_name(id), |node| node.name.clone());
-    let kind = node.map(|node| view! { <span class="kind" title=kind_word(node.kind)>{icon(kind_icon(node.kind))}</span> });
+    let kind =
+        node.map(|node| view! { <span class="kind" title=kind_word(node.kind)>{icon(kind_icon(node.kind))}</span> });
     let path = super::service_path(id);
     view! { <tr><th scope="row" class="cell-name">{kind}<a href=move || nav.href(&path, &[])>{name}</a></th>{red_cells(&edge.red)}</tr> }.into_any()
 }
@@ -246,8 +295,16 @@ fn recent(service: String) -> AnyView {
         query.extend([("service", wanted.clone()), ("limit", "10".to_owned())]);
         Some(ask(paths::TRACES, &query).chosen(scope.range.get()))
     });
-    let all = view! { <a href=move || nav.href("/traces", &[("service", &service)])>{t(say::ALL_TRACES)}</a> }.into_any();
-    panel(t(say::RECENT_TRACES), Some(all), list, |list: &TraceList| list.traces.is_empty(), |_| empty(t(say::NO_TRACES_HERE), None), |list| super::traces::short_table(list))
+    let all =
+        view! { <a href=move || nav.href("/traces", &[("service", &service)])>{t(say::ALL_TRACES)}</a> }.into_any();
+    panel(
+        t(say::RECENT_TRACES),
+        Some(all),
+        list,
+        |list: &TraceList| list.traces.is_empty(),
+        |_| empty(t(say::NO_TRACES_HERE), None),
+        super::traces::short_table,
+    )
 }
 
 fn slices(detail: Detail, title: Phrase, of: fn(&ServiceDetail) -> &Vec<Slice>) -> AnyView {
@@ -259,7 +316,7 @@ fn slices(detail: Detail, title: Phrase, of: fn(&ServiceDetail) -> &Vec<Slice>) 
         if detail.with(|detail| of(detail).is_empty()) {
             return empty(t(say::NONE_SEEN), None);
         }
-        view! { <div class="table-wrap"><table class="table"><thead><tr><th scope="col">{t(say::NAME)}</th>{red_head()}<th scope="col" class="col-wide">{t(say::FIRST_SEEN)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+        view! { <div class="table-wrap" tabindex="0" role="group" aria-label=t(title)><table class="table"><thead><tr><th scope="col">{t(say::NAME)}</th>{red_head()}<th scope="col" class="col-wide">{t(say::FIRST_SEEN)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
     frame(t(title), None, body.into_any())
 }

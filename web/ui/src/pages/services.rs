@@ -2,7 +2,9 @@
 
 use crate::client::{Load, ask, load};
 use crate::components::copy::Copy;
-use crate::components::figure::{duration, error_ratio, error_sparkline, figure, health_glyph, kind_icon, kind_word, sparkline, steps};
+use crate::components::figure::{
+    duration, error_ratio, error_sparkline, figure, health_glyph, kind_icon, kind_word, sparkline, steps,
+};
 use crate::components::icon::icon;
 use crate::components::panel::panel;
 use crate::components::state::empty;
@@ -44,7 +46,8 @@ pub(crate) fn Services() -> impl IntoView {
 pub(crate) fn no_telemetry() -> AnyView {
     let scope = scope();
     let health = load::<orrery_api::SelfHealth>(|| Some(ask(paths::SELF, &[])));
-    let never = move || health.data.get().is_some_and(|health| health.signals.values().all(|signal| signal.accepted == 0));
+    let never =
+        move || health.data.get().is_some_and(|health| health.signals.values().all(|signal| signal.accepted == 0));
     view! {
         {move || if never() {
             first_run(health)
@@ -91,8 +94,11 @@ fn table(list: Signal<std::sync::Arc<ServiceList>>, wanted: Memo<Option<String>>
     let rows = move || {
         let wanted = wanted.get().unwrap_or_default().to_lowercase();
         let list = list.get();
-        let mut lines: Vec<&ServiceSummary> = list.services.iter().filter(|line| line.service.id.to_lowercase().contains(&wanted)).collect();
-        lines.sort_by(|a, b| sort.get().apply(compare(sort.get().column, a, b)).then_with(|| a.service.id.cmp(&b.service.id)));
+        let mut lines: Vec<&ServiceSummary> =
+            list.services.iter().filter(|line| line.service.id.to_lowercase().contains(&wanted)).collect();
+        lines.sort_by(|a, b| {
+            sort.get().apply(compare(sort.get().column, a, b)).then_with(|| a.service.id.cmp(&b.service.id))
+        });
         lines.into_iter().map(row).collect_view()
     };
     view! {
@@ -126,7 +132,10 @@ fn compare(column: &str, a: &ServiceSummary, b: &ServiceSummary) -> Ordering {
         "p50" => a.red.p50_nanos.cmp(&b.red.p50_nanos),
         "p95" => a.red.p95_nanos.cmp(&b.red.p95_nanos),
         "p99" => a.red.p99_nanos.cmp(&b.red.p99_nanos),
-        _ => badness(a.health).cmp(&badness(b.health)).then_with(|| by(|line| line.red.error_ratio())).then_with(|| by(|line| line.red.rate)),
+        _ => badness(a.health)
+            .cmp(&badness(b.health))
+            .then_with(|| by(|line| line.red.error_ratio()))
+            .then_with(|| by(|line| line.red.rate)),
     }
 }
 
@@ -142,8 +151,14 @@ fn badness(health: Health) -> u8 {
 fn row(line: &ServiceSummary) -> AnyView {
     let nav = nav();
     let path = super::service_path(&line.service.id);
-    let context = [line.service.namespace.as_str(), line.service.environment.as_str()].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" · ");
-    let trend = |value: fn(&orrery_api::Red) -> Option<f64>, token| sparkline(steps(&line.series, value), token, 72.0, 20.0);
+    let context = [line.service.namespace.as_str(), line.service.environment.as_str()]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" · ");
+    let trend =
+        |value: fn(&orrery_api::Red) -> Option<f64>, token| sparkline(steps(&line.series, value), token, 72.0, 20.0);
     let versions = line.versions.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
     view! {
         <tr>

@@ -90,7 +90,9 @@ impl Model {
             view: RwSignal::new(None),
             selected,
             hovered: RwSignal::new(None),
-            found: Memo::new(move |_| search.with(|search| waterfall.with(|waterfall| waterfall.search(search).into_iter().collect()))),
+            found: Memo::new(move |_| {
+                search.with(|search| waterfall.with(|waterfall| waterfall.search(search).into_iter().collect()))
+            }),
             search,
             critical: Memo::new(move |_| critical.get().as_deref() != Some("off")),
         };
@@ -105,15 +107,21 @@ impl Model {
     }
 
     fn select(self, span: Option<u32>) {
-        let id = span.and_then(|span| self.trace.with_value(|trace| trace.spans.get(span as usize).map(|span| span.span_id.clone())));
+        let id = span.and_then(|span| {
+            self.trace.with_value(|trace| trace.spans.get(span as usize).map(|span| span.span_id.clone()))
+        });
         self.nav.replace(&[("span", id)]);
     }
 
     /// Opens what hides a span and scrolls to it.
     fn show(self, span: u32) {
-        let hidden = self.waterfall.with_untracked(|waterfall| !waterfall.rows().iter().any(|row| row.span == span && row.folded == 0));
+        let hidden = self
+            .waterfall
+            .with_untracked(|waterfall| !waterfall.rows().iter().any(|row| row.span == span && row.folded == 0));
         if hidden {
-            self.waterfall.update(|waterfall| drop(waterfall.reveal(span)));
+            self.waterfall.update(|waterfall| {
+                waterfall.reveal(span);
+            });
         }
         if let Some(row) = self.waterfall.with_untracked(|waterfall| waterfall.row_of(span)) {
             self.view.update(|view| *view = view.map(|view| view.scrolled_to(row)));
@@ -140,7 +148,8 @@ impl Model {
     fn sibling(self, after: bool) {
         let Some(span) = self.selected.get_untracked() else { return self.step(1) };
         let next = self.waterfall.with_untracked(|waterfall| {
-            let siblings: Vec<u32> = waterfall.parent(span).map(|parent| waterfall.children(parent).collect()).unwrap_or_default();
+            let siblings: Vec<u32> =
+                waterfall.parent(span).map(|parent| waterfall.children(parent).collect()).unwrap_or_default();
             let at = siblings.iter().position(|sibling| *sibling == span)?;
             let next = if after { at.checked_add(1) } else { at.checked_sub(1) }?;
             siblings.get(next).copied()
@@ -162,7 +171,8 @@ impl Model {
     fn fold(self, open: bool) {
         let Some(row) = self.row() else { return };
         let shown = self.waterfall.with_untracked(|waterfall| waterfall.rows()[row]);
-        let is_open = self.waterfall.with_untracked(|waterfall| shown.folded == 0 && !waterfall.is_collapsed(shown.span));
+        let is_open =
+            self.waterfall.with_untracked(|waterfall| shown.folded == 0 && !waterfall.is_collapsed(shown.span));
         if is_open != open {
             self.waterfall.update(|waterfall| waterfall.toggle(row));
         } else if !open {

@@ -38,7 +38,13 @@ struct More {
 #[component]
 pub(crate) fn Traces() -> impl IntoView {
     let (nav, scope) = (nav(), scope());
-    let more = More { window: RwSignal::new(None), traces: RwSignal::new(Vec::new()), cursor: RwSignal::new(None), failure: RwSignal::new(None), busy: RwSignal::new(false) };
+    let more = More {
+        window: RwSignal::new(None),
+        traces: RwSignal::new(Vec::new()),
+        cursor: RwSignal::new(None),
+        failure: RwSignal::new(None),
+        busy: RwSignal::new(false),
+    };
     let filters = Memo::new(move |_| Subject::Traces.query(&nav.place().params));
     let chosen = Memo::new(move |_| (filters.get(), scope.range.get(), scope.environment.get()));
     Effect::new(move |_| {
@@ -46,7 +52,8 @@ pub(crate) fn Traces() -> impl IntoView {
         more.window.set(None);
         more.traces.set(Vec::new());
     });
-    let query = move || query(&filters.get(), more.window.get().unwrap_or_else(|| scope.window.get()), scope.environment.get());
+    let query =
+        move || query(&filters.get(), more.window.get().unwrap_or_else(|| scope.window.get()), scope.environment.get());
     let list = load::<TraceList>(move || Some(ask(paths::TRACES, &query()).chosen(scope.range.get())));
     Effect::new(move |_| {
         if let Some(list) = list.data.get().filter(|_| more.traces.with_untracked(Vec::is_empty)) {
@@ -101,7 +108,11 @@ impl More {
     }
 }
 
-fn query(filters: &[(&'static str, String)], window: Window, environment: Option<String>) -> Vec<(&'static str, String)> {
+fn query(
+    filters: &[(&'static str, String)],
+    window: Window,
+    environment: Option<String>,
+) -> Vec<(&'static str, String)> {
     let mut query = vec![("from", window.from.to_string()), ("to", window.to.to_string()), ("limit", PAGE.to_owned())];
     query.extend(filters.iter().cloned());
     query.extend(environment.map(|environment| ("attr", format!("deployment.environment.name={environment}"))));
@@ -114,19 +125,22 @@ fn no_traces(unfiltered: bool) -> AnyView {
     }
     let nav = nav();
     let clear = move |_| nav.set(&Subject::Traces.names().iter().map(|name| (*name, None)).collect::<Vec<_>>());
-    let clear = view! { <button type="button" class="button" on:click=clear>{t(say::CLEAR_FILTERS)}</button> }.into_any();
+    let clear =
+        view! { <button type="button" class="button" on:click=clear>{t(say::CLEAR_FILTERS)}</button> }.into_any();
     empty(tf(say::NO_TRACES, &[("range", &crate::figures::range_label(scope().range.get_untracked()))]), Some(clear))
 }
 
 fn table(traces: Signal<Vec<TraceSummary>>, filters: Memo<Vec<(&'static str, String)>>) -> AnyView {
-    let longest = Memo::new(move |_| traces.with(|traces| traces.iter().map(|trace| trace.duration_nanos.0).max().unwrap_or(1).max(1)));
+    let longest = Memo::new(move |_| {
+        traces.with(|traces| traces.iter().map(|trace| trace.duration_nanos.0).max().unwrap_or(1).max(1))
+    });
     let filtered = Memo::new(move |_| filters.with(|filters| filters.iter().any(|(name, _)| *name != "service")));
     view! {
         <div class="table-wrap">
             <table class="table">
                 <thead><tr>
                     <th scope="col">{t(say::TIME)}</th><th scope="col">{t(say::TRACE)}</th><th scope="col">{t(say::DURATION)}</th>
-                    <th scope="col" class="num">{t(say::SPANS)}</th><th scope="col" class="num">{t(say::ERRORS)}</th><th scope="col" class="col-wide">{t(say::SERVICES)}</th>
+                    <th scope="col" class="num col-mid">{t(say::SPANS)}</th><th scope="col" class="num">{t(say::ERRORS)}</th><th scope="col" class="col-wide">{t(say::SERVICES)}</th>
                 </tr></thead>
                 <tbody><For each=move || traces.get() key=|trace| (trace.trace_id.clone(), trace.span_count, trace.duration_nanos.0) children=move |trace| row(&trace, longest, filtered) /></tbody>
             </table>
@@ -151,13 +165,14 @@ fn row(trace: &TraceSummary, longest: Memo<i64>, filtered: Memo<bool>) -> AnyVie
     let bar = if failing { "mini-bar is-err-bar" } else { "mini-bar" };
     let errors = failing.then(|| view! { <span class="is-err"><span aria-hidden="true">"◆ "</span>{figure(&Unit::Number, trace.error_count as f64)}</span> });
     let services = trace.services.iter().map(|spans| spans.service.name.clone()).collect::<Vec<_>>().join(", ");
-    let rootless = (!trace.root_received).then(|| view! { <span class="badge badge-unknown">{t(say::NO_ROOT)}</span> });
+    let rootless =
+        (!trace.root_received).then(|| view! { <div><span class="badge badge-unknown">{t(say::NO_ROOT)}</span></div> });
     view! {
         <tr>
-            <td class="nowrap" title=date_time(trace.start_time_unix_nano.0)><span class="mono">{time_millis(trace.start_time_unix_nano.0)}</span><span class="hint">" "{ago(trace.start_time_unix_nano.0, now_nanos())}</span></td>
+            <td class="nowrap" title=date_time(trace.start_time_unix_nano.0)><span class="mono">{time_millis(trace.start_time_unix_nano.0)}</span><span class="hint time-ago">" "{ago(trace.start_time_unix_nano.0, now_nanos())}</span></td>
             <th scope="row" class="cell-name"><span class="name-line"><span class="hint">{trace.root_service.name.clone()}</span>" "<a href=href>{trace.root_name.clone()}</a></span>{rootless}</th>
             <td class="cell-bar"><span class="bar-track"><span class=bar style=width></span></span><span class="bar-value">{duration(Some(trace.duration_nanos))}</span></td>
-            <td class="num">{figure(&Unit::Number, trace.span_count as f64)}</td><td class="num">{errors}</td>
+            <td class="num col-mid">{figure(&Unit::Number, trace.span_count as f64)}</td><td class="num">{errors}</td>
             <td class="col-wide hint clamp" title=services.clone()>{trace.services.len()}" · "{services.clone()}</td>
         </tr>
     }
@@ -171,16 +186,20 @@ fn Durations(traces: Signal<Vec<TraceSummary>>, range: RwSignal<Option<Arc<Trace
     let plot = StoredValue::new(None::<Plot>);
     let spec = Memo::new(move |_| {
         let window = scope.window.get();
-        let range = range.with(|list| list.as_ref().map(|list| (list.range.from.0, list.range.to.0))).unwrap_or((window.from, window.to));
+        let range = range
+            .with(|list| list.as_ref().map(|list| (list.range.from.0, list.range.to.0)))
+            .unwrap_or((window.from, window.to));
         traces.with(|traces| scatter(traces, range))
     });
     let near = RwSignal::new(None::<usize>);
-    let draw = move |surface: &mut CanvasSurface| spec.with(|spec| {
-        let laid = Plot::new(spec, surface);
-        laid.draw(spec, surface);
-        traces.with(|traces| diamonds(traces, &laid, near.get(), surface));
-        plot.set_value(Some(laid));
-    });
+    let draw = move |surface: &mut CanvasSurface| {
+        spec.with(|spec| {
+            let laid = Plot::new(spec, surface);
+            laid.draw(spec, surface);
+            traces.with(|traces| diamonds(traces, &laid, near.get(), surface));
+            plot.set_value(Some(laid));
+        })
+    };
     let find = move |event: &web_sys::MouseEvent| {
         let node: web_sys::Element = event.current_target()?.dyn_into().ok()?;
         let bounds = node.get_bounding_client_rect();
@@ -188,15 +207,19 @@ fn Durations(traces: Signal<Vec<TraceSummary>>, range: RwSignal<Option<Arc<Trace
         plot.with_value(|plot| traces.with_untracked(|traces| nearest(traces, plot.as_ref()?, x, y)))
     };
     let open = move |event: web_sys::MouseEvent| {
-        if let Some(id) = find(&event).and_then(|at| traces.with_untracked(|traces| traces.get(at).map(|trace| trace.trace_id.clone()))) {
+        if let Some(id) = find(&event)
+            .and_then(|at| traces.with_untracked(|traces| traces.get(at).map(|trace| trace.trace_id.clone())))
+        {
             nav.go(&nav.href_now(&format!("/traces/{id}"), &[]));
         }
     };
     let moved = move |event: web_sys::PointerEvent| near.set(find(&event));
     let tip = move || {
         let trace = traces.with(|traces| near.get().and_then(|at| traces.get(at).cloned()))?;
-        let (x, width) = plot.with_value(|plot| plot.as_ref().map(|plot| (plot.x(trace.start_time_unix_nano.0), plot.area.right)))?;
-        let style = if x > width / 2.0 { format!("right:calc(100% - {x}px + 12px)") } else { format!("left:{}px", x + 12.0) };
+        let (x, width) =
+            plot.with_value(|plot| plot.as_ref().map(|plot| (plot.x(trace.start_time_unix_nano.0), plot.area.right)))?;
+        let style =
+            if x > width / 2.0 { format!("right:calc(100% - {x}px + 12px)") } else { format!("left:{}px", x + 12.0) };
         Some(view! {
             <div class="tip" style=style><div class="tip-time">{time_millis(trace.start_time_unix_nano.0)}</div>
                 <div class="tip-row"><span class="tip-name">{trace.root_service.name.clone()}" "{trace.root_name.clone()}</span><span>{duration_text(trace.duration_nanos)}</span></div>
@@ -211,7 +234,10 @@ fn Durations(traces: Signal<Vec<TraceSummary>>, range: RwSignal<Option<Arc<Trace
 }
 
 fn scatter(traces: &[TraceSummary], (from, to): (i64, i64)) -> ChartSpec {
-    let mut points: Vec<_> = traces.iter().map(|trace| (trace.start_time_unix_nano.0, Some(trace.duration_nanos.0.max(1_000) as f64))).collect();
+    let mut points: Vec<_> = traces
+        .iter()
+        .map(|trace| (trace.start_time_unix_nano.0, Some(trace.duration_nanos.0.max(1_000) as f64)))
+        .collect();
     points.sort_unstable_by_key(|point| point.0);
     ChartSpec {
         title: t(say::DURATIONS).to_owned(),
@@ -243,7 +269,9 @@ fn diamonds(traces: &[TraceSummary], plot: &Plot, near: Option<usize>, surface: 
 }
 
 fn nearest(traces: &[TraceSummary], plot: &Plot, x: f64, y: f64) -> Option<usize> {
-    let away = |trace: &TraceSummary| (plot.x(trace.start_time_unix_nano.0) - x).hypot(plot.y(trace.duration_nanos.0.max(1_000) as f64) - y);
+    let away = |trace: &TraceSummary| {
+        (plot.x(trace.start_time_unix_nano.0) - x).hypot(plot.y(trace.duration_nanos.0.max(1_000) as f64) - y)
+    };
     let found = traces.iter().map(away).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))?;
     (found.1 <= REACH).then_some(found.0)
 }

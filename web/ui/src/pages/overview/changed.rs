@@ -13,7 +13,9 @@ const MOST: usize = 6;
 
 /// The strip below the map.
 pub(super) fn changed(services: Load<ServiceList>, choose: Callback<Option<Selection>>) -> AnyView {
-    let found = Memo::new(move |_| services.data.with(|list| list.as_ref().map(|list| changes(&list.services, MOST)).unwrap_or_default()));
+    let found = Memo::new(move |_| {
+        services.data.with(|list| list.as_ref().map(|list| changes(&list.services, MOST)).unwrap_or_default())
+    });
     let items = move || found.get().into_iter().map(|change| item(&change, choose)).collect_view();
     view! {
         <section class="changed" aria-label=t(say::WHAT_CHANGED)>
@@ -43,7 +45,9 @@ fn item(change: &Change, choose: Callback<Option<Selection>>) -> AnyView {
 }
 
 fn text(what: &What) -> String {
-    let from_to = |phrase, unit: &Unit, before: f64, now: f64| tf(phrase, &[("before", &unit.format(before).to_string()), ("now", &unit.format(now).to_string())]);
+    let from_to = |phrase, unit: &Unit, before: f64, now: f64| {
+        tf(phrase, &[("before", &unit.format(before).to_string()), ("now", &unit.format(now).to_string())])
+    };
     match what {
         What::Version(version) => tf(say::CHANGED_VERSION, &[("version", version)]),
         What::Errors(before, now) => from_to(say::CHANGED_ERRORS, &Unit::Ratio, *before, *now),

@@ -3,7 +3,9 @@
 use crate::atlas::Selection;
 use crate::client::{Load, ask, load};
 use crate::components::drawer::Drawer;
-use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, sparkline, steps, tile};
+use crate::components::figure::{
+    duration, error_ratio, figure, health_badge, kind_icon, kind_word, sparkline, steps, tile,
+};
 use crate::components::icon::icon;
 use crate::components::state::{empty, loaded};
 use crate::figures::ago;
@@ -32,11 +34,14 @@ pub(super) fn drawer(selection: Selection, map: Map, choose: Callback<Option<Sel
 fn of_node(id: String, map: Map, choose: Callback<Option<Selection>>) -> AnyView {
     let found = {
         let id = id.clone();
-        Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned())))
+        Memo::new(move |_| {
+            map.with(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned()))
+        })
     };
     let detail = detail(id.clone());
     let name = crate::pages::service_name(&id);
-    let label = Signal::derive(move || found.with(|node| node.as_ref().map_or_else(|| name.clone(), |node| node.name.clone())));
+    let label =
+        Signal::derive(move || found.with(|node| node.as_ref().map_or_else(|| name.clone(), |node| node.name.clone())));
     let head = view! {
         {move || found.get().map(|node| view! {
             <span class="kind">{icon(kind_icon(node.kind))}</span>
@@ -46,7 +51,13 @@ fn of_node(id: String, map: Map, choose: Callback<Option<Selection>>) -> AnyView
     }
     .into_any();
     let red = move |value: fn(&Red) -> AnyView| move || found.with(|node| node.as_ref().map(|node| value(&node.red)));
-    let trend = move |value: fn(&Red) -> Option<f64>, token: Token| move || detail.data.with(|detail| detail.as_ref().map(|detail| sparkline(steps(&detail.series, value), token, 92.0, 26.0)));
+    let trend = move |value: fn(&Red) -> Option<f64>, token: Token| {
+        move || {
+            detail
+                .data
+                .with(|detail| detail.as_ref().map(|detail| sparkline(steps(&detail.series, value), token, 92.0, 26.0)))
+        }
+    };
     let is_service = Memo::new(move |_| found.with(|node| node.as_ref().is_some_and(|node| node.service.is_some())));
     view! {
         <Drawer label=label close=Callback::new(move |()| choose.run(None)) head=head>
@@ -68,7 +79,13 @@ fn detail(id: String) -> Load<ServiceDetail> {
     let path = format!("{}/{}", paths::SERVICES, crate::address::encode_segment(&id));
     load(move || {
         let window = scope.window.get();
-        Some(ask(&path, &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "30".to_owned())]).chosen(scope.range.get()))
+        Some(
+            ask(
+                &path,
+                &[("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "30".to_owned())],
+            )
+            .chosen(scope.range.get()),
+        )
     })
 }
 
@@ -85,13 +102,19 @@ fn links(id: &str, is_service: bool) -> AnyView {
 
 fn explained(detail: Signal<Arc<ServiceDetail>>, map: Map, choose: Callback<Option<Selection>>) -> AnyView {
     let errors = move || detail.with(|detail| error_list(&detail.errors));
-    let operations = move || detail.with(|detail| detail.operations.iter().take(MOST).map(|operation| view! {
+    let operations = move || {
+        detail.with(|detail| detail.operations.iter().take(MOST).map(|operation| view! {
         <li class="mini-row"><span class="grow clamp">{operation.name.clone()}</span>{error_ratio(&operation.red)}<span class="mini-num">{figure(&Unit::PerSecond, operation.red.rate)}</span><span class="mini-num">{duration(operation.red.p95_nanos)}</span></li>
-    }).collect_view());
+    }).collect_view())
+    };
     let has_operations = Memo::new(move |_| detail.with(|detail| !detail.operations.is_empty()));
-    let ends = move |edges: fn(&ServiceDetail) -> &Vec<Edge>, title: Phrase, caller: bool| move || detail.with(|detail| {
+    let ends = move |edges: fn(&ServiceDetail) -> &Vec<Edge>, title: Phrase, caller: bool| {
+        move || {
+            detail.with(|detail| {
         (!edges(detail).is_empty()).then(|| view! { <h3>{t(title)}</h3><ul class="mini">{edges(detail).iter().map(|edge| end(edge, caller, map, choose)).collect_view()}</ul> })
-    });
+    })
+        }
+    };
     view! {
         {errors}
         <Show when=move || has_operations.get()><h3 class="mini-head"><span class="grow">{t(say::OPERATIONS)}</span><span class="mini-num">{t(say::RATE)}</span><span class="mini-num">{t(say::P95)}</span></h3><ul class="mini">{operations}</ul></Show>
@@ -122,7 +145,8 @@ fn error_list(errors: &[ErrorGroup]) -> AnyView {
 
 fn end(edge: &Edge, caller: bool, map: Map, choose: Callback<Option<Selection>>) -> AnyView {
     let id = if caller { edge.caller.clone() } else { edge.callee.clone() };
-    let node = map.with_untracked(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned()));
+    let node =
+        map.with_untracked(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned()));
     let name = node.as_ref().map_or_else(|| crate::pages::service_name(&id), |node| node.name.clone());
     let kind = node.map(|node| view! { <span class="kind">{icon(kind_icon(node.kind))}</span> });
     let selection = Selection::Edge(edge.caller.clone(), edge.callee.clone());
@@ -134,8 +158,18 @@ fn end(edge: &Edge, caller: bool, map: Map, choose: Callback<Option<Selection>>)
 
 fn of_edge(caller: String, callee: String, map: Map, choose: Callback<Option<Selection>>) -> AnyView {
     let ends = (caller.clone(), callee.clone());
-    let found = Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.edges.iter().find(|edge| (&edge.caller, &edge.callee) == (&ends.0, &ends.1)).cloned())));
-    let node = |id: String| Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned())));
+    let found = Memo::new(move |_| {
+        map.with(|map| {
+            map.as_ref().and_then(|map| {
+                map.edges.iter().find(|edge| (&edge.caller, &edge.callee) == (&ends.0, &ends.1)).cloned()
+            })
+        })
+    });
+    let node = |id: String| {
+        Memo::new(move |_| {
+            map.with(|map| map.as_ref().and_then(|map| map.nodes.iter().find(|node| node.id == id).cloned()))
+        })
+    };
     let (from, to) = (node(caller.clone()), node(callee.clone()));
     let name = |node: Option<Node>, id: &str| node.map_or_else(|| crate::pages::service_name(id), |node| node.name);
     let title = {
@@ -149,7 +183,11 @@ fn of_edge(caller: String, callee: String, map: Map, choose: Callback<Option<Sel
     .into_any();
     let body = move || found.with(|edge| edge.as_ref().map(edge_figures));
     // Whoever keeps spans about this call can show a failing one: the callee, or for inferred callees the caller.
-    let teller = if to.with_untracked(|node| node.as_ref().is_some_and(|node| node.service.is_some())) { callee.clone() } else { caller.clone() };
+    let teller = if to.with_untracked(|node| node.as_ref().is_some_and(|node| node.service.is_some())) {
+        callee.clone()
+    } else {
+        caller.clone()
+    };
     let told = detail(teller.clone());
     let ends = [(caller, from), (callee, to)].map(|(id, node)| {
         let label = name(node.get_untracked(), &id);
@@ -176,11 +214,15 @@ fn kind_of_edge(kind: EdgeKind) -> &'static str {
 }
 
 fn edge_figures(edge: &Edge) -> AnyView {
-    let side = |name: &'static str, red: &Red| view! {
-        <tr><th scope="row">{name}</th><td class="num">{figure(&Unit::PerSecond, red.rate)}</td><td class="num">{error_ratio(red)}</td><td class="num">{duration(red.p50_nanos)}</td><td class="num">{duration(red.p95_nanos)}</td><td class="num">{duration(red.p99_nanos)}</td></tr>
+    let side = |name: &'static str, red: &Red| {
+        view! {
+            <tr><th scope="row">{name}</th><td class="num">{figure(&Unit::PerSecond, red.rate)}</td><td class="num">{error_ratio(red)}</td><td class="num">{duration(red.p50_nanos)}</td><td class="num">{duration(red.p95_nanos)}</td><td class="num">{duration(red.p99_nanos)}</td></tr>
+        }
     };
-    let extra = |name: &'static str, quantiles: &Quantiles| view! {
-        <tr><th scope="row">{name}</th><td></td><td></td><td class="num">{duration(Some(quantiles.p50_nanos))}</td><td class="num">{duration(Some(quantiles.p95_nanos))}</td><td class="num">{duration(Some(quantiles.p99_nanos))}</td></tr>
+    let extra = |name: &'static str, quantiles: &Quantiles| {
+        view! {
+            <tr><th scope="row">{name}</th><td></td><td></td><td class="num">{duration(Some(quantiles.p50_nanos))}</td><td class="num">{duration(Some(quantiles.p95_nanos))}</td><td class="num">{duration(Some(quantiles.p99_nanos))}</td></tr>
+        }
     };
     view! {
         <div class="tiles">

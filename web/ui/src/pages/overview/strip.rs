@@ -10,28 +10,50 @@ use orrery_chart::{Token, Unit};
 
 /// Failing, degraded, requests, errors, slowest.
 pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>) -> AnyView {
-    let nodes = move |health: Health| topology.data.with(|map| map.as_ref().map(|map| map.nodes.iter().filter(|node| node.health == health).count()));
+    let nodes = move |health: Health| {
+        topology.data.with(|map| map.as_ref().map(|map| map.nodes.iter().filter(|node| node.health == health).count()))
+    };
     let total = Memo::new(move |_| services.data.with(|list| list.as_ref().map(|list| Total::of(&list.services))));
     let count = |count: Option<usize>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
-    let state = move || match (nodes(Health::Failing), nodes(Health::Degraded)) {
+    let state = move || {
+        match (nodes(Health::Failing), nodes(Health::Degraded)) {
         (Some(0), Some(0)) => view! { <span class="strip-state"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::ALL_FINE)}</span> }.into_any(),
         (failing, degraded) => view! {
             <span class="strip-state"><span class="is-err" aria-hidden="true">"◆"</span><b>{count(failing)}</b>{t(say::HEALTH_FAILING)}</span>
             <span class="strip-state"><span class="is-warn" aria-hidden="true">"▲"</span><b>{count(degraded)}</b>{t(say::HEALTH_DEGRADED)}</span>
         }.into_any(),
+    }
     };
-    let rate = move || total.with(|total| figure(&Unit::PerSecond, total.as_ref().map_or(f64::NAN, |total| total.red.rate)));
-    let errors = move || total.with(|total| figure(&Unit::Ratio, total.as_ref().filter(|total| total.red.count > 0.0).map_or(f64::NAN, |total| total.red.error_ratio())));
-    let trend = move |error: bool| total.with(|total| total.as_ref().map(|total| if error {
-        sparkline(total.errors.clone(), Token::Err, 96.0, 24.0)
-    } else {
-        sparkline(total.rates.clone(), Token::Series1, 96.0, 24.0)
-    }));
+    let rate =
+        move || total.with(|total| figure(&Unit::PerSecond, total.as_ref().map_or(f64::NAN, |total| total.red.rate)));
+    let errors = move || {
+        total.with(|total| {
+            figure(
+                &Unit::Ratio,
+                total.as_ref().filter(|total| total.red.count > 0.0).map_or(f64::NAN, |total| total.red.error_ratio()),
+            )
+        })
+    };
+    let trend = move |error: bool| {
+        total.with(|total| {
+            total.as_ref().map(|total| {
+                if error {
+                    sparkline(total.errors.clone(), Token::Err, 96.0, 24.0)
+                } else {
+                    sparkline(total.rates.clone(), Token::Series1, 96.0, 24.0)
+                }
+            })
+        })
+    };
     let nav = nav();
-    let slowest = move || total.with(|total| total.as_ref().and_then(|total| total.slowest.clone()).map(|(id, name, nanos)| {
-        let path = crate::pages::service_path(&id);
-        view! { {duration(Some(nanos))}<a class="strip-of" href=move || nav.href(&path, &[])>{name}</a> }
-    }));
+    let slowest = move || {
+        total.with(|total| {
+            total.as_ref().and_then(|total| total.slowest.clone()).map(|(id, name, nanos)| {
+                let path = crate::pages::service_path(&id);
+                view! { {duration(Some(nanos))}<a class="strip-of" href=move || nav.href(&path, &[])>{name}</a> }
+            })
+        })
+    };
     view! {
         <section class="strip" aria-label=t(say::SUMMARY) aria-busy=move || services.data.with(Option::is_none).to_string()>
             <div class="strip-item strip-first" role="status">{state}</div>
@@ -64,8 +86,14 @@ impl Total {
             add(&mut errors, &steps(&line.series, |red| Some(red.errors)));
         }
         let ratios = counts.iter().zip(&errors).map(|(count, errors)| (*count > 0.0).then(|| errors / count)).collect();
-        let slowest = services.iter().filter_map(|line| Some((line, line.red.p99_nanos?))).max_by_key(|(_, nanos)| *nanos);
-        Total { red, rates: counts.into_iter().map(Some).collect(), errors: ratios, slowest: slowest.map(|(line, nanos)| (line.service.id.clone(), line.service.name.clone(), nanos)) }
+        let slowest =
+            services.iter().filter_map(|line| Some((line, line.red.p99_nanos?))).max_by_key(|(_, nanos)| *nanos);
+        Total {
+            red,
+            rates: counts.into_iter().map(Some).collect(),
+            errors: ratios,
+            slowest: slowest.map(|(line, nanos)| (line.service.id.clone(), line.service.name.clone(), nanos)),
+        }
     }
 }
 
@@ -79,4 +107,3 @@ fn add(total: &mut Vec<f64>, values: &[Option<f64>]) {
         *slot += value.unwrap_or(0.0);
     }
 }
-

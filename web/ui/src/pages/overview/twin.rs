@@ -47,7 +47,8 @@ fn node_row(node: &Node, choose: Callback<Option<Selection>>) -> AnyView {
 }
 
 fn edge_row(edge: &Edge, nodes: &[Node], choose: Callback<Option<Selection>>) -> AnyView {
-    let name = |id: &str| nodes.iter().find(|node| node.id == id).map_or_else(|| id.to_owned(), |node| node.name.clone());
+    let name =
+        |id: &str| nodes.iter().find(|node| node.id == id).map_or_else(|| id.to_owned(), |node| node.name.clone());
     let selection = Selection::Edge(edge.caller.clone(), edge.callee.clone());
     view! {
         <tr><td class="col-glyph">{health_glyph(edge.health)}</td>

@@ -24,15 +24,19 @@ pub(super) fn drawer(model: Model, at: u32) -> AnyView {
     let trace = model.trace.get_value();
     let Some(span) = trace.spans.get(at as usize).cloned() else { return ().into_any() };
     let service = trace.services.get(span.service as usize).cloned().unwrap_or_default();
-    let ink = model.inks.with_value(|inks| inks.get(span.service as usize).map_or("var(--text-3)", |ink| ink.token.css_var()));
+    let ink = model
+        .inks
+        .with_value(|inks| inks.get(span.service as usize).map_or("var(--text-3)", |ink| ink.token.css_var()));
     let failed = span.status_code == "error";
-    let badge = failed.then(|| view! { <span class="badge badge-err"><span aria-hidden="true">"◆"</span>{t(say::ERROR)}</span> });
+    let badge = failed
+        .then(|| view! { <span class="badge badge-err"><span aria-hidden="true">"◆"</span>{t(say::ERROR)}</span> });
     let head = view! {
         <span class="swatch swatch-large" style=format!("background:{ink}")></span>
         <span class="drawer-name"><span class="drawer-heading">{span.name.clone()}</span><span class="hint">{service.name.clone()}" · "{span.kind.clone()}</span></span>{badge}
     }
     .into_any();
-    let message = (!span.status_message.is_empty()).then(|| view! { <p class="span-message" class:is-err-text=failed>{span.status_message.clone()}</p> });
+    let message = (!span.status_message.is_empty())
+        .then(|| view! { <p class="span-message" class:is-err-text=failed>{span.status_message.clone()}</p> });
     let resource = trace.resources.get(span.resource as usize).cloned().unwrap_or_default();
     let count = |name: Phrase, count: usize| format!("{} {count}", t(name));
     view! {
@@ -104,11 +108,23 @@ fn links(nav: Nav, links: &[SpanLink]) -> AnyView {
 fn logs(trace: &Trace, span: &Span) -> AnyView {
     let from = span.start_time_unix_nano.0.saturating_sub(AROUND);
     let to = span.start_time_unix_nano.0.saturating_add(span.duration_nanos.0).saturating_add(AROUND);
-    let wanted = ask(paths::LOGS, &[("from", from.to_string()), ("to", to.to_string()), ("trace_id", trace.trace_id.clone()), ("span_id", span.span_id.clone()), ("limit", "50".to_owned())]);
+    let wanted = ask(
+        paths::LOGS,
+        &[
+            ("from", from.to_string()),
+            ("to", to.to_string()),
+            ("trace_id", trace.trace_id.clone()),
+            ("span_id", span.span_id.clone()),
+            ("limit", "50".to_owned()),
+        ],
+    );
     let list = load::<LogList>(move || Some(wanted.clone()));
     let count = move || list.data.with(|list| list.as_ref().map(|list| format!(" {}", list.logs.len())));
     let line = |record: &LogRecord| view! { <li class="span-log">{level(record)}<span class="hint mono">{time_millis(record.time_unix_nano.0)}</span><span class="span-log-body mono">{body(record)}</span></li> };
-    let body = move |list: Signal<Arc<LogList>>| view! { <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul> }.into_any();
+    let body = move |list: Signal<Arc<LogList>>| {
+        view! { <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul> }
+            .into_any()
+    };
     view! {
         <details class="section" open=true><summary>{icon("chevron-right")}<h3>{t(say::LOGS)}{count}</h3></summary>
             {loaded(list, |list: &LogList| list.logs.is_empty(), |_| empty(t(say::NO_LOGS_OF_SPAN), None), body)}

@@ -25,7 +25,9 @@ pub(super) fn field(model: Model) -> AnyView {
     // The view leads, the scroll bar follows, and the other way round.
     Effect::new(move |_| {
         let Some(view) = model.view.get() else { return };
-        if let Some(node) = root.get_untracked().filter(|node| (f64::from(node.scroll_top()) - view.scroll).abs() >= 1.0) {
+        if let Some(node) =
+            root.get_untracked().filter(|node| (f64::from(node.scroll_top()) - view.scroll).abs() >= 1.0)
+        {
             node.set_scroll_top(view.scroll.round() as i32);
         }
     });
@@ -87,7 +89,10 @@ fn click(model: Model, event: &web_sys::MouseEvent) {
 
 /// Zooms with Ctrl (and pinching), moves in time with Shift; else the rows scroll.
 fn wheel(model: Model, event: &web_sys::WheelEvent) {
-    let x = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()).map_or(0.0, |node| f64::from(event.client_x()) - node.get_bounding_client_rect().left());
+    let x = event
+        .current_target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+        .map_or(0.0, |node| f64::from(event.client_x()) - node.get_bounding_client_rect().left());
     if event.ctrl_key() || event.meta_key() {
         event.prevent_default();
         zoom(model, x, (-event.delta_y() * 0.004).exp());
@@ -98,11 +103,15 @@ fn wheel(model: Model, event: &web_sys::WheelEvent) {
 }
 
 fn zoom(model: Model, x: f64, factor: f64) {
-    model.waterfall.with_untracked(|waterfall| model.view.update(|view| *view = view.map(|view| view.zoom_at(waterfall, x, factor))));
+    model.waterfall.with_untracked(|waterfall| {
+        model.view.update(|view| *view = view.map(|view| view.zoom_at(waterfall, x, factor)))
+    });
 }
 
 fn pan(model: Model, dx: f64) {
-    model.waterfall.with_untracked(|waterfall| model.view.update(|view| *view = view.map(|view| view.pan(waterfall, dx))));
+    model
+        .waterfall
+        .with_untracked(|waterfall| model.view.update(|view| *view = view.map(|view| view.pan(waterfall, dx))));
 }
 
 fn key(model: Model, event: &web_sys::KeyboardEvent) {
@@ -156,7 +165,12 @@ pub(super) fn minimap(model: Model) -> AnyView {
         let (from, to) = model.waterfall.with_untracked(|waterfall| waterfall.range());
         from + ((to - from) as f64 * (x / width.get_value()).clamp(0.0, 1.0)) as i64
     };
-    let x_of = |event: &web_sys::PointerEvent| event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()).map_or(0.0, |node| f64::from(event.client_x()) - node.get_bounding_client_rect().left());
+    let x_of = |event: &web_sys::PointerEvent| {
+        event
+            .current_target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+            .map_or(0.0, |node| f64::from(event.client_x()) - node.get_bounding_client_rect().left())
+    };
     let down = move |event: web_sys::PointerEvent| {
         drag.set_value(Some((x_of(&event), false)));
         if let Some(node) = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) {

@@ -19,12 +19,20 @@ const NAMED: usize = 10;
 pub(super) fn summary(model: Model) -> AnyView {
     let trace = model.trace.get_value();
     let root = trace.spans.iter().find(|span| span.parent_span_id.is_none()).or(trace.spans.first());
-    let (name, service) = root.map(|root| (root.name.clone(), trace.services.get(root.service as usize).map(|service| service.name.clone()).unwrap_or_default())).unwrap_or_default();
+    let (name, service) = root
+        .map(|root| {
+            (
+                root.name.clone(),
+                trace.services.get(root.service as usize).map(|service| service.name.clone()).unwrap_or_default(),
+            )
+        })
+        .unwrap_or_default();
     let (from, to) = model.waterfall.with_untracked(|waterfall| waterfall.range());
     let errors = trace.spans.iter().filter(|span| span.status_code == "error").count();
     let errors = (errors > 0).then(|| view! { <span class="badge badge-err"><span aria-hidden="true">"◆"</span>{tf(say::N_ERRORS, &[("n", &errors.to_string())])}</span> });
     let nav = model.nav;
-    let (logs, logs_from, logs_to) = (trace.trace_id.clone(), (from / 1_000_000 - 60_000).to_string(), (to / 1_000_000 + 60_000).to_string());
+    let (logs, logs_from, logs_to) =
+        (trace.trace_id.clone(), (from / 1_000_000 - 60_000).to_string(), (to / 1_000_000 + 60_000).to_string());
     view! {
         <section class="trace-head">
             <div class="trace-title"><span class="hint">{service}</span><h2 class="trace-name">{name}</h2>{errors}</div>
@@ -48,11 +56,14 @@ fn services(model: Model, trace: &Trace) -> AnyView {
     let shares = model.waterfall.with_untracked(|waterfall| waterfall.critical_by_service());
     let total: i64 = shares.iter().map(|share| share.1).sum();
     let swatch = |ink: Option<&Ink>| format!("background:{}", ink.map_or("var(--text-3)", |ink| ink.token.css_var()));
-    let parts: Vec<_> = shares.iter().map(|(service, nanos)| {
-        let share = *nanos as f64 / (total as f64).max(1.0);
-        let style = format!("width:{:.2}%;{}", share * 100.0, swatch(inks.get(*service as usize)));
-        view! { <span style=style></span> }
-    }).collect();
+    let parts: Vec<_> = shares
+        .iter()
+        .map(|(service, nanos)| {
+            let share = *nanos as f64 / (total as f64).max(1.0);
+            let style = format!("width:{:.2}%;{}", share * 100.0, swatch(inks.get(*service as usize)));
+            view! { <span style=style></span> }
+        })
+        .collect();
     let names: Vec<_> = shares.iter().take(NAMED).filter_map(|(service, nanos)| {
         let name = trace.services.get(*service as usize)?.name.clone();
         let share = Unit::Ratio.format(*nanos as f64 / (total as f64).max(1.0)).to_string();
@@ -73,7 +84,10 @@ pub(super) fn tools(model: Model) -> AnyView {
         }
     });
     on_cleanup(move || slash.remove());
-    let found = move || (!model.search.with(String::is_empty)).then(|| tf(say::N_FOUND, &[("n", &model.found.with(std::collections::HashSet::len).to_string())]));
+    let found = move || {
+        (!model.search.with(String::is_empty))
+            .then(|| tf(say::N_FOUND, &[("n", &model.found.with(std::collections::HashSet::len).to_string())]))
+    };
     let key = move |event: web_sys::KeyboardEvent| {
         if event.key() == "Enter" {
             model.next_found();

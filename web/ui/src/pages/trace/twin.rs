@@ -9,11 +9,21 @@ use orrery_chart::waterfall::{Row, Waterfall};
 
 /// A tree grid of the rows on screen, hidden from the eye.
 pub(super) fn twin(model: Model) -> AnyView {
-    let shown = Memo::new(move |_| model.view.with(|view| view.as_ref().map_or((0, 0), |view| model.waterfall.with(|waterfall| view.visible_rows(waterfall)))));
+    let shown = Memo::new(move |_| {
+        model.view.with(|view| {
+            view.as_ref().map_or((0, 0), |view| model.waterfall.with(|waterfall| view.visible_rows(waterfall)))
+        })
+    });
     let rows = move || {
         let (first, last) = shown.get();
         let selected = model.selected.get();
-        model.waterfall.with(|waterfall| waterfall.rows()[first.min(waterfall.rows().len())..last.min(waterfall.rows().len())].iter().enumerate().map(|(at, shown)| row(waterfall, first + at, shown, selected)).collect_view())
+        model.waterfall.with(|waterfall| {
+            waterfall.rows()[first.min(waterfall.rows().len())..last.min(waterfall.rows().len())]
+                .iter()
+                .enumerate()
+                .map(|(at, shown)| row(waterfall, first + at, shown, selected))
+                .collect_view()
+        })
     };
     view! {
         <div class="sr-only">
@@ -30,7 +40,11 @@ pub(super) fn twin(model: Model) -> AnyView {
 fn row(waterfall: &Waterfall, at: usize, row: &Row, selected: Option<u32>) -> AnyView {
     let span = waterfall.span(row.span);
     let open = waterfall.has_toggle(row).then(|| (row.folded == 0 && !waterfall.is_collapsed(row.span)).to_string());
-    let name = if row.folded > 0 { format!("{} ×{}", waterfall.name(row.span), row.folded) } else { waterfall.name(row.span).to_owned() };
+    let name = if row.folded > 0 {
+        format!("{} ×{}", waterfall.name(row.span), row.folded)
+    } else {
+        waterfall.name(row.span).to_owned()
+    };
     view! {
         <tr role="row" aria-rowindex=(at + 1).to_string() attr:aria-level=(row.depth + 1).to_string() aria-expanded=open aria-selected=(selected == Some(row.span)).to_string()>
             <td role="gridcell">{waterfall.service(row.span).to_owned()}</td><td role="gridcell">{name}</td><td role="gridcell">{duration_text(Nanos(span.duration))}</td><td role="gridcell">{span.error.then(|| t(say::ERROR))}</td>
