@@ -35,7 +35,7 @@ pub(crate) fn bindgen(wasm: &Path, config: &Config) -> Result<Code> {
 fn optimized(wasm: &[u8], config: &Config) -> Option<Vec<u8>> {
     let missing =
         Command::new("wasm-opt").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err();
-    if missing || config.profile != "wasm" {
+    if missing {
         return None;
     }
     say("Dashboard", "optimizing with wasm-opt");

@@ -7,18 +7,20 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
+/// The cargo profile: small.
+const PROFILE: &str = "wasm";
+
 /// Compiles `orrery-ui` and returns the wasm file.
 pub(crate) fn compile(config: &Config) -> Result<PathBuf> {
     let target_dir = config.target_dir.join("wasm-ui");
-    // A cargo profile named `release` has a folder of that name, and so has every other one but `dev`.
-    let wasm = target_dir.join(TARGET).join(&config.profile).join("orrery_ui.wasm");
+    let wasm = target_dir.join(TARGET).join(PROFILE).join("orrery_ui.wasm");
     if !wasm.exists() {
         say("Dashboard", "compiling to wasm; the first time takes about two minutes");
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(&config.workspace);
-    command.args(["build", "--quiet", "--package", "orrery-ui", "--target", TARGET, "--profile", &config.profile]);
+    command.args(["build", "--quiet", "--package", "orrery-ui", "--target", TARGET, "--profile", PROFILE]);
     command.arg("--target-dir").arg(&target_dir);
     clean(&mut command);
     // Erased components are smaller and compile faster.

@@ -9,10 +9,7 @@
 //!      (target)        (compile)       (bindgen)                   (assets, shell)           (compress)   (manifest)
 //! ```
 //!
-//! | Variable | Effect |
-//! |---|---|
-//! | `ORRERY_SKIP_UI=1` | no dashboard: one page that says so |
-//! | `ORRERY_UI_PROFILE=wasm-dev` | another cargo profile for the wasm than `wasm`: builds faster, is larger |
+//! `ORRERY_SKIP_UI=1` builds no dashboard but one page that says so: for those who work on something else.
 
 mod assets;
 mod bindgen;
@@ -40,26 +37,15 @@ pub struct Config {
     pub workspace: PathBuf,
     /// Cargo's target directory; the wasm goes into its `wasm-ui`, a lock of its own.
     pub target_dir: PathBuf,
-    /// Cargo profile of the wasm.
-    pub profile: String,
-    /// Brotli quality, 0 to 11.
-    pub brotli_quality: u32,
 }
 
 impl Config {
-    /// For this workspace, after the environment.
+    /// For this workspace.
     ///
     /// `out_dir`: any folder below cargo's target directory.
-    pub fn from_env(out_dir: &Path) -> Config {
+    pub fn below(out_dir: &Path) -> Config {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let profile = std::env::var("ORRERY_UI_PROFILE").unwrap_or_else(|_| "wasm".to_owned());
-        Config {
-            workspace: root.canonicalize().unwrap_or(root),
-            target_dir: target_dir(out_dir),
-            // A tenth smaller than 9, for some seconds per change of the dashboard.
-            brotli_quality: if profile == "wasm" { 11 } else { 5 },
-            profile,
-        }
+        Config { workspace: root.canonicalize().unwrap_or(root), target_dir: target_dir(out_dir) }
     }
 }
 
@@ -68,11 +54,9 @@ impl Config {
 /// `manifest.rs` holds `pub struct File` and `pub static FILES: &[File]`; `include!` it in a module of its own.
 /// When the dashboard cannot be built, the build stops with what to do about it.
 pub fn build_script() {
-    for variable in ["ORRERY_SKIP_UI", "ORRERY_UI_PROFILE"] {
-        println!("cargo:rerun-if-env-changed={variable}");
-    }
+    println!("cargo:rerun-if-env-changed=ORRERY_SKIP_UI");
     let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
-    let config = Config::from_env(&out_dir);
+    let config = Config::below(&out_dir);
     for path in watched(&config.workspace) {
         println!("cargo:rerun-if-changed={}", path.display());
     }
@@ -107,7 +91,7 @@ pub fn build(config: &Config) -> Result<Vec<File>> {
     let ui = config.workspace.join("web/ui");
     let mut files = assets::collect(&ui, code)?;
     files.push(shell::page(&ui, &files)?);
-    compress::all(&mut files, config.brotli_quality);
+    compress::all(&mut files);
     report(&files, started);
     Ok(files)
 }

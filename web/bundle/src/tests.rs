@@ -19,7 +19,7 @@ fn the_manifest_names_every_form_of_a_file() {
         File::fixed("/index.html", "<p>word</p>".repeat(200).into_bytes()),
         File::hashed("tiny.js", b"1".to_vec()),
     ];
-    compress::all(&mut files, 9);
+    compress::all(&mut files);
     manifest::write(&files, &dir).unwrap();
     let source = std::fs::read_to_string(dir.join("manifest.rs")).unwrap();
     assert!(
@@ -36,7 +36,7 @@ fn the_manifest_names_every_form_of_a_file() {
 #[test]
 fn the_dashboard_fits_its_budget() {
     let exe = std::env::current_exe().unwrap();
-    let files = build(&Config::from_env(&exe)).unwrap();
+    let files = build(&Config::below(&exe)).unwrap();
     let wasm = files.iter().find(|file| file.path.ends_with(".wasm")).unwrap();
     let size = wasm.brotli.as_ref().unwrap().len();
     println!("wasm: {} B raw, {} B gzip, {size} B brotli", wasm.bytes.len(), wasm.gzip.as_ref().unwrap().len());
