@@ -60,7 +60,14 @@ impl Board {
     }
 
     /// Starts a fault at `now`.
-    pub(crate) fn inject(&self, kind: FaultKind, target: Member, now: i64, lasting: Duration, origin: Origin) -> Result<Fault, AlreadyActive> {
+    pub(crate) fn inject(
+        &self,
+        kind: FaultKind,
+        target: Member,
+        now: i64,
+        lasting: Duration,
+        origin: Origin,
+    ) -> Result<Fault, AlreadyActive> {
         self.settle(now);
         let mut state = self.state();
         if let Some(fault) = state.active.iter().find(|fault| fault.kind == kind && fault.target == target) {
@@ -134,7 +141,10 @@ impl Board {
         let kind = FaultKind::ALL[(n % kinds) as usize];
         let targets = kind.usual_targets();
         let target = targets[(n / kinds) as usize % targets.len()];
-        let start = self.started.saturating_add(seconds(self.plan.first_after_seconds)).saturating_add(self.period().saturating_mul(n as i64));
+        let start = self
+            .started
+            .saturating_add(seconds(self.plan.first_after_seconds))
+            .saturating_add(self.period().saturating_mul(n as i64));
         Fault {
             id: String::new(),
             kind,
@@ -281,7 +291,10 @@ mod tests {
         let plan = FaultPlan { enabled: true, first_after_seconds: 0, lasting_seconds: 1, quiet_seconds: 1000 };
         let board = Arc::new(Board::new(plan, now() + SECOND / 10));
         let mut faults = board.faults();
-        let keeper = tokio::spawn({ let board = board.clone(); async move { board.keep().await } });
+        let keeper = tokio::spawn({
+            let board = board.clone();
+            async move { board.keep().await }
+        });
         let deadline = Duration::from_secs(10);
         tokio::time::timeout(deadline, faults.changed()).await.unwrap();
         assert!(faults.hits(FaultKind::Latency, Member::Catalog));

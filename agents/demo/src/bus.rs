@@ -171,7 +171,10 @@ impl Subscription {
     pub(crate) async fn run(mut self, follower: impl Follower) {
         let depth = self.instance.telemetry.meter.i64_gauge("shop.queue.depth");
         let depth = depth.with_unit("{message}").with_description("Messages waiting for the consumer group.").build();
-        let labels = [KeyValue::new("messaging.destination.name", ORDERS_PLACED), KeyValue::new("messaging.consumer.group.name", self.instance.member().name())];
+        let labels = [
+            KeyValue::new("messaging.destination.name", ORDERS_PLACED),
+            KeyValue::new("messaging.consumer.group.name", self.instance.member().name()),
+        ];
         let mut measured: Option<Instant> = None;
         loop {
             if measured.is_none_or(|at| at.elapsed() >= DEPTH_INTERVAL) {
@@ -225,7 +228,9 @@ impl Subscription {
         work.end();
         match outcome {
             // Broken for good or refused for a reason: another delivery would end the same way.
-            Err(failure) if failure.code != "InvalidEvent" && failure.status == StatusCode::INTERNAL_SERVER_ERROR => Err(failure),
+            Err(failure) if failure.code != "InvalidEvent" && failure.status == StatusCode::INTERNAL_SERVER_ERROR => {
+                Err(failure)
+            }
             _ => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   orrery-demo all                                   the whole shop, shipping to 127.0.0.1:4317
   orrery-demo all --rate 100 --no-faults            more traffic, nothing breaks by itself
-  orrery-demo all --postgres postgres://postgres@127.0.0.1 --redis redis://127.0.0.1 --nats nats://127.0.0.1
+  orrery-demo all --redis redis://127.0.0.1         carts and sessions in a real Redis
   orrery-demo service cart --redis redis://redis    one member, as in docker compose
   curl http://127.0.0.1:7090/faults                 what is broken now, was and will be
   curl -X POST http://127.0.0.1:7090/faults -d '{\"kind\":\"latency\",\"target\":\"catalog\"}'
@@ -140,34 +140,94 @@ struct FaultFlags {
 #[command(next_help_heading = "Where the others are (several replicas: separate with commas)")]
 struct Peers {
     /// The gateway, for the clients.
-    #[arg(long, env = "ORRERY_DEMO_API_GATEWAY", default_value = "http://api-gateway:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_API_GATEWAY",
+        default_value = "http://api-gateway:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     api_gateway: Vec<String>,
     /// Auth.
-    #[arg(long, env = "ORRERY_DEMO_AUTH", default_value = "http://auth:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_AUTH",
+        default_value = "http://auth:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     auth: Vec<String>,
     /// Catalog.
-    #[arg(long, env = "ORRERY_DEMO_CATALOG", default_value = "http://catalog:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_CATALOG",
+        default_value = "http://catalog:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     catalog: Vec<String>,
     /// Cart.
-    #[arg(long, env = "ORRERY_DEMO_CART", default_value = "http://cart:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_CART",
+        default_value = "http://cart:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     cart: Vec<String>,
     /// Orders.
-    #[arg(long, env = "ORRERY_DEMO_ORDERS", default_value = "http://orders:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_ORDERS",
+        default_value = "http://orders:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     orders: Vec<String>,
     /// Payments.
-    #[arg(long, env = "ORRERY_DEMO_PAYMENTS", default_value = "http://payments:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_PAYMENTS",
+        default_value = "http://payments:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     payments: Vec<String>,
     /// Inventory.
-    #[arg(long, env = "ORRERY_DEMO_INVENTORY", default_value = "http://inventory:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_INVENTORY",
+        default_value = "http://inventory:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     inventory: Vec<String>,
     /// Shipping.
-    #[arg(long, env = "ORRERY_DEMO_SHIPPING", default_value = "http://shipping:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_SHIPPING",
+        default_value = "http://shipping:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     shipping: Vec<String>,
     /// Notifications.
-    #[arg(long, env = "ORRERY_DEMO_NOTIFICATIONS", default_value = "http://notifications:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_NOTIFICATIONS",
+        default_value = "http://notifications:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     notifications: Vec<String>,
     /// The payment provider; the host becomes server.address.
-    #[arg(long, env = "ORRERY_DEMO_PAYFAST", default_value = "http://api.payfast.example:8080", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORRERY_DEMO_PAYFAST",
+        default_value = "http://api.payfast.example:8080",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     payfast: Vec<String>,
 }
 

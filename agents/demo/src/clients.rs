@@ -103,7 +103,13 @@ impl Client {
             while requests.try_join_next().is_some() {}
             if requests.len() < MAX_JOURNEYS {
                 let front = self.front.clone();
-                requests.spawn(async move { front.act("prefetch", async |action| front.open(action, Ask::get("/api/products", "/api/products")).await.map(drop)).await });
+                requests.spawn(async move {
+                    front
+                        .act("prefetch", async |action| {
+                            front.open(action, Ask::get("/api/products", "/api/products")).await.map(drop)
+                        })
+                        .await
+                });
             }
         }
     }

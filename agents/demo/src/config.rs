@@ -94,7 +94,12 @@ impl Config {
         url("otlp", &self.otlp, &["http"], "write it like http://127.0.0.1:4317")?;
         let stores = &self.stores;
         let known: [(_, &Option<String>, &[&str], _); 3] = [
-            ("stores.postgres", &stores.postgres, &["postgres", "postgresql"], "write it like postgres://user:password@host:5432/postgres"),
+            (
+                "stores.postgres",
+                &stores.postgres,
+                &["postgres", "postgresql"],
+                "write it like postgres://user:password@host:5432/postgres",
+            ),
             ("stores.redis", &stores.redis, &["redis"], "write it like redis://host:6379"),
             ("stores.nats", &stores.nats, &["nats"], "write it like nats://host:4222"),
         ];
@@ -105,9 +110,27 @@ impl Config {
         }
         within("rate", self.rate, 0.0, 2000.0, "give requests per second from 0 to 2000")?;
         within("token_ttl_seconds", self.token_ttl_seconds as f64, 1.0, 86_400.0, "give seconds from 1 to 86400")?;
-        within("faults.lasting_seconds", self.faults.lasting_seconds as f64, 1.0, 3600.0, "give seconds from 1 to 3600")?;
-        within("faults.quiet_seconds", self.faults.quiet_seconds as f64, 0.0, 86_400.0, "give seconds from 0 to 86400")?;
-        within("faults.first_after_seconds", self.faults.first_after_seconds as f64, 0.0, 86_400.0, "give seconds from 0 to 86400")
+        within(
+            "faults.lasting_seconds",
+            self.faults.lasting_seconds as f64,
+            1.0,
+            3600.0,
+            "give seconds from 1 to 3600",
+        )?;
+        within(
+            "faults.quiet_seconds",
+            self.faults.quiet_seconds as f64,
+            0.0,
+            86_400.0,
+            "give seconds from 0 to 86400",
+        )?;
+        within(
+            "faults.first_after_seconds",
+            self.faults.first_after_seconds as f64,
+            0.0,
+            86_400.0,
+            "give seconds from 0 to 86400",
+        )
     }
 }
 

@@ -45,7 +45,10 @@ pub(crate) fn routes(control: Control) -> Router {
 }
 
 async fn index() -> Json<Value> {
-    let kinds: Vec<_> = FaultKind::ALL.iter().map(|kind| json!({ "kind": kind, "targets": kind.targets(), "default_target": kind.usual_targets()[0] })).collect();
+    let kinds: Vec<_> = FaultKind::ALL
+        .iter()
+        .map(|kind| json!({ "kind": kind, "targets": kind.targets(), "default_target": kind.usual_targets()[0] }))
+        .collect();
     Json(json!({
         "GET /faults": "what is injected now, what was, what is planned",
         "POST /faults": { "kind": "required", "target": "optional", "duration_seconds": format!("optional, 1 to {MAX_SECONDS}, default {DEFAULT_SECONDS}") },
@@ -101,14 +104,31 @@ impl Order {
     fn parse(body: &str) -> Result<Self, Problem> {
         let fields = match serde_json::from_str(body) {
             Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(Problem::bad("body", "is not a JSON object", r#"send an object like {"kind": "latency"}"#)),
-            Err(error) => return Err(Problem::bad("body", format!("is not JSON ({error})"), r#"send an object like {"kind": "latency"}"#)),
+            Ok(_) => {
+                return Err(Problem::bad("body", "is not a JSON object", r#"send an object like {"kind": "latency"}"#));
+            }
+            Err(error) => {
+                return Err(Problem::bad(
+                    "body",
+                    format!("is not JSON ({error})"),
+                    r#"send an object like {"kind": "latency"}"#,
+                ));
+            }
         };
-        if let Some(unknown) = fields.keys().find(|key| !["kind", "target", "duration_seconds"].contains(&key.as_str())) {
-            return Err(Problem::bad("body", format!("has an unknown field {unknown:?}"), "send only kind, target and duration_seconds"));
+        if let Some(unknown) = fields.keys().find(|key| !["kind", "target", "duration_seconds"].contains(&key.as_str()))
+        {
+            return Err(Problem::bad(
+                "body",
+                format!("has an unknown field {unknown:?}"),
+                "send only kind, target and duration_seconds",
+            ));
         }
         let kind = kind(fields.get("kind"))?;
-        Ok(Self { kind, target: target(kind, fields.get("target"))?, lasting: lasting(fields.get("duration_seconds"))? })
+        Ok(Self {
+            kind,
+            target: target(kind, fields.get("target"))?,
+            lasting: lasting(fields.get("duration_seconds"))?,
+        })
     }
 }
 
@@ -116,7 +136,10 @@ fn kind(value: Option<&Value>) -> Result<FaultKind, Problem> {
     let fix = || format!("give one of {}", list(FaultKind::ALL.iter().map(|kind| kind.name())));
     match value {
         None => Err(Problem::bad("kind", "is missing", fix())),
-        Some(value) => value.as_str().and_then(FaultKind::named).ok_or_else(|| Problem::bad("kind", format!("{value} is no kind of fault"), fix())),
+        Some(value) => value
+            .as_str()
+            .and_then(FaultKind::named)
+            .ok_or_else(|| Problem::bad("kind", format!("{value} is no kind of fault"), fix())),
     }
 }
 
@@ -133,7 +156,11 @@ fn lasting(value: Option<&Value>) -> Result<Duration, Problem> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Duration::from_secs(DEFAULT_SECONDS)) };
     let seconds = value.as_u64().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| {
-        Problem::bad("duration_seconds", format!("{value} is not a duration"), format!("give a whole number of seconds from 1 to {MAX_SECONDS}, or leave it out"))
+        Problem::bad(
+            "duration_seconds",
+            format!("{value} is not a duration"),
+            format!("give a whole number of seconds from 1 to {MAX_SECONDS}, or leave it out"),
+        )
     })
 }
 
@@ -158,7 +185,12 @@ impl Problem {
 
 impl From<AlreadyActive> for Problem {
     fn from(error: AlreadyActive) -> Self {
-        Self { status: StatusCode::CONFLICT, field: "kind", detail: error.to_string(), fix: format!("DELETE /faults/{} first, or choose another target", error.0.id) }
+        Self {
+            status: StatusCode::CONFLICT,
+            field: "kind",
+            detail: error.to_string(),
+            fix: format!("DELETE /faults/{} first, or choose another target", error.0.id),
+        }
     }
 }
 
@@ -189,7 +221,10 @@ mod tests {
     #[test]
     fn defaults_are_filled_in() {
         let order = Order::parse(r#"{"kind": "errors"}"#).unwrap();
-        assert_eq!(order, Order { kind: FaultKind::Errors, target: Member::Payments, lasting: Duration::from_secs(45) });
+        assert_eq!(
+            order,
+            Order { kind: FaultKind::Errors, target: Member::Payments, lasting: Duration::from_secs(45) }
+        );
         let order = Order::parse(r#"{"kind": "errors", "target": "cart", "duration_seconds": 5}"#).unwrap();
         assert_eq!((order.target, order.lasting), (Member::Cart, Duration::from_secs(5)));
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::failure::Failure;
@@ -105,7 +106,8 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn attributes(&self) -> Vec<KeyValue> {
-        let mut attributes = vec![KeyValue::new("db.system.name", self.system), KeyValue::new("db.namespace", self.namespace.clone())];
+        let mut attributes =
+            vec![KeyValue::new("db.system.name", self.system), KeyValue::new("db.namespace", self.namespace.clone())];
         if let Some((address, port)) = &self.server {
             attributes.push(KeyValue::new("server.address", address.clone()));
             attributes.push(KeyValue::new("server.port", i64::from(*port)));
@@ -150,8 +152,10 @@ impl Database {
     /// Runs a script without telemetry: what a migration job would have done before the service starts.
     pub(crate) async fn migrate(&self, script: &str) -> Result<(), SqlError> {
         match &self.engine {
-            Engine::Sqlite(connection) => Ok(connection.lock().expect("SQLite calls do not panic").execute_batch(script)?),
-            Engine::Postgres(postgres) => Ok(postgres.link().await?.client.batch_execute(script).await?),
+            Engine::Sqlite(connection) => {
+                Ok(connection.lock().expect("SQLite calls do not panic").execute_batch(script)?)
+            }
+            Engine::Postgres(postgres) => Ok(postgres.link().await?.client.batch_execute(&alone(script)).await?),
         }
     }
 
@@ -165,6 +169,11 @@ impl Database {
             Engine::Postgres(postgres) => postgres.run(statement.text, &cells).await,
         }
     }
+}
+
+/// A script that waits for the same script of another replica: `IF NOT EXISTS` is no protection.
+fn alone(script: &str) -> String {
+    format!("BEGIN; SELECT pg_advisory_xact_lock(7090); {script}; COMMIT")
 }
 
 fn run_sqlite(connection: &rusqlite::Connection, text: &str, cells: Vec<Cell>) -> Result<Vec<Row>, SqlError> {
@@ -253,14 +262,22 @@ fn read_postgres(row: &tokio_postgres::Row) -> Result<Row, SqlError> {
 }
 
 async fn create_database(config: &tokio_postgres::Config, name: &str) -> anyhow::Result<()> {
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.context("stores.postgres: cannot connect")?;
+    let (client, connection) =
+        config.connect(tokio_postgres::NoTls).await.context("stores.postgres: cannot connect")?;
     tokio::spawn(async move { drop(connection.await) });
     let there = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?.is_some();
-    if !there {
-        let created = client.batch_execute(&format!("CREATE DATABASE {name}")).await;
-        created.with_context(|| format!("stores.postgres: cannot create {name}; create it, or let the user (ALTER ROLE … CREATEDB)"))?;
+    if there {
+        return Ok(());
     }
-    Ok(())
+    match client.batch_execute(&format!("CREATE DATABASE {name}")).await {
+        // Another replica was quicker.
+        Err(error) if matches!(error.code(), Some(&SqlState::DUPLICATE_DATABASE | &SqlState::UNIQUE_VIOLATION)) => {
+            Ok(())
+        }
+        created => created.with_context(|| {
+            format!("stores.postgres: cannot create {name}; create it, or let the user (ALTER ROLE … CREATEDB)")
+        }),
+    }
 }
 
 fn server_of(config: &tokio_postgres::Config) -> (String, u16) {

@@ -29,7 +29,12 @@ impl Failure {
 
     /// Something broke here.
     pub(crate) fn broke(code: &str, detail: impl Into<String>, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: code.into(), detail: detail.into(), cause: Some(Arc::new(cause)) }
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: code.into(),
+            detail: detail.into(),
+            cause: Some(Arc::new(cause)),
+        }
     }
 
     /// Something we called did not answer well.
@@ -62,7 +67,9 @@ impl Error for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = (self.status, [(http::header::CONTENT_TYPE, "application/problem+json")], Json(self.problem())).into_response();
+        let mut response =
+            (self.status, [(http::header::CONTENT_TYPE, "application/problem+json")], Json(self.problem()))
+                .into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -101,12 +101,19 @@ impl FaultKind {
         match self {
             FaultKind::Latency => format!("every request to {target} takes 400–900 ms longer inside {target}"),
             FaultKind::Errors => format!("half of the requests to {target} fail with 500 and an exception"),
-            FaultKind::ExpiredTokens => format!("{target}'s clock is an hour behind: the tokens it issues have already expired"),
-            FaultKind::RateLimitBurst => format!("{target} sends three times the shop's usual traffic; api-gateway answers 429"),
+            FaultKind::ExpiredTokens => {
+                format!("{target}'s clock is an hour behind: the tokens it issues have already expired")
+            }
+            FaultKind::RateLimitBurst => {
+                format!("{target} sends three times the shop's usual traffic; api-gateway answers 429")
+            }
             FaultKind::SlowDatabase => format!("every statement of {target} against its store takes 250–600 ms longer"),
             FaultKind::BusBacklog => format!("{target} needs 3 s for each message, so its queue grows"),
             FaultKind::CrashRestart => format!("{target} is down: connections are refused until it is started again"),
-            FaultKind::BadDeploy => format!("one instance of {target} runs {}, which is slower and fails 60 % of its requests", target.bad_version()),
+            FaultKind::BadDeploy => format!(
+                "one instance of {target} runs {}, which is slower and fails 60 % of its requests",
+                target.bad_version()
+            ),
             FaultKind::NetworkDelay => format!("requests to {target} spend 150–300 ms on the network"),
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use opentelemetry::logs::{AnyValue, Severity};
 
-use crate::fault::{FaultKind, Faults, delay_of, strikes};
 use crate::failure::{Failure, Injected};
+use crate::fault::{FaultKind, Faults, delay_of, strikes};
 use crate::graph::Wiring;
 use crate::member::Member;
 use crate::telemetry::{Identity, Telemetry};
@@ -25,7 +25,10 @@ pub(crate) struct Directory {
 
 impl Directory {
     fn client(&self) -> anyhow::Result<reqwest::Client> {
-        let mut client = reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(20)).connect_timeout(Duration::from_secs(1));
+        let mut client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(20))
+            .connect_timeout(Duration::from_secs(1));
         if let Some(address) = self.everyone_at {
             for member in Member::ALL {
                 client = client.resolve(member.host(), SocketAddr::new(address, 0)); // port 0: the URL's
@@ -46,7 +49,13 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn start(identity: Identity, otlp: &str, faults: Faults, wiring: Wiring, directory: Arc<Directory>) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn start(
+        identity: Identity,
+        otlp: &str,
+        faults: Faults,
+        wiring: Wiring,
+        directory: Arc<Directory>,
+    ) -> anyhow::Result<Arc<Self>> {
         let telemetry = Telemetry::start(&identity, otlp)?;
         let http = directory.client()?;
         Ok(Arc::new(Self { identity, telemetry, faults, wiring, directory, http }))
@@ -57,7 +66,12 @@ impl Instance {
     }
 
     /// A log record outside any request.
-    pub(crate) fn say(&self, severity: Severity, body: String, attributes: impl IntoIterator<Item = (&'static str, AnyValue)>) {
+    pub(crate) fn say(
+        &self,
+        severity: Severity,
+        body: String,
+        attributes: impl IntoIterator<Item = (&'static str, AnyValue)>,
+    ) {
         log(&self.telemetry, None, severity, None, body, attributes);
     }
 
@@ -66,12 +80,20 @@ impl Instance {
         let me = self.member();
         self.faults.delay(FaultKind::Latency, me).await;
         if self.faults.hits(FaultKind::Errors, me) && strikes(FaultKind::Errors) {
-            return Err(Failure::broke("DeadlockError", format!("{me} could not finish the request"), Injected::Deadlock));
+            return Err(Failure::broke(
+                "DeadlockError",
+                format!("{me} could not finish the request"),
+                Injected::Deadlock,
+            ));
         }
         if self.identity.version == me.bad_version() {
             tokio::time::sleep(delay_of(FaultKind::BadDeploy)).await;
             if strikes(FaultKind::BadDeploy) {
-                return Err(Failure::broke("IndexOutOfBounds", format!("{me} panicked while handling the request"), Injected::OutOfBounds));
+                return Err(Failure::broke(
+                    "IndexOutOfBounds",
+                    format!("{me} panicked while handling the request"),
+                    Injected::OutOfBounds,
+                ));
             }
         }
         Ok(())

@@ -43,7 +43,8 @@ impl KeyValue {
 
     /// Database `index` of a Redis server.
     pub(crate) async fn redis(url: &str, index: i64) -> anyhow::Result<Self> {
-        let info: redis::ConnectionInfo = redis::IntoConnectionInfo::into_connection_info(url).context("stores.redis")?;
+        let info: redis::ConnectionInfo =
+            redis::IntoConnectionInfo::into_connection_info(url).context("stores.redis")?;
         let server = match info.addr() {
             redis::ConnectionAddr::Tcp(host, port) => Some((host.clone(), *port)),
             _ => None,
@@ -54,8 +55,13 @@ impl KeyValue {
             .set_connection_timeout(Some(Duration::from_secs(3)))
             .set_response_timeout(Some(Duration::from_secs(3)))
             .set_number_of_retries(2);
-        let connection = redis::aio::ConnectionManager::new_with_config(client, limits).await.context("stores.redis: cannot connect")?;
-        Ok(Self { engine: Engine::Redis(connection), place: Place { system: "redis", namespace: index.to_string(), server } })
+        let connection = redis::aio::ConnectionManager::new_with_config(client, limits)
+            .await
+            .context("stores.redis: cannot connect")?;
+        Ok(Self {
+            engine: Engine::Redis(connection),
+            place: Place { system: "redis", namespace: index.to_string(), server },
+        })
     }
 
     async fn run(&self, command: &Command<'_>) -> Result<Option<String>, redis::RedisError> {
@@ -66,9 +72,13 @@ impl KeyValue {
                 match command {
                     Command::Get(key) => redis::cmd("GET").arg(key).query_async(&mut connection).await,
                     Command::Take(key) => redis::cmd("GETDEL").arg(key).query_async(&mut connection).await,
-                    Command::Set(key, value, ttl) => {
-                        redis::cmd("SETEX").arg(key).arg(ttl.as_secs().max(1)).arg(value).query_async::<()>(&mut connection).await.map(|()| None)
-                    }
+                    Command::Set(key, value, ttl) => redis::cmd("SETEX")
+                        .arg(key)
+                        .arg(ttl.as_secs().max(1))
+                        .arg(value)
+                        .query_async::<()>(&mut connection)
+                        .await
+                        .map(|()| None),
                 }
             }
         }

@@ -58,7 +58,11 @@ async fn run_all(all: cli::All) -> anyhow::Result<()> {
         }
     }
     println!("  {:<15}{:<9}http://{}/faults", "faults", if scheduled { "schedule" } else { "by hand" }, shop.control());
-    println!("  for example    curl -X POST http://{}/faults -d '{{\"kind\":\"errors\",\"target\":\"{}\"}}'", shop.control(), Member::Payments);
+    println!(
+        "  for example    curl -X POST http://{}/faults -d '{{\"kind\":\"errors\",\"target\":\"{}\"}}'",
+        shop.control(),
+        Member::Payments
+    );
     stop.await;
     println!("Closing: flushing telemetry.");
     shop.stop().await;

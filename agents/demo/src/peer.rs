@@ -76,6 +76,7 @@ pub(crate) struct Peer {
 
 struct Base {
     url: String,
+    host: String,
     port: i64,
 }
 
@@ -84,10 +85,12 @@ impl Peer {
     pub(crate) fn new(instance: &Arc<Instance>, to: Member, timeout: Duration) -> anyhow::Result<Self> {
         let bases = instance.directory.bases.get(&to).cloned().unwrap_or_default();
         anyhow::ensure!(!bases.is_empty(), "{} needs the address of {to}", instance.member());
-        let bases = bases.into_iter().map(Base::new).collect::<anyhow::Result<_>>()?;
-        let (callee, kind) = if to == Member::Payfast { (to.host(), EdgeKind::External) } else { (to.name(), EdgeKind::Call) };
+        let bases = bases.into_iter().map(Base::new).collect::<anyhow::Result<Vec<_>>>()?;
+        let host = bases[0].host.clone();
+        let (callee, kind) =
+            if to == Member::Payfast { (host.as_str(), EdgeKind::External) } else { (to.name(), EdgeKind::Call) };
         let mut edge = Edge::new(instance.member().name(), callee, kind);
-        edge.server_address = Some(to.host().into());
+        edge.server_address = Some(host);
         instance.wiring.add([edge]);
         Ok(Self { instance: instance.clone(), to, bases, turn: AtomicUsize::new(0), timeout })
     }
@@ -126,7 +129,7 @@ impl Peer {
     fn begin(&self, work: &Work, base: &Base, ask: &Ask) -> Work {
         let mut attributes = vec![
             KeyValue::new("http.request.method", ask.method.to_string()),
-            KeyValue::new("server.address", self.to.host()),
+            KeyValue::new("server.address", base.host.clone()),
             KeyValue::new("server.port", base.port),
             KeyValue::new("url.full", format!("{}{}", base.url, ask.path)),
             KeyValue::new("url.template", ask.template),
@@ -178,7 +181,7 @@ impl Peer {
     fn finish(&self, call: &Work, base: &Base, ask: &Ask, took: Duration, outcome: &Result<Reply, Failure>) {
         let mut attributes = vec![
             KeyValue::new("http.request.method", ask.method.to_string()),
-            KeyValue::new("server.address", self.to.host()),
+            KeyValue::new("server.address", base.host.clone()),
             KeyValue::new("server.port", base.port),
             KeyValue::new("url.template", ask.template),
         ];
@@ -204,9 +207,11 @@ impl Peer {
 
 impl Base {
     fn new(url: String) -> anyhow::Result<Self> {
-        let parsed: reqwest::Url = url.parse().with_context(|| format!("{url:?} is not a base URL such as http://catalog:8080"))?;
+        let parsed: reqwest::Url =
+            url.parse().with_context(|| format!("{url:?} is not a base URL such as http://catalog:8080"))?;
         let port = parsed.port_or_known_default().unwrap_or(80);
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), port: i64::from(port) })
+        let host = parsed.host_str().unwrap_or_default().to_owned();
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), host, port: i64::from(port) })
     }
 }
 

@@ -48,7 +48,12 @@ pub struct Role {
 ///
 /// # Errors
 /// As [`start`](crate::start).
-pub async fn run_role(config: Config, role: Role, ready: impl FnOnce(SocketAddr), shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run_role(
+    config: Config,
+    role: Role,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     config.validate()?;
     check(&config, &role)?;
     let stop = CancellationToken::new();
@@ -79,10 +84,15 @@ pub async fn run_role(config: Config, role: Role, ready: impl FnOnce(SocketAddr)
 ///
 /// # Errors
 /// The address is taken, or a setting is bad.
-pub async fn run_control(config: Config, ready: impl FnOnce(SocketAddr), shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run_control(
+    config: Config,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     config.validate()?;
     let listener = TcpListener::bind(config.control).await;
-    let listener = listener.with_context(|| format!("control: cannot listen on {}; choose another address, or port 0", config.control))?;
+    let listener = listener
+        .with_context(|| format!("control: cannot listen on {}; choose another address, or port 0", config.control))?;
     let address = listener.local_addr()?;
     let board = Arc::new(Board::new(config.faults, now()));
     let control = Control { board: board.clone(), wiring: Wiring::default() };
@@ -109,13 +119,19 @@ fn check(config: &Config, role: &Role) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn begin(world: &Arc<World>, role: Role, stop: &CancellationToken, tasks: &mut JoinSet<()>) -> anyhow::Result<SocketAddr> {
+async fn begin(
+    world: &Arc<World>,
+    role: Role,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<SocketAddr> {
     let member = role.member;
     if member.is_client() {
         tasks.spawn(send(world.clone(), member, stop.clone())?);
         return Ok(role.listen);
     }
-    let mut door = Door::reserve(role.listen).with_context(|| format!("listen: cannot listen on {}; choose another address, or port 0", role.listen))?;
+    let mut door = Door::reserve(role.listen)
+        .with_context(|| format!("listen: cannot listen on {}; choose another address, or port 0", role.listen))?;
     let address = door.address;
     if member == Member::Payfast {
         let (stop, listener) = (stop.clone(), door.open()?);
@@ -131,14 +147,17 @@ async fn begin(world: &Arc<World>, role: Role, stop: &CancellationToken, tasks: 
 
 /// Tells the control what is wired and learns what is injected; never returns.
 async fn follow(control: Option<String>, wiring: Wiring, faults: watch::Sender<Arc<[Fault]>>) {
-    let (Some(control), Ok(http)) = (control, reqwest::Client::builder().no_proxy().timeout(SYNC_INTERVAL * 2).build()) else {
+    let (Some(control), Ok(http)) = (control, reqwest::Client::builder().no_proxy().timeout(SYNC_INTERVAL * 2).build())
+    else {
         return std::future::pending().await;
     };
     let url = format!("{}/sync", control.trim_end_matches('/'));
     loop {
         // A control that is away leaves us with what we know, as long as that lasts.
         let heard = ask(&http, &url, &wiring).await;
-        let known: Vec<Fault> = heard.unwrap_or_else(|_| faults.borrow().iter().filter(|fault| fault.end_time_unix_nano > now()).cloned().collect());
+        let known: Vec<Fault> = heard.unwrap_or_else(|_| {
+            faults.borrow().iter().filter(|fault| fault.end_time_unix_nano > now()).cloned().collect()
+        });
         faults.send_if_modified(|current| {
             let changed = **current != *known;
             *current = known.into();

@@ -48,7 +48,8 @@ async fn observe(State(instance): State<Arc<Instance>>, mut request: Request, ne
 
 /// What the span and the metrics of a request share.
 fn common_attributes(request: &Request) -> Vec<KeyValue> {
-    let mut attributes = vec![KeyValue::new("http.request.method", request.method().to_string()), KeyValue::new("url.scheme", "http")];
+    let mut attributes =
+        vec![KeyValue::new("http.request.method", request.method().to_string()), KeyValue::new("url.scheme", "http")];
     if let Some(route) = request.extensions().get::<MatchedPath>() {
         attributes.push(KeyValue::new("http.route", route.as_str().to_owned()));
     }
@@ -75,10 +76,13 @@ fn begin(instance: &Arc<Instance>, request: &Request, common: &[KeyValue]) -> Wo
         attributes.push(KeyValue::new("user_agent.original", agent.to_owned()));
     }
     attributes.push(KeyValue::new("network.protocol.version", "1.1"));
-    let route = request.extensions().get::<MatchedPath>().map(|route| format!(" {}", route.as_str())).unwrap_or_default();
+    let route =
+        request.extensions().get::<MatchedPath>().map(|route| format!(" {}", route.as_str())).unwrap_or_default();
     let name = format!("{}{route}", request.method());
-    let carrier: HashMap<String, String> =
-        ["traceparent", "tracestate"].iter().filter_map(|name| Some(((*name).to_owned(), header(name)?.to_owned()))).collect();
+    let carrier: HashMap<String, String> = ["traceparent", "tracestate"]
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), header(name)?.to_owned())))
+        .collect();
     Work::received(&instance.telemetry, &carrier, span(SpanKind::Server, name, attributes))
 }
 
@@ -106,7 +110,10 @@ fn record(work: &Work, failure: &Failure) {
         Some(cause) => work.exception(&failure.code, cause.as_ref()),
         None => work.warn(
             format!("answered {}: {}", failure.status.as_u16(), failure.detail),
-            [("error.type", failure.code.clone().into()), ("http.response.status_code", i64::from(failure.status.as_u16()).into())],
+            [
+                ("error.type", failure.code.clone().into()),
+                ("http.response.status_code", i64::from(failure.status.as_u16()).into()),
+            ],
         ),
     }
 }

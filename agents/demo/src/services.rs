@@ -102,7 +102,9 @@ impl From<Router> for Service {
 pub(crate) async fn make(instance: &Arc<Instance>, backends: &Backends, config: &Config) -> anyhow::Result<Service> {
     match instance.member() {
         Member::ApiGateway => gateway::make(instance, config.rate).map(Service::from),
-        Member::Auth => auth::make(instance, backends, Duration::from_secs(config.token_ttl_seconds)).await.map(Service::from),
+        Member::Auth => {
+            auth::make(instance, backends, Duration::from_secs(config.token_ttl_seconds)).await.map(Service::from)
+        }
         Member::Catalog => catalog::make(instance, backends).await.map(Service::from),
         Member::Cart => cart::make(instance, backends).await.map(Service::from),
         Member::Orders => orders::make(instance, backends).await.map(Service::from),
@@ -117,13 +119,17 @@ pub(crate) async fn make(instance: &Arc<Instance>, backends: &Backends, config: 
 /// A text field of a request.
 fn text(body: &Value, field: &str) -> Result<String, Failure> {
     let found = body[field].as_str().map(str::to_owned);
-    found.ok_or_else(|| Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a text")))
+    found.ok_or_else(|| {
+        Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a text"))
+    })
 }
 
 /// A positive whole number of a request.
 fn positive(body: &Value, field: &str) -> Result<i64, Failure> {
     let found = body[field].as_i64().filter(|number| *number > 0);
-    found.ok_or_else(|| Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a positive number")))
+    found.ok_or_else(|| {
+        Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a positive number"))
+    })
 }
 
 fn unix_seconds() -> i64 {

@@ -44,12 +44,14 @@ pub struct Shop {
 pub async fn start(config: Config) -> anyhow::Result<Shop> {
     config.validate()?;
     let listener = TcpListener::bind(config.control).await;
-    let listener = listener.with_context(|| format!("control: cannot listen on {}; choose another address, or port 0", config.control))?;
+    let listener = listener
+        .with_context(|| format!("control: cannot listen on {}; choose another address, or port 0", config.control))?;
     let control_address = listener.local_addr()?;
     let board = Arc::new(Board::new(config.faults.clone(), now()));
     let control = Control { board: board.clone(), wiring: Wiring::default() };
     let (doors, directory) = reserve(&config)?;
-    let addresses = doors.iter().map(|(member, doors)| (*member, doors.iter().map(|door| door.address).collect())).collect();
+    let addresses =
+        doors.iter().map(|(member, doors)| (*member, doors.iter().map(|door| door.address).collect())).collect();
     let world = Arc::new(World {
         backends: Backends::new(config.stores.clone()),
         config,
@@ -68,7 +70,16 @@ pub async fn start(config: Config) -> anyhow::Result<Shop> {
     for member in Member::ALL.into_iter().filter(|member| member.is_client()) {
         clients.spawn(send(world.clone(), member, stop_clients.clone())?);
     }
-    Ok(Shop { control, control_address, addresses, stop_clients, clients, stop_services, services, _background: background })
+    Ok(Shop {
+        control,
+        control_address,
+        addresses,
+        stop_clients,
+        clients,
+        stop_services,
+        services,
+        _background: background,
+    })
 }
 
 /// Runs the shop until `shutdown` resolves, then drains it.
@@ -126,15 +137,25 @@ fn reserve(config: &Config) -> anyhow::Result<(Doors, Directory)> {
     let mut directory = Directory { everyone_at: Some(config.host), ..Directory::default() };
     for member in Member::ALL.into_iter().filter(|member| !member.is_client()) {
         for _ in member.versions() {
-            let door = Door::reserve(SocketAddr::new(config.host, 0)).with_context(|| format!("host: no port on {}", config.host))?;
-            directory.bases.entry(member).or_default().push(format!("http://{}:{}", member.host(), door.address.port()));
+            let door = Door::reserve(SocketAddr::new(config.host, 0))
+                .with_context(|| format!("host: no port on {}", config.host))?;
+            directory.bases.entry(member).or_default().push(format!(
+                "http://{}:{}",
+                member.host(),
+                door.address.port()
+            ));
             doors.entry(member).or_default().push(door);
         }
     }
     Ok((doors, directory))
 }
 
-async fn open(world: &Arc<World>, doors: Doors, stop: &CancellationToken, background: &mut JoinSet<()>) -> anyhow::Result<JoinSet<()>> {
+async fn open(
+    world: &Arc<World>,
+    doors: Doors,
+    stop: &CancellationToken,
+    background: &mut JoinSet<()>,
+) -> anyhow::Result<JoinSet<()>> {
     let mut services = JoinSet::new();
     for (member, doors) in doors {
         for (index, mut door) in doors.into_iter().enumerate() {
@@ -143,8 +164,14 @@ async fn open(world: &Arc<World>, doors: Doors, stop: &CancellationToken, backgr
                 continue;
             }
             let versions = member.versions();
-            let unit = Unit { member, version: versions[index].into(), replica: index + 1, canary: index + 1 == versions.len() };
-            let keeper = Keeper::start(world.clone(), unit, door).await.with_context(|| format!("{member} does not start"))?;
+            let unit = Unit {
+                member,
+                version: versions[index].into(),
+                replica: index + 1,
+                canary: index + 1 == versions.len(),
+            };
+            let keeper =
+                Keeper::start(world.clone(), unit, door).await.with_context(|| format!("{member} does not start"))?;
             services.spawn(keeper.run(stop.clone()));
         }
     }
@@ -152,7 +179,11 @@ async fn open(world: &Arc<World>, doors: Doors, stop: &CancellationToken, backgr
 }
 
 /// A client's life.
-pub(crate) fn send(world: Arc<World>, member: Member, stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn send(
+    world: Arc<World>,
+    member: Member,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let instance = world.instance(member, member.versions()[0], 1)?;
     let client = Client::new(&instance, world.config.rate)?;
     Ok(async move {

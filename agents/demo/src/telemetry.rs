@@ -90,15 +90,31 @@ impl Instruments {
             meter.u64_counter(name).with_unit("{message}").with_description(says).build()
         };
         Self {
-            server_duration: seconds("http.server.request.duration", &HTTP_SECONDS, "Duration of HTTP server requests."),
+            server_duration: seconds(
+                "http.server.request.duration",
+                &HTTP_SECONDS,
+                "Duration of HTTP server requests.",
+            ),
             server_active: meter
                 .i64_up_down_counter("http.server.active_requests")
                 .with_unit("{request}")
                 .with_description("Number of HTTP server requests in flight.")
                 .build(),
-            client_duration: seconds("http.client.request.duration", &HTTP_SECONDS, "Duration of HTTP client requests."),
-            db_duration: seconds("db.client.operation.duration", &DB_SECONDS, "Duration of database client operations."),
-            send_duration: seconds("messaging.client.operation.duration", &HTTP_SECONDS, "Duration of messaging operations."),
+            client_duration: seconds(
+                "http.client.request.duration",
+                &HTTP_SECONDS,
+                "Duration of HTTP client requests.",
+            ),
+            db_duration: seconds(
+                "db.client.operation.duration",
+                &DB_SECONDS,
+                "Duration of database client operations.",
+            ),
+            send_duration: seconds(
+                "messaging.client.operation.duration",
+                &HTTP_SECONDS,
+                "Duration of messaging operations.",
+            ),
             process_duration: seconds("messaging.process.duration", &HTTP_SECONDS, "Duration of processing a message."),
             sent: messages("messaging.client.sent.messages", "Messages a producer tried to send."),
             consumed: messages("messaging.client.consumed.messages", "Messages delivered to the application."),
@@ -161,21 +177,33 @@ impl Telemetry {
 }
 
 fn traces(channel: Channel, resource: Resource) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = SpanExporter::builder().with_tonic().with_channel(channel).with_retry_policy(RetryPolicy::recommended()).build()?;
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_channel(channel)
+        .with_retry_policy(RetryPolicy::recommended())
+        .build()?;
     let batch = SpanBatch::default().with_scheduled_delay(EXPORT_DELAY).with_max_queue_size(8192).build();
     let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch).build();
     Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource).build())
 }
 
 fn logs(channel: Channel, resource: Resource) -> anyhow::Result<SdkLoggerProvider> {
-    let exporter = LogExporter::builder().with_tonic().with_channel(channel).with_retry_policy(RetryPolicy::recommended()).build()?;
+    let exporter = LogExporter::builder()
+        .with_tonic()
+        .with_channel(channel)
+        .with_retry_policy(RetryPolicy::recommended())
+        .build()?;
     let batch = LogBatch::default().with_scheduled_delay(EXPORT_DELAY).with_max_queue_size(8192).build();
     let processor = BatchLogProcessor::builder(exporter).with_batch_config(batch).build();
     Ok(SdkLoggerProvider::builder().with_log_processor(processor).with_resource(resource).build())
 }
 
 fn metrics(channel: Channel, resource: Resource) -> anyhow::Result<SdkMeterProvider> {
-    let exporter = MetricExporter::builder().with_tonic().with_channel(channel).with_retry_policy(RetryPolicy::recommended()).build()?;
+    let exporter = MetricExporter::builder()
+        .with_tonic()
+        .with_channel(channel)
+        .with_retry_policy(RetryPolicy::recommended())
+        .build()?;
     let reader = PeriodicReader::builder(exporter).with_interval(METRIC_INTERVAL).build();
     Ok(SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build())
 }

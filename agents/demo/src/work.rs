@@ -87,7 +87,14 @@ impl Work {
             ("exception.message", error.to_string().into()),
             ("exception.stacktrace", causes(error_type, error).into()),
         ];
-        log(&self.0.telemetry, Some(self), Severity::Error, Some("exception"), format!("{error_type}: {error}"), attributes);
+        log(
+            &self.0.telemetry,
+            Some(self),
+            Severity::Error,
+            Some("exception"),
+            format!("{error_type}: {error}"),
+            attributes,
+        );
     }
 
     fn span_context(&self) -> SpanContext {
@@ -130,7 +137,11 @@ pub(crate) fn link_to(carrier: &HashMap<String, String>) -> Option<Link> {
 }
 
 /// A span builder with its kind and attributes.
-pub(crate) fn span(kind: SpanKind, name: impl Into<std::borrow::Cow<'static, str>>, attributes: Vec<KeyValue>) -> SpanBuilder {
+pub(crate) fn span(
+    kind: SpanKind,
+    name: impl Into<std::borrow::Cow<'static, str>>,
+    attributes: Vec<KeyValue>,
+) -> SpanBuilder {
     SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes)
 }
 

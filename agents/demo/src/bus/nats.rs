@@ -27,7 +27,11 @@ impl Stream {
     pub(super) async fn open(url: &str) -> anyhow::Result<(Self, (String, u16))> {
         let address: async_nats::ServerAddr = url.parse().context("stores.nats")?;
         let server = (address.host().to_owned(), address.port());
-        let client = async_nats::ConnectOptions::new().connection_timeout(Duration::from_secs(3)).name("shop").connect(address).await;
+        let client = async_nats::ConnectOptions::new()
+            .connection_timeout(Duration::from_secs(3))
+            .name("shop")
+            .connect(address)
+            .await;
         let context = jetstream::new(client.context("stores.nats: cannot connect")?);
         let config = stream::Config {
             name: STREAM.into(),
@@ -47,7 +51,8 @@ impl Stream {
         for (name, value) in &message.headers {
             headers.insert(name.as_str(), value.as_str());
         }
-        let sent = self.context.publish_with_headers(ORDERS_PLACED, headers, message.body.into()).await.map_err(boxed)?;
+        let sent =
+            self.context.publish_with_headers(ORDERS_PLACED, headers, message.body.into()).await.map_err(boxed)?;
         sent.await.map_err(boxed)?;
         Ok(())
     }
@@ -61,7 +66,11 @@ impl Stream {
             deliver_policy: DeliverPolicy::New,
             ..Default::default()
         };
-        let consumer = self.stream.get_or_create_consumer(name, config).await.with_context(|| format!("stores.nats: consumer {name}"))?;
+        let consumer = self
+            .stream
+            .get_or_create_consumer(name, config)
+            .await
+            .with_context(|| format!("stores.nats: consumer {name}"))?;
         // One at a time: what waits shall wait in the server, where the queue depth is measured.
         let messages = consumer.stream().max_messages_per_batch(1).messages().await?;
         Ok(Consumer { consumer, messages })
@@ -75,9 +84,15 @@ impl Consumer {
             None => return Err(BusError::Nats("the subscription ended".into())),
         };
         let header = |name: &str| Some(message.headers.as_ref()?.get(name)?.as_str().to_owned());
-        let headers = ["traceparent", "tracestate"].into_iter().filter_map(|name| Some((name.to_owned(), header(name)?))).collect();
+        let headers = ["traceparent", "tracestate"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), header(name)?)))
+            .collect();
         let id = header("Nats-Msg-Id").unwrap_or_default();
-        Ok(Delivery { message: Message { id, headers, body: message.payload.to_vec() }, receipt: Some(Box::new(message)) })
+        Ok(Delivery {
+            message: Message { id, headers, body: message.payload.to_vec() },
+            receipt: Some(Box::new(message)),
+        })
     }
 
     pub(super) async fn depth(&self) -> Option<i64> {

@@ -17,12 +17,17 @@ pub(super) async fn ask(front: &Storefront, shopper: &Shopper) {
         KeyValue::new("gen_ai.agent.name", "shop-assistant"),
         KeyValue::new("gen_ai.conversation.id", format!("c-{:08x}", rand::random::<u32>())),
     ];
-    front.act_as("invoke_agent shop-assistant", attributes, async |question| answer(front, shopper, question).await).await;
+    front
+        .act_as("invoke_agent shop-assistant", attributes, async |question| answer(front, shopper, question).await)
+        .await;
 }
 
 async fn answer(front: &Storefront, shopper: &Shopper, question: &Work) -> Result<(), Failure> {
     let word = any_word();
-    let found = tool(question, "search_products", async |call| front.open(call, Ask::get("/api/search", format!("/api/search?q={word}"))).await).await?;
+    let found = tool(question, "search_products", async |call| {
+        front.open(call, Ask::get("/api/search", format!("/api/search?q={word}"))).await
+    })
+    .await?;
     let sku = found["products"][0]["sku"].as_str().map_or_else(any_sku, str::to_owned);
     let product = tool(question, "show_product", async |call| front.open(call, product(&sku)).await).await?;
     if rand::rng().random_bool(0.4) {
@@ -33,8 +38,13 @@ async fn answer(front: &Storefront, shopper: &Shopper, question: &Work) -> Resul
     Ok(())
 }
 
-async fn tool(question: &Work, name: &'static str, run: impl AsyncFnOnce(&Work) -> Result<Value, Failure>) -> Result<Value, Failure> {
-    let attributes = vec![KeyValue::new("gen_ai.operation.name", "execute_tool"), KeyValue::new("gen_ai.tool.name", name)];
+async fn tool(
+    question: &Work,
+    name: &'static str,
+    run: impl AsyncFnOnce(&Work) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
+    let attributes =
+        vec![KeyValue::new("gen_ai.operation.name", "execute_tool"), KeyValue::new("gen_ai.tool.name", name)];
     let call = question.child(span(SpanKind::Internal, format!("execute_tool {name}"), attributes));
     let result = run(&call).await;
     if let Err(failure) = &result {

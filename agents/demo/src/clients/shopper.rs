@@ -58,7 +58,11 @@ pub(super) async fn shop(front: &Storefront, shopper: &Shopper) {
 
 async fn browse(front: &Storefront) {
     let category = CATEGORIES[rand::rng().random_range(0..CATEGORIES.len())];
-    front.act("open shop", async |action| front.open(action, Ask::get("/api/products", format!("/api/products?category={category}"))).await.map(drop)).await;
+    front
+        .act("open shop", async |action| {
+            front.open(action, Ask::get("/api/products", format!("/api/products?category={category}"))).await.map(drop)
+        })
+        .await;
     for _ in 0..2 {
         look_around().await;
         front.act("open product", async |action| front.open(action, product(&any_sku())).await.map(drop)).await;
@@ -85,11 +89,17 @@ pub(super) async fn fill_cart(front: &Storefront, shopper: &Shopper, items: usiz
         look_around().await;
         front.act("add to cart", async |action| front.signed(action, shopper, add_to_cart(&sku)).await.map(drop)).await;
     }
-    front.act("open cart", async |action| front.signed(action, shopper, Ask::get("/api/cart", "/api/cart")).await.map(drop)).await;
+    front
+        .act("open cart", async |action| {
+            front.signed(action, shopper, Ask::get("/api/cart", "/api/cart")).await.map(drop)
+        })
+        .await;
 }
 
 async fn check_out(front: &Storefront, shopper: &Shopper) {
-    front.act("add to cart", async |action| front.signed(action, shopper, add_to_cart(&any_sku())).await.map(drop)).await;
+    front
+        .act("add to cart", async |action| front.signed(action, shopper, add_to_cart(&any_sku())).await.map(drop))
+        .await;
     look_around().await;
     let mut placed = None;
     front
@@ -104,12 +114,20 @@ async fn check_out(front: &Storefront, shopper: &Shopper) {
     if let Some(id) = placed {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let path = format!("/api/orders/{id}/tracking");
-        front.act("track order", async |action| front.signed(action, shopper, Ask::get("/api/orders/{id}/tracking", path.clone())).await.map(drop)).await;
+        front
+            .act("track order", async |action| {
+                front.signed(action, shopper, Ask::get("/api/orders/{id}/tracking", path.clone())).await.map(drop)
+            })
+            .await;
     }
 }
 
 async fn read_messages(front: &Storefront, shopper: &Shopper) {
-    front.act("open messages", async |action| front.signed(action, shopper, Ask::get("/api/notifications", "/api/notifications")).await.map(drop)).await;
+    front
+        .act("open messages", async |action| {
+            front.signed(action, shopper, Ask::get("/api/notifications", "/api/notifications")).await.map(drop)
+        })
+        .await;
 }
 
 pub(super) fn product(sku: &str) -> Ask {
@@ -140,7 +158,12 @@ impl Storefront {
         self.act_as(name, vec![], action).await
     }
 
-    pub(super) async fn act_as(&self, name: &'static str, attributes: Vec<KeyValue>, action: impl AsyncFnOnce(&Work) -> Result<(), Failure>) {
+    pub(super) async fn act_as(
+        &self,
+        name: &'static str,
+        attributes: Vec<KeyValue>,
+        action: impl AsyncFnOnce(&Work) -> Result<(), Failure>,
+    ) {
         let work = Work::root(&self.instance.telemetry, span(SpanKind::Internal, name, attributes));
         if let Err(failure) = action(&work).await {
             if !expected(failure.status) {
@@ -170,7 +193,9 @@ impl Storefront {
     async fn token(&self, action: &Work, shopper: &Shopper) -> Result<String, Failure> {
         let session = shopper.session.lock().await.clone();
         match session {
-            Some(session) if self.renews_early && session.renew_at <= Instant::now() => self.renewed(action, shopper).await,
+            Some(session) if self.renews_early && session.renew_at <= Instant::now() => {
+                self.renewed(action, shopper).await
+            }
             Some(session) => Ok(session.access),
             None => self.sign_in(action, shopper).await,
         }
@@ -179,7 +204,10 @@ impl Storefront {
     async fn renewed(&self, action: &Work, shopper: &Shopper) -> Result<String, Failure> {
         let session = shopper.session.lock().await.take();
         let Some(session) = session else { return self.sign_in(action, shopper).await };
-        let reply = self.gateway.send(action, Ask::post("/api/token", "/api/token", json!({ "refresh_token": session.refresh }))).await?;
+        let reply = self
+            .gateway
+            .send(action, Ask::post("/api/token", "/api/token", json!({ "refresh_token": session.refresh })))
+            .await?;
         if reply.status == StatusCode::UNAUTHORIZED {
             return self.sign_in(action, shopper).await;
         }
@@ -196,9 +224,18 @@ impl Storefront {
 impl Shopper {
     /// Remembers a session; it is renewed after four fifths of its life.
     async fn keep(&self, body: Value) -> Result<String, Failure> {
-        let field = |name: &str| body[name].as_str().map(str::to_owned).ok_or_else(|| Failure::upstream(StatusCode::BAD_GATEWAY, "no_token", "the shop gave no token"));
+        let field = |name: &str| {
+            body[name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Failure::upstream(StatusCode::BAD_GATEWAY, "no_token", "the shop gave no token"))
+        };
         let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(60));
-        let session = Session { access: field("access_token")?, refresh: field("refresh_token")?, renew_at: Instant::now() + life * 4 / 5 };
+        let session = Session {
+            access: field("access_token")?,
+            refresh: field("refresh_token")?,
+            renew_at: Instant::now() + life * 4 / 5,
+        };
         *self.session.lock().await = Some(session.clone());
         Ok(session.access)
     }
@@ -214,5 +251,9 @@ fn good(reply: Reply) -> Result<Value, Failure> {
         return Ok(reply.body);
     }
     let code = if reply.code().is_empty() { reply.status.as_str() } else { reply.code() };
-    Err(Failure::upstream(reply.status, code, format!("{} {}", reply.status.as_u16(), reply.body["detail"].as_str().unwrap_or_default())))
+    Err(Failure::upstream(
+        reply.status,
+        code,
+        format!("{} {}", reply.status.as_u16(), reply.body["detail"].as_str().unwrap_or_default()),
+    ))
 }

@@ -51,7 +51,11 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends, ttl: Dur
 async fn login(State(auth): State<Arc<Auth>>, work: Work, Json(body): Json<Value>) -> Result<Json<Value>, Failure> {
     let (user, password) = (text(&body, "user")?, text(&body, "password")?);
     if password != format!("demo-{user}") {
-        return Err(Failure::refused(StatusCode::UNAUTHORIZED, "wrong_password", format!("{user} gave a wrong password")));
+        return Err(Failure::refused(
+            StatusCode::UNAUTHORIZED,
+            "wrong_password",
+            format!("{user} gave a wrong password"),
+        ));
     }
     work.info(format!("{user} signed in"), [("user.id", user.clone().into())]);
     auth.issue(&work, &user).await
@@ -61,7 +65,9 @@ async fn refresh(State(auth): State<Arc<Auth>>, work: Work, Json(body): Json<Val
     let token = text(&body, "refresh_token")?;
     // Taken, not read: a refresh token works once.
     let user = auth.sessions.take(&work, &format!("refresh:{token}")).await?;
-    let user = user.ok_or_else(|| Failure::refused(StatusCode::UNAUTHORIZED, "session_expired", "the refresh token is unknown or used"))?;
+    let user = user.ok_or_else(|| {
+        Failure::refused(StatusCode::UNAUTHORIZED, "session_expired", "the refresh token is unknown or used")
+    })?;
     auth.issue(&work, &user).await
 }
 
@@ -71,7 +77,10 @@ async fn keys(State(auth): State<Arc<Auth>>) -> Result<Json<JwkSet>, Failure> {
 
 impl Auth {
     async fn issue(&self, work: &Work, user: &str) -> Result<Json<Value>, Failure> {
-        let access = self.signer.sign(user, self.clock(), self.ttl).map_err(|error| Failure::broke("SigningError", "no token", error))?;
+        let access = self
+            .signer
+            .sign(user, self.clock(), self.ttl)
+            .map_err(|error| Failure::broke("SigningError", "no token", error))?;
         let refresh = format!("{:032x}", rand::random::<u128>());
         self.sessions.set(work, &format!("refresh:{refresh}"), user.to_owned(), REFRESH_TTL).await?;
         self.issued.add(1, &[]);

@@ -33,9 +33,15 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends) -> anyho
     let cart = Cart {
         store: Cache::new(instance, store),
         catalog: Peer::new(instance, Member::Catalog, PATIENCE)?,
-        size: size.with_boundaries(vec![1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]).with_description("Lines in a cart after adding one.").build(),
+        size: size
+            .with_boundaries(vec![1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0])
+            .with_description("Lines in a cart after adding one.")
+            .build(),
     };
-    Ok(Router::new().route("/carts/{user}", get(show).delete(empty)).route("/carts/{user}/items", post(add)).with_state(Arc::new(cart)))
+    Ok(Router::new()
+        .route("/carts/{user}", get(show).delete(empty))
+        .route("/carts/{user}/items", post(add))
+        .with_state(Arc::new(cart)))
 }
 
 async fn show(State(cart): State<Arc<Cart>>, work: Work, Path(user): Path<String>) -> Result<Json<Value>, Failure> {
@@ -43,7 +49,12 @@ async fn show(State(cart): State<Arc<Cart>>, work: Work, Path(user): Path<String
     Ok(Json(json!({ "user": user, "lines": lines })))
 }
 
-async fn add(State(cart): State<Arc<Cart>>, work: Work, Path(user): Path<String>, Json(body): Json<Value>) -> Result<Json<Value>, Failure> {
+async fn add(
+    State(cart): State<Arc<Cart>>,
+    work: Work,
+    Path(user): Path<String>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, Failure> {
     let (sku, quantity) = (text(&body, "sku")?, positive(&body, "quantity")?);
     let product = cart.catalog.call(&work, Ask::get("/products/{sku}", format!("/products/{sku}"))).await?;
     let mut lines = cart.lines(&work, &user).await?;
@@ -64,7 +75,9 @@ async fn empty(State(cart): State<Arc<Cart>>, work: Work, Path(user): Path<Strin
 impl Cart {
     async fn lines(&self, work: &Work, user: &str) -> Result<Vec<Value>, Failure> {
         let stored = self.store.get(work, &key(user)).await?;
-        stored.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text)).map_err(|error| Failure::broke("CorruptCart", format!("the cart of {user} is not readable"), error))
+        stored
+            .map_or(Ok(Vec::new()), |text| serde_json::from_str(&text))
+            .map_err(|error| Failure::broke("CorruptCart", format!("the cart of {user} is not readable"), error))
     }
 
     async fn save(&self, work: &Work, user: &str, lines: &[Value]) -> Result<(), Failure> {

@@ -51,8 +51,11 @@ const LIST: Statement = Statement {
     table: "products",
     text: "SELECT sku, name, category, price_cents FROM products WHERE category = $1 OR $1 = 'all' ORDER BY sku LIMIT 12",
 };
-const FIND: Statement =
-    Statement { operation: "SELECT", table: "products", text: "SELECT sku, name, category, price_cents FROM products WHERE sku = $1" };
+const FIND: Statement = Statement {
+    operation: "SELECT",
+    table: "products",
+    text: "SELECT sku, name, category, price_cents FROM products WHERE sku = $1",
+};
 const SEARCH: Statement = Statement {
     operation: "SELECT",
     table: "products",
@@ -66,7 +69,10 @@ struct Catalog {
 
 pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends) -> anyhow::Result<Router> {
     let database = backends.database(Member::Catalog, &schema()).await?;
-    let catalog = Catalog { database: Session::new(instance, database), inventory: Peer::new(instance, Member::Inventory, PATIENCE)? };
+    let catalog = Catalog {
+        database: Session::new(instance, database),
+        inventory: Peer::new(instance, Member::Inventory, PATIENCE)?,
+    };
     Ok(Router::new()
         .route("/products", get(list))
         .route("/products/{sku}", get(find))
@@ -78,18 +84,28 @@ fn schema() -> String {
     let rows: Vec<String> = PRODUCTS
         .iter()
         .enumerate()
-        .map(|(index, (name, category, price))| format!("('sku-{index}', '{}', '{category}', {price})", name.replace('\'', "''")))
+        .map(|(index, (name, category, price))| {
+            format!("('sku-{index}', '{}', '{category}', {price})", name.replace('\'', "''"))
+        })
         .collect();
     format!("{SCHEMA}; INSERT INTO products VALUES {} ON CONFLICT (sku) DO NOTHING;", rows.join(", "))
 }
 
-async fn list(State(catalog): State<Arc<Catalog>>, work: Work, Query(query): Query<HashMap<String, String>>) -> Result<Json<Value>, Failure> {
+async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    work: Work,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<Value>, Failure> {
     let category = query.get("category").map(String::as_str).unwrap_or("all");
     let rows = catalog.database.run(&work, &LIST, &[category.into()]).await?;
     Ok(Json(json!({ "products": rows.iter().map(product).collect::<Vec<_>>() })))
 }
 
-async fn search(State(catalog): State<Arc<Catalog>>, work: Work, Query(query): Query<HashMap<String, String>>) -> Result<Json<Value>, Failure> {
+async fn search(
+    State(catalog): State<Arc<Catalog>>,
+    work: Work,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<Value>, Failure> {
     let words = query.get("q").map(|words| words.to_lowercase()).unwrap_or_default();
     let pattern = format!("%{words}%");
     let rows = catalog.database.run(&work, &SEARCH, &[pattern.as_str().into()]).await?;
@@ -99,9 +115,15 @@ async fn search(State(catalog): State<Arc<Catalog>>, work: Work, Query(query): Q
     Ok(Json(json!({ "products": rows.iter().map(product).collect::<Vec<_>>() })))
 }
 
-async fn find(State(catalog): State<Arc<Catalog>>, work: Work, Path(sku): Path<String>) -> Result<Json<Value>, Failure> {
+async fn find(
+    State(catalog): State<Arc<Catalog>>,
+    work: Work,
+    Path(sku): Path<String>,
+) -> Result<Json<Value>, Failure> {
     let rows = catalog.database.run(&work, &FIND, &[sku.as_str().into()]).await?;
-    let row = rows.first().ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("there is no {sku}")))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("there is no {sku}")))?;
     let stock = catalog.inventory.call(&work, Ask::get("/stock/{sku}", format!("/stock/{sku}"))).await?;
     let mut found = product(row);
     found["available"] = stock["available"].clone();

@@ -85,7 +85,12 @@ async fn admit(State(gateway): State<Arc<Gateway>>, work: Work, request: Request
         next.run(request).await
     } else {
         gateway.limited.add(1, &[KeyValue::new("shop.client", client.clone())]);
-        Failure::refused(StatusCode::TOO_MANY_REQUESTS, "rate_limited", format!("{client} sends more than {:.0} requests/s", gateway.limiter.per_second)).into_response()
+        Failure::refused(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            format!("{client} sends more than {:.0} requests/s", gateway.limiter.per_second),
+        )
+        .into_response()
     };
     let (status, millis) = (response.status().as_u16(), started.elapsed().as_millis());
     let attributes = [
@@ -114,7 +119,8 @@ impl FromRequestParts<Arc<Gateway>> for User {
         let Ok(work) = Work::from_request_parts(parts, gateway).await;
         let header = parts.headers.get("authorization").and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| Failure::refused(StatusCode::UNAUTHORIZED, "token_missing", "sign in first"))?;
+        let token =
+            token.ok_or_else(|| Failure::refused(StatusCode::UNAUTHORIZED, "token_missing", "sign in first"))?;
         let user = gateway.verify(&work, token).await?;
         work.set("user.id", user.clone());
         Ok(Self(user))
@@ -142,7 +148,8 @@ impl Gateway {
             return Ok(known.clone());
         }
         let body = self.auth.call(work, Ask::get("/.well-known/jwks.json", "/.well-known/jwks.json")).await?;
-        let known: JwkSet = serde_json::from_value(body).map_err(|error| Failure::broke("KeyError", "auth's keys are not a JWK set", error))?;
+        let known: JwkSet = serde_json::from_value(body)
+            .map_err(|error| Failure::broke("KeyError", "auth's keys are not a JWK set", error))?;
         *keys = Keys { known: Some(Arc::new(known)), fetched: Some(Instant::now()) };
         Ok(keys.known.clone().expect("just set"))
     }
@@ -181,7 +188,11 @@ async fn add_to_cart(State(gateway): Shared, work: Work, User(user): User, Json(
     gateway.cart.call(&work, Ask::post("/carts/{user}/items", format!("/carts/{user}/items"), body)).await.map(Json)
 }
 
-async fn place_order(State(gateway): Shared, work: Work, User(user): User) -> Result<(StatusCode, Json<Value>), Failure> {
+async fn place_order(
+    State(gateway): Shared,
+    work: Work,
+    User(user): User,
+) -> Result<(StatusCode, Json<Value>), Failure> {
     let order = gateway.orders.call(&work, Ask::post("/orders", "/orders", json!({ "user": user }))).await?;
     Ok((StatusCode::CREATED, Json(order)))
 }

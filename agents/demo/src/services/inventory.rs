@@ -50,7 +50,10 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends) -> anyho
     let database = backends.database(Member::Inventory, &schema()).await?;
     let inventory = Inventory { database: Arc::new(Session::new(instance, database)) };
     let orders = Subscription::new(instance, backends.broker().await?).await?;
-    let routes = Router::new().route("/stock/{sku}", get(stock)).route("/reservations", post(reserve)).route("/reservations/release", post(release));
+    let routes = Router::new()
+        .route("/stock/{sku}", get(stock))
+        .route("/reservations", post(reserve))
+        .route("/reservations/release", post(release));
     let routes = routes.with_state(inventory.clone());
     Ok(Service { routes, followers: vec![orders.run(inventory).boxed()] })
 }
@@ -64,24 +67,42 @@ fn schema() -> String {
     )
 }
 
-async fn stock(State(inventory): State<Inventory>, work: Work, Path(sku): Path<String>) -> Result<Json<Value>, Failure> {
+async fn stock(
+    State(inventory): State<Inventory>,
+    work: Work,
+    Path(sku): Path<String>,
+) -> Result<Json<Value>, Failure> {
     let rows = inventory.database.run(&work, &STOCK, &[sku.as_str().into()]).await?;
-    let row = rows.first().ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("{sku} is not stocked")))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("{sku} is not stocked")))?;
     Ok(Json(json!({ "sku": sku, "available": row.int(0) })))
 }
 
-async fn reserve(State(inventory): State<Inventory>, work: Work, Json(body): Json<Value>) -> Result<Json<Value>, Failure> {
+async fn reserve(
+    State(inventory): State<Inventory>,
+    work: Work,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, Failure> {
     for line in body["lines"].as_array().into_iter().flatten() {
         let (sku, quantity) = (text(line, "sku")?, positive(line, "quantity")?);
         let reserved = inventory.database.run(&work, &RESERVE, &[quantity.into(), sku.as_str().into()]).await?;
         if reserved.is_empty() {
-            return Err(Failure::refused(StatusCode::CONFLICT, "out_of_stock", format!("{quantity} of {sku} are not available")));
+            return Err(Failure::refused(
+                StatusCode::CONFLICT,
+                "out_of_stock",
+                format!("{quantity} of {sku} are not available"),
+            ));
         }
     }
     Ok(Json(json!({ "reserved": true })))
 }
 
-async fn release(State(inventory): State<Inventory>, work: Work, Json(body): Json<Value>) -> Result<Json<Value>, Failure> {
+async fn release(
+    State(inventory): State<Inventory>,
+    work: Work,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, Failure> {
     for line in body["lines"].as_array().into_iter().flatten() {
         let (sku, quantity) = (text(line, "sku")?, positive(line, "quantity")?);
         inventory.database.run(&work, &RELEASE, &[quantity.into(), sku.as_str().into()]).await?;
@@ -97,7 +118,10 @@ impl Follower for Inventory {
             let left = rows.first().map_or(0, |row| row.int(0));
             if left < REORDER_BELOW {
                 self.database.run(work, &REORDER, &[INITIAL.into(), sku.as_str().into()]).await?;
-                work.warn(format!("{sku} was down to {left}; {INITIAL} reordered"), [("shop.sku", sku.into()), ("shop.stock.left", left.into())]);
+                work.warn(
+                    format!("{sku} was down to {left}; {INITIAL} reordered"),
+                    [("shop.sku", sku.into()), ("shop.stock.left", left.into())],
+                );
             }
         }
         Ok(())

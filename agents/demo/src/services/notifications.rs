@@ -29,7 +29,8 @@ const INSERT: Statement = Statement {
     table: "outbox",
     text: "INSERT INTO outbox (order_id, customer, body, queued_at) VALUES ($1, $2, $3, $4) ON CONFLICT (order_id) DO NOTHING",
 };
-const FORGET: Statement = Statement { operation: "DELETE", table: "outbox", text: "DELETE FROM outbox WHERE queued_at < $1" };
+const FORGET: Statement =
+    Statement { operation: "DELETE", table: "outbox", text: "DELETE FROM outbox WHERE queued_at < $1" };
 const KEEP_SECONDS: i64 = 3600;
 
 #[derive(Clone)]
@@ -45,7 +46,11 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends) -> anyho
     Ok(Service { routes, followers: vec![orders.run(notifications).boxed()] })
 }
 
-async fn latest(State(notifications): State<Notifications>, work: Work, Path(user): Path<String>) -> Result<Json<Value>, Failure> {
+async fn latest(
+    State(notifications): State<Notifications>,
+    work: Work,
+    Path(user): Path<String>,
+) -> Result<Json<Value>, Failure> {
     let rows = notifications.database.run(&work, &LATEST, &[user.as_str().into()]).await?;
     let latest: Vec<_> = rows.iter().map(|row| json!({ "order": row.text(0), "body": row.text(1) })).collect();
     Ok(Json(json!({ "user": user, "latest": latest })))
@@ -56,11 +61,20 @@ impl Follower for Notifications {
         let (order, user) = (text(event, "id")?, text(event, "user")?);
         let total = event["total_cents"].as_i64().unwrap_or(0) as f64 / 100.0;
         let body = format!("Thank you! Your order {order} over {total:.2} EUR is being packed.");
-        self.database.run(work, &INSERT, &[order.as_str().into(), user.as_str().into(), body.as_str().into(), unix_seconds().into()]).await?;
+        self.database
+            .run(
+                work,
+                &INSERT,
+                &[order.as_str().into(), user.as_str().into(), body.as_str().into(), unix_seconds().into()],
+            )
+            .await?;
         if order.ends_with("00") {
             self.database.run(work, &FORGET, &[(unix_seconds() - KEEP_SECONDS).into()]).await?;
         }
-        work.info(format!("mail to {user} queued for order {order}"), [("user.id", user.into()), ("shop.order.id", order.into())]);
+        work.info(
+            format!("mail to {user} queued for order {order}"),
+            [("user.id", user.into()), ("shop.order.id", order.into())],
+        );
         Ok(())
     }
 }

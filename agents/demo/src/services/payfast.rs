@@ -19,5 +19,7 @@ async fn charge(Json(body): Json<Value>) -> Json<Value> {
     let millis = rand::rng().random_range(15..60);
     tokio::time::sleep(Duration::from_millis(millis)).await;
     let status = if rand::rng().random_bool(DECLINED) { "declined" } else { "captured" };
-    Json(json!({ "id": format!("ch_{:016x}", rand::random::<u64>()), "reference": body["reference"], "status": status }))
+    Json(
+        json!({ "id": format!("ch_{:016x}", rand::random::<u64>()), "reference": body["reference"], "status": status }),
+    )
 }

@@ -39,7 +39,8 @@ impl Signer {
 
     /// A token for `user` that lives for `ttl` from `now` (unix seconds).
     pub(super) fn sign(&self, user: &str, now: i64, ttl: Duration) -> Result<String, jsonwebtoken::errors::Error> {
-        let claims = Claims { sub: user.into(), iss: ISSUER.into(), iat: now, exp: now.saturating_add_unsigned(ttl.as_secs()) };
+        let claims =
+            Claims { sub: user.into(), iss: ISSUER.into(), iat: now, exp: now.saturating_add_unsigned(ttl.as_secs()) };
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, &claims, &self.key)
     }
