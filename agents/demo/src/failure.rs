@@ -22,8 +22,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The caller's mistake, or its bad luck.
-    pub(crate) fn refused(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+    /// An answer nobody likes, but nothing broke here: the caller's mistake, or somebody else's failure.
+    pub(crate) fn answer(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self { status, code: code.into(), detail: detail.into(), cause: None }
     }
 
@@ -35,11 +35,6 @@ impl Failure {
             detail: detail.into(),
             cause: Some(Arc::new(cause)),
         }
-    }
-
-    /// Something we called did not answer well.
-    pub(crate) fn upstream(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), cause: None }
     }
 
     pub(crate) fn problem(&self) -> Value {

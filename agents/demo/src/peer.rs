@@ -108,7 +108,7 @@ impl Peer {
         let detail = reply.body["detail"].as_str().unwrap_or("no detail").to_owned();
         let status = if reply.status.is_client_error() { reply.status } else { StatusCode::BAD_GATEWAY };
         let code = if reply.code().is_empty() { reply.status.as_str() } else { reply.code() };
-        Err(Failure::upstream(status, code, format!("{}: {detail}", self.to)))
+        Err(Failure::answer(status, code, format!("{}: {detail}", self.to)))
     }
 
     /// Asks once.
@@ -175,7 +175,7 @@ impl Peer {
             _ if error.is_connect() => (StatusCode::SERVICE_UNAVAILABLE, "connection_refused"),
             _ => (StatusCode::BAD_GATEWAY, "connection_broken"),
         };
-        Failure::upstream(status, code, format!("{} did not answer: {}", self.to, root_cause(error)))
+        Failure::answer(status, code, format!("{} did not answer: {}", self.to, root_cause(error)))
     }
 
     fn finish(&self, call: &Work, base: &Base, ask: &Ask, took: Duration, outcome: &Result<Reply, Failure>) {

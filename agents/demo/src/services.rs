@@ -120,7 +120,7 @@ pub(crate) async fn make(instance: &Arc<Instance>, backends: &Backends, config: 
 fn text(body: &Value, field: &str) -> Result<String, Failure> {
     let found = body[field].as_str().map(str::to_owned);
     found.ok_or_else(|| {
-        Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a text"))
+        Failure::answer(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a text"))
     })
 }
 
@@ -128,7 +128,7 @@ fn text(body: &Value, field: &str) -> Result<String, Failure> {
 fn positive(body: &Value, field: &str) -> Result<i64, Failure> {
     let found = body[field].as_i64().filter(|number| *number > 0);
     found.ok_or_else(|| {
-        Failure::refused(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a positive number"))
+        Failure::answer(http::StatusCode::BAD_REQUEST, "missing_field", format!("{field:?} must be a positive number"))
     })
 }
 

@@ -228,7 +228,7 @@ impl Shopper {
             body[name]
                 .as_str()
                 .map(str::to_owned)
-                .ok_or_else(|| Failure::upstream(StatusCode::BAD_GATEWAY, "no_token", "the shop gave no token"))
+                .ok_or_else(|| Failure::answer(StatusCode::BAD_GATEWAY, "no_token", "the shop gave no token"))
         };
         let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(60));
         let session = Session {
@@ -251,7 +251,7 @@ fn good(reply: Reply) -> Result<Value, Failure> {
         return Ok(reply.body);
     }
     let code = if reply.code().is_empty() { reply.status.as_str() } else { reply.code() };
-    Err(Failure::upstream(
+    Err(Failure::answer(
         reply.status,
         code,
         format!("{} {}", reply.status.as_u16(), reply.body["detail"].as_str().unwrap_or_default()),

@@ -51,7 +51,7 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends, ttl: Dur
 async fn login(State(auth): State<Arc<Auth>>, work: Work, Json(body): Json<Value>) -> Result<Json<Value>, Failure> {
     let (user, password) = (text(&body, "user")?, text(&body, "password")?);
     if password != format!("demo-{user}") {
-        return Err(Failure::refused(
+        return Err(Failure::answer(
             StatusCode::UNAUTHORIZED,
             "wrong_password",
             format!("{user} gave a wrong password"),
@@ -66,7 +66,7 @@ async fn refresh(State(auth): State<Arc<Auth>>, work: Work, Json(body): Json<Val
     // Taken, not read: a refresh token works once.
     let user = auth.sessions.take(&work, &format!("refresh:{token}")).await?;
     let user = user.ok_or_else(|| {
-        Failure::refused(StatusCode::UNAUTHORIZED, "session_expired", "the refresh token is unknown or used")
+        Failure::answer(StatusCode::UNAUTHORIZED, "session_expired", "the refresh token is unknown or used")
     })?;
     auth.issue(&work, &user).await
 }

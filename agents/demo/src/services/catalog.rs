@@ -123,7 +123,7 @@ async fn find(
     let rows = catalog.database.run(&work, &FIND, &[sku.as_str().into()]).await?;
     let row = rows
         .first()
-        .ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("there is no {sku}")))?;
+        .ok_or_else(|| Failure::answer(StatusCode::NOT_FOUND, "no_such_product", format!("there is no {sku}")))?;
     let stock = catalog.inventory.call(&work, Ask::get("/stock/{sku}", format!("/stock/{sku}"))).await?;
     let mut found = product(row);
     found["available"] = stock["available"].clone();

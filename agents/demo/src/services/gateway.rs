@@ -85,7 +85,7 @@ async fn admit(State(gateway): State<Arc<Gateway>>, work: Work, request: Request
         next.run(request).await
     } else {
         gateway.limited.add(1, &[KeyValue::new("shop.client", client.clone())]);
-        Failure::refused(
+        Failure::answer(
             StatusCode::TOO_MANY_REQUESTS,
             "rate_limited",
             format!("{client} sends more than {:.0} requests/s", gateway.limiter.per_second),
@@ -119,8 +119,7 @@ impl FromRequestParts<Arc<Gateway>> for User {
         let Ok(work) = Work::from_request_parts(parts, gateway).await;
         let header = parts.headers.get("authorization").and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer "));
-        let token =
-            token.ok_or_else(|| Failure::refused(StatusCode::UNAUTHORIZED, "token_missing", "sign in first"))?;
+        let token = token.ok_or_else(|| Failure::answer(StatusCode::UNAUTHORIZED, "token_missing", "sign in first"))?;
         let user = gateway.verify(&work, token).await?;
         work.set("user.id", user.clone());
         Ok(Self(user))
@@ -136,7 +135,7 @@ impl Gateway {
         }
         outcome.map(|claims| claims.sub).map_err(|error| {
             check.fail(error.code(), &error.to_string());
-            Failure::refused(StatusCode::UNAUTHORIZED, error.code(), error.to_string())
+            Failure::answer(StatusCode::UNAUTHORIZED, error.code(), error.to_string())
         })
     }
 

@@ -75,7 +75,7 @@ async fn stock(
     let rows = inventory.database.run(&work, &STOCK, &[sku.as_str().into()]).await?;
     let row = rows
         .first()
-        .ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_product", format!("{sku} is not stocked")))?;
+        .ok_or_else(|| Failure::answer(StatusCode::NOT_FOUND, "no_such_product", format!("{sku} is not stocked")))?;
     Ok(Json(json!({ "sku": sku, "available": row.int(0) })))
 }
 
@@ -88,7 +88,7 @@ async fn reserve(
         let (sku, quantity) = (text(line, "sku")?, positive(line, "quantity")?);
         let reserved = inventory.database.run(&work, &RESERVE, &[quantity.into(), sku.as_str().into()]).await?;
         if reserved.is_empty() {
-            return Err(Failure::refused(
+            return Err(Failure::answer(
                 StatusCode::CONFLICT,
                 "out_of_stock",
                 format!("{quantity} of {sku} are not available"),

@@ -79,7 +79,7 @@ async fn place(State(orders): State<Arc<Orders>>, work: Work, Json(body): Json<V
     let cart = orders.cart.call(&work, Ask::get("/carts/{user}", format!("/carts/{user}"))).await?;
     let lines = cart["lines"].as_array().filter(|lines| !lines.is_empty());
     let lines = lines.ok_or_else(|| {
-        Failure::refused(StatusCode::CONFLICT, "empty_cart", format!("{user} has nothing in the cart"))
+        Failure::answer(StatusCode::CONFLICT, "empty_cart", format!("{user} has nothing in the cart"))
     })?;
     let total = total_cents(lines);
     orders
@@ -105,7 +105,7 @@ async fn find(State(orders): State<Arc<Orders>>, work: Work, Path(id): Path<Stri
     let rows = orders.database.run(&work, &FIND, &[id.as_str().into()]).await?;
     let row = rows
         .first()
-        .ok_or_else(|| Failure::refused(StatusCode::NOT_FOUND, "no_such_order", format!("there is no order {id}")))?;
+        .ok_or_else(|| Failure::answer(StatusCode::NOT_FOUND, "no_such_order", format!("there is no order {id}")))?;
     Ok(Json(json!({ "id": row.text(0), "user": row.text(1), "status": row.text(2), "total_cents": row.int(3) })))
 }
 

@@ -68,7 +68,7 @@ async fn charge(
         payments.database.run(&work, &FORGET, &[(unix_seconds() - KEEP_SECONDS).into()]).await?;
     }
     if status != "captured" {
-        return Err(Failure::refused(
+        return Err(Failure::answer(
             StatusCode::PAYMENT_REQUIRED,
             "card_declined",
             format!("the card for order {order} was declined"),

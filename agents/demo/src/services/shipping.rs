@@ -50,7 +50,7 @@ pub(super) async fn make(instance: &Arc<Instance>, backends: &Backends) -> anyho
 async fn find(State(shipping): State<Shipping>, work: Work, Path(order): Path<String>) -> Result<Json<Value>, Failure> {
     let rows = shipping.database.run(&work, &FIND, &[order.as_str().into()]).await?;
     let row = rows.first().ok_or_else(|| {
-        Failure::refused(StatusCode::NOT_FOUND, "no_such_shipment", format!("order {order} has no shipment yet"))
+        Failure::answer(StatusCode::NOT_FOUND, "no_such_shipment", format!("order {order} has no shipment yet"))
     })?;
     Ok(Json(json!({ "order": order, "tracking": row.text(0), "status": row.text(1) })))
 }

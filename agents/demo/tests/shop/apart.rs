@@ -55,6 +55,20 @@ fn spawn(sink: &Sink, servers: &Servers, ports: &BTreeMap<Member, Vec<u16>>, con
     started
 }
 
+/// What the members have told the control, once all have.
+async fn whole_graph(control: &str) -> Vec<Edge> {
+    let started = Instant::now();
+    loop {
+        let body: Value = reqwest::get(format!("{control}/graph")).await.unwrap().json().await.unwrap();
+        let graph: Vec<Edge> = serde_json::from_value(body["edges"].clone()).unwrap();
+        if graph.len() == EDGES {
+            return graph;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{graph:#?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_in_processes_of_their_own_make_the_same_shop() {
     let Some(servers) = servers().await else { return };
@@ -63,14 +77,7 @@ async fn members_in_processes_of_their_own_make_the_same_shop() {
     let mut processes = spawn(&sink, &servers, &ports, control);
     let base = format!("http://127.0.0.1:{control}");
     eventually("the control answers", 30, || TcpStream::connect(("127.0.0.1", control)).ok()).await;
-    let graph: Vec<Edge> = loop {
-        let body: Value = reqwest::get(format!("{base}/graph")).await.unwrap().json().await.unwrap();
-        let graph: Vec<Edge> = serde_json::from_value(body["edges"].clone()).unwrap();
-        if graph.len() == EDGES {
-            break graph;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    };
+    let graph = whole_graph(&base).await;
     check_graph(&sink, || graph.clone()).await;
 
     let cart = ports[&Member::Cart][0];

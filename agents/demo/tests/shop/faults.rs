@@ -183,7 +183,9 @@ async fn bus_backlog(lab: &Lab) {
         let points = lab.sink.points("shop.queue.depth");
         points
             .into_iter()
-            .filter(move |point| point.service == "notifications" && point.time as i64 > after)
+            .filter(move |point| {
+                point.attributes["messaging.consumer.group.name"] == "notifications" && point.time as i64 > after
+            })
             .map(|point| point.value)
     };
     lab.some("slow processing", fault.start_time_unix_nano, 2, |seen| me(seen) && seen.millis() >= 3000.0).await;
