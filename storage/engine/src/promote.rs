@@ -98,9 +98,7 @@ pub(crate) fn keys<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> Keys {
     let mut frequent: Vec<(&str, Count)> = counts
         .iter()
         .map(|(key, count)| (key.as_str(), *count))
-        .filter(|(key, count)| {
-            B::PROMOTES && count.dominant().1 * 10 >= picks.len() as u64 && is_column_name::<B>(key)
-        })
+        .filter(|(key, count)| B::PROMOTES && count.dominant().1 * 10 >= picks.len() as u64 && is_column_name::<B>(key))
         .collect();
     // Most frequent first; by name among equals, so that the same rows give the same file.
     frequent.sort_by(|a, b| b.1.dominant().1.cmp(&a.1.dominant().1).then(a.0.cmp(b.0)));

@@ -184,7 +184,14 @@ impl<'a> MapReader<'a> {
 }
 
 /// Pushes a row of a promoted column; the caller ends it.
-pub(super) fn push_typed(column: &ArrayRef, kind: PromotedKind, key: Sym, row: usize, strings: &mut Strings, out: &mut Attributes) {
+pub(super) fn push_typed(
+    column: &ArrayRef,
+    kind: PromotedKind,
+    key: Sym,
+    row: usize,
+    strings: &mut Strings,
+    out: &mut Attributes,
+) {
     if column.is_null(row) {
         return;
     }

@@ -106,15 +106,16 @@ impl<B: super::Table> Rows<'_, B> {
     }
 
     pub(super) fn of_resource(&self, cell: fn(&crate::context::Resource) -> &str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(self.iter().map(|(part, row)| {
-            cell(self.context.resource(part.resources[part.batch.resources()[row] as usize]))
-        })))
+        Arc::new(StringArray::from_iter_values(
+            self.iter()
+                .map(|(part, row)| cell(self.context.resource(part.resources[part.batch.resources()[row] as usize]))),
+        ))
     }
 
     pub(super) fn of_scope(&self, cell: fn(&crate::context::Scope) -> &str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(self.iter().map(|(part, row)| {
-            cell(self.context.scope(part.scopes[part.batch.scopes()[row] as usize]))
-        })))
+        Arc::new(StringArray::from_iter_values(
+            self.iter().map(|(part, row)| cell(self.context.scope(part.scopes[part.batch.scopes()[row] as usize]))),
+        ))
     }
 }
 

@@ -19,18 +19,15 @@ impl Table for MetricBatch {
     // Points are read by metric, then by series: the map is small after that.
     const PROMOTES: bool = false;
     const COLUMNS: &'static [Column<MetricBatch>] = &[
-        column!("name", Text, Everywhere, "Metric name.", |rows| rows.text(|b, i| b.context.strings.get(metric(b, i).name))),
+        column!("name", Text, Everywhere, "Metric name.", |rows| rows
+            .text(|b, i| b.context.strings.get(metric(b, i).name))),
         column!("description", Text, Everywhere, "By its sender.", |rows| rows
             .text(|b, i| b.context.strings.get(metric(b, i).description))),
         column!("unit", Text, Everywhere, "UCUM unit.", |rows| rows
             .text(|b, i| b.context.strings.get(metric(b, i).unit))),
-        column!(
-            "kind",
-            U8,
-            Everywhere,
-            "1 gauge, 2 sum, 3 histogram, 4 exponential histogram, 5 summary.",
-            |rows| rows.u8(|b, i| metric(b, i).kind as u8)
-        ),
+        column!("kind", U8, Everywhere, "1 gauge, 2 sum, 3 histogram, 4 exponential histogram, 5 summary.", |rows| {
+            rows.u8(|b, i| metric(b, i).kind as u8)
+        }),
         column!("temporality", U8, Everywhere, "0 none, 1 delta, 2 cumulative.", |rows| rows
             .u8(|b, i| metric(b, i).temporality as u8)),
         column!("is_monotonic", Bool, Everywhere, "Whether a sum only grows.", |rows| rows
@@ -40,18 +37,18 @@ impl Table for MetricBatch {
             .i64(|b, i| b.start_time_unix_nano[i])),
         column!("time_unix_nano", I64, Everywhere, "Unix nanoseconds.", |rows| rows.i64(|b, i| b.time_unix_nano[i])),
         column!("flags", U32, Everywhere, "OTLP flags; bit 0: no recorded value.", |rows| rows.u32(|b, i| b.flags[i])),
-        column!("value_int", I64, Everywhere, "Gauge or sum, if an integer.", |rows| rows.i64_or_null(
-            |b, i| match b.value[i] {
-                Value::Int(value) => Some(value),
-                _ => None,
-            }
-        )),
-        column!("value_double", F64, Everywhere, "Gauge or sum, if a double.", |rows| rows.f64_or_null(
-            |b, i| match b.value[i] {
-                Value::Double(value) => Some(value),
-                _ => None,
-            }
-        )),
+        column!("value_int", I64, Everywhere, "Gauge or sum, if an integer.", |rows| rows.i64_or_null(|b, i| match b
+            .value[i]
+        {
+            Value::Int(value) => Some(value),
+            _ => None,
+        })),
+        column!("value_double", F64, Everywhere, "Gauge or sum, if a double.", |rows| rows.f64_or_null(|b, i| match b
+            .value[i]
+        {
+            Value::Double(value) => Some(value),
+            _ => None,
+        })),
         column!("count", U64, Everywhere, "Measurements of a histogram or summary.", |rows| rows
             .u64_or_null(|b, i| b.distribution(i).map(|d| d.count))),
         column!("sum", F64, Everywhere, "Their sum.", |rows| rows
@@ -67,11 +64,9 @@ impl Table for MetricBatch {
             "Histogram: upper bounds. Summary: quantile and value in turns.",
             |rows| rows.f64_list(bounds)
         ),
-        column!("counts", U64List, Everywhere, "Histogram: measurements per bucket.", |rows| rows
-            .u64_list(counts)),
-        column!("scale", I32, Everywhere, "Exponential histogram: resolution.", |rows| rows.i32_or_null(|b, i| {
-            exponential(b, i).map(|e| e.scale)
-        })),
+        column!("counts", U64List, Everywhere, "Histogram: measurements per bucket.", |rows| rows.u64_list(counts)),
+        column!("scale", I32, Everywhere, "Exponential histogram: resolution.", |rows| rows
+            .i32_or_null(|b, i| { exponential(b, i).map(|e| e.scale) })),
         column!("zero_count", U64, Everywhere, "Exponential histogram: measurements near zero.", |rows| rows
             .u64_or_null(|b, i| exponential(b, i).map(|e| e.zero_count))),
         column!("zero_threshold", F64, Everywhere, "Exponential histogram: width of the zero bucket.", |rows| rows

@@ -28,7 +28,9 @@ impl<'a> Reader<'a> {
         let column = self.column(name)?;
         let column = column.as_primitive_opt::<T>().ok_or_else(|| wrong_type(name, column))?;
         // Nulls hold arbitrary bytes.
-        Ok((0..column.len()).map(|row| if column.is_null(row) { T::default_value() } else { column.value(row) }).collect())
+        Ok((0..column.len())
+            .map(|row| if column.is_null(row) { T::default_value() } else { column.value(row) })
+            .collect())
     }
 
     fn optional<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<Option<T::Native>>, ArrowError> {
@@ -176,6 +178,16 @@ impl<'a> Reader<'a> {
         Ok((ends, members))
     }
 
+    pub(crate) fn text_lists(&self, name: &str) -> Result<Vec<Vec<String>>, ArrowError> {
+        let column = self.column(name)?;
+        let list = column.as_list_opt::<i32>().ok_or_else(|| wrong_type(name, column))?;
+        let texts = |row: usize| -> Vec<String> {
+            let members = list.value(row);
+            members.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+        };
+        Ok((0..list.len()).map(|row| if list.is_null(row) { Vec::new() } else { texts(row) }).collect())
+    }
+
     pub(crate) fn f64_lists(&self, name: &str) -> Result<Vec<Vec<f64>>, ArrowError> {
         self.lists::<Float64Type>(name)
     }
@@ -261,24 +273,27 @@ impl<'a> Reader<'a> {
         let positive_offsets = self.optional_i32("positive_offset")?;
         let negative_offsets = self.optional_i32("negative_offset")?;
         let rows = bounds.into_iter().zip(counts).zip(negative).zip(kinds).enumerate();
-        let shape = |(row, (((bounds, counts), negative), kind)): (usize, (((Vec<f64>, Vec<u64>), Vec<u64>), &MetricKind))| {
-            match kind {
-                MetricKind::ExponentialHistogram => Buckets::Exponential {
-                    scale: scales[row].unwrap_or_default(),
-                    zero_count: zero_counts[row].unwrap_or_default(),
-                    zero_threshold: zero_thresholds[row].unwrap_or_default(),
-                    positive_offset: positive_offsets[row].unwrap_or_default(),
-                    positive: counts,
-                    negative_offset: negative_offsets[row].unwrap_or_default(),
-                    negative,
-                },
-                MetricKind::Summary => {
-                    let (pairs, _) = bounds.as_chunks::<2>();
-                    Buckets::Summary { quantiles: pairs.iter().map(|[quantile, value]| (*quantile, *value)).collect() }
+        let shape =
+            |(row, (((bounds, counts), negative), kind)): (usize, (((Vec<f64>, Vec<u64>), Vec<u64>), &MetricKind))| {
+                match kind {
+                    MetricKind::ExponentialHistogram => Buckets::Exponential {
+                        scale: scales[row].unwrap_or_default(),
+                        zero_count: zero_counts[row].unwrap_or_default(),
+                        zero_threshold: zero_thresholds[row].unwrap_or_default(),
+                        positive_offset: positive_offsets[row].unwrap_or_default(),
+                        positive: counts,
+                        negative_offset: negative_offsets[row].unwrap_or_default(),
+                        negative,
+                    },
+                    MetricKind::Summary => {
+                        let (pairs, _) = bounds.as_chunks::<2>();
+                        Buckets::Summary {
+                            quantiles: pairs.iter().map(|[quantile, value]| (*quantile, *value)).collect(),
+                        }
+                    }
+                    _ => Buckets::Explicit { bounds, counts },
                 }
-                _ => Buckets::Explicit { bounds, counts },
-            }
-        };
+            };
         Ok(rows.map(shape).collect())
     }
 }

@@ -24,8 +24,7 @@ impl Table for SpanBatch {
     const COLUMNS: &'static [Column<SpanBatch>] = &[
         column!("trace_id", TraceId, Everywhere, "16 bytes.", |rows| rows.trace_id(|b, i| b.trace_id[i])),
         column!("span_id", U64, Everywhere, "8 bytes as a big-endian number.", |rows| rows.u64(|b, i| b.span_id[i].0)),
-        column!("parent_span_id", U64, Everywhere, "0 for a root span.", |rows| rows
-            .u64(|b, i| b.parent_span_id[i].0)),
+        column!("parent_span_id", U64, Everywhere, "0 for a root span.", |rows| rows.u64(|b, i| b.parent_span_id[i].0)),
         column!("trace_state", Text, Everywhere, "W3C trace state.", |rows| rows
             .text(|b, i| b.context.strings.get(b.trace_state[i]))),
         column!("flags", U32, Everywhere, "OTLP flags.", |rows| rows.u32(|b, i| b.flags[i])),
@@ -46,13 +45,8 @@ impl Table for SpanBatch {
         column!("links", Links, Everywhere, "Span links.", cells::links),
         column!("dropped_links_count", U32, Everywhere, "By the sender or by us.", |rows| rows
             .u32(|b, i| b.dropped_links_count[i])),
-        column!(
-            "arrival",
-            U64,
-            Everywhere,
-            "Grows with the order of arrival; 0 in merged segments.",
-            |rows| rows.arrival()
-        ),
+        column!("arrival", U64, Everywhere, "Grows with the order of arrival; 0 in merged segments.", |rows| rows
+            .arrival()),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
         column!("service_namespace", Text, Sealed, "`service.namespace`, or empty.", |rows| rows
@@ -138,4 +132,3 @@ impl Table for SpanBatch {
         Ok(batch)
     }
 }
-

@@ -115,8 +115,9 @@ impl Ingest {
             self.begin_slice();
         }
         #[cfg(test)]
-        if self.inner.roll.swap(false, Ordering::AcqRel) {
+        if self.inner.roll.load(Ordering::Acquire) {
             self.begin_slice();
+            self.inner.roll.store(false, Ordering::Release);
         }
         self.roll_if_big();
     }

@@ -61,7 +61,8 @@ impl Engine {
         inner.check_disk();
         inner.current.change(|snapshot| {
             let dir = inner.dir.segments();
-            snapshot.segments = known.segments.iter().map(|entry| Arc::new(Segment::new(&dir, entry.clone()))).collect();
+            snapshot.segments =
+                known.segments.iter().map(|entry| Arc::new(Segment::new(&dir, entry.clone()))).collect();
         });
         start(inner, &known).map_err(OpenError::Engine)
     }
@@ -99,10 +100,7 @@ fn start(inner: Arc<Inner>, known: &Manifest) -> Result<Engine, Fault> {
     let (sealing, log) = (Arc::clone(&inner), Arc::clone(&wal));
     let threads = vec![
         spawn("ingest", Box::new(move || ingest.run()))?,
-        spawn(
-            "seal",
-            Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))),
-        )?,
+        spawn("seal", Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))))?,
     ];
     Ok(Engine { inner, wal, threads: Mutex::new(threads) })
 }

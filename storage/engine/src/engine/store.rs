@@ -25,7 +25,8 @@ impl Inner {
     }
 
     fn refusal(&self) -> Option<AppendError> {
-        let refused = |reason, seconds| Some(AppendError::Refused { reason, retry_after: Duration::from_secs(seconds) });
+        let refused =
+            |reason, seconds| Some(AppendError::Refused { reason, retry_after: Duration::from_secs(seconds) });
         if self.stopping.load(Ordering::Acquire) {
             return refused("stopping", 5);
         }
@@ -37,6 +38,14 @@ impl Inner {
             return refused("memory", 2);
         }
         None
+    }
+}
+
+impl Engine {
+    /// Rows in sealed segments, by the manifest. With the rows in memory these are all there are.
+    pub fn sealed_rows(&self, signal: Signal) -> u64 {
+        let rows = |entry: &crate::manifest::SegmentEntry| if entry.signal == signal { entry.rows } else { 0 };
+        self.inner.manifest.with(|manifest| manifest.segments.iter().map(rows).sum())
     }
 }
 

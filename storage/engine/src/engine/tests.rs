@@ -4,6 +4,7 @@
 mod items;
 
 mod crash;
+mod metrics;
 mod round_trip;
 mod search;
 
@@ -79,7 +80,8 @@ impl Rig {
         wait("everything durable is queryable", || {
             let health = self.engine().health();
             health.signals.values().all(|signal| signal.queryable == signal.durable)
-                && self.engine().inner.visible_seq() >= self.engine().inner.current.get().slices[0].progress.lock().next_seq
+                && self.engine().inner.visible_seq()
+                    >= self.engine().inner.current.get().slices[0].progress.lock().next_seq
         });
     }
 
@@ -109,7 +111,7 @@ fn control() -> Control {
     Control::within(Duration::from_secs(30))
 }
 
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < deadline, "not in time: {what}");

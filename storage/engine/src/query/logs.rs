@@ -27,13 +27,14 @@ fn parse_cursor(text: &str) -> Option<Position> {
 
 pub(crate) fn page(inner: &Inner, plan: &plan::Logs, control: &Control) -> Result<Answer<LogPage>, QueryError> {
     filter::check_range(plan.filter.range)?;
-    let before = match &plan.cursor {
-        None => None,
-        Some(text) => Some(parse_cursor(text).ok_or_else(|| QueryError::Invalid {
-            field: "cursor",
-            reason: "not one that a page ended with".into(),
-        })?),
-    };
+    let before =
+        match &plan.cursor {
+            None => None,
+            Some(text) => Some(parse_cursor(text).ok_or_else(|| QueryError::Invalid {
+                field: "cursor",
+                reason: "not one that a page ended with".into(),
+            })?),
+        };
     let mut session = Session::new(inner, "logs", control)?;
     let sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
     let limit = page_limit(plan.limit);
@@ -109,8 +110,7 @@ pub(crate) fn histogram(
             add().map_err(|error| session.fault(error))?;
         }
     }
-    let buckets =
-        buckets.into_iter().map(|(time_unix_nano, counts)| LogBucket { time_unix_nano, counts }).collect();
+    let buckets = buckets.into_iter().map(|(time_unix_nano, counts)| LogBucket { time_unix_nano, counts }).collect();
     Ok(session.answer(LogHistogram { step_nanos, buckets }))
 }
 

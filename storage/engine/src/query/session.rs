@@ -1,8 +1,8 @@
 //! One query: a connection, a snapshot, and what was read.
 
+use super::engine_error;
 use super::source::Source;
 use super::sql::Sql;
-use super::engine_error;
 use crate::columns::Table;
 use crate::duck::Lease;
 use crate::engine::Inner;

@@ -59,13 +59,14 @@ struct Search<'a> {
 
 pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Result<Answer<TracePage>, QueryError> {
     filter::check_range(plan.range)?;
-    let cursor = match &plan.cursor {
-        None => None,
-        Some(text) => Some(Cursor::parse(text).ok_or_else(|| QueryError::Invalid {
-            field: "cursor",
-            reason: "not one that a page ended with".into(),
-        })?),
-    };
+    let cursor =
+        match &plan.cursor {
+            None => None,
+            Some(text) => Some(Cursor::parse(text).ok_or_else(|| QueryError::Invalid {
+                field: "cursor",
+                reason: "not one that a page ended with".into(),
+            })?),
+        };
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);
     let search = Search { plan, after: cursor.map(|cursor| cursor.after), arrived_before: arrival(seen, 0) };
     let mut session = Session::new(inner, "traces", control)?;

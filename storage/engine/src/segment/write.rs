@@ -75,8 +75,13 @@ fn describe<B: Table>(
         (first, last) = (first.min(time), last.max(time));
         used[part.resources[part.batch.resources()[row] as usize] as usize] = true;
     }
-    let services: BTreeSet<ServiceKey> =
-        context.resources().iter().zip(used).filter(|(_, used)| *used).map(|(resource, _)| resource.service()).collect();
+    let services: BTreeSet<ServiceKey> = context
+        .resources()
+        .iter()
+        .zip(used)
+        .filter(|(_, used)| *used)
+        .map(|(resource, _)| resource.service())
+        .collect();
     SegmentEntry {
         id,
         signal: B::SIGNAL,

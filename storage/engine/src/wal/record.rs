@@ -48,7 +48,9 @@ impl Header {
         self.payload_bytes = u32::try_from(payload.len()).expect("receivers bound bodies far below 4 GiB");
         self.payload_crc = crc32fast::hash(payload);
         let (kind, signal, encoding, compression) = match self.kind {
-            Kind::Body { signal, encoding, compression } => (0, signal_number(signal), encoding as u8, compression as u8),
+            Kind::Body { signal, encoding, compression } => {
+                (0, signal_number(signal), encoding as u8, compression as u8)
+            }
             Kind::Counts => (1, 0, 0, 0),
         };
         let mut rest = [0; HEADER - 8];

@@ -117,7 +117,8 @@ pub fn trace_id(text: &str) -> TraceId {
     if text.is_empty() {
         return TraceId::NONE;
     }
-    text.parse().unwrap_or_else(|_| format!("{:032x}", text.parse::<u128>().expect("hex or number")).parse().expect("hex"))
+    text.parse()
+        .unwrap_or_else(|_| format!("{:032x}", text.parse::<u128>().expect("hex or number")).parse().expect("hex"))
 }
 
 fn spans(items: &[Item]) -> SpanBatch {

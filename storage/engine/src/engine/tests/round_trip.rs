@@ -5,8 +5,22 @@ use super::*;
 /// Every shape of value, in spans that make some keys frequent, some rare and some of mixed type.
 fn rich() -> Vec<Item> {
     let values = [
-        "\"text\"", "\"200\"", "200", "-9223372036854775808", "200.0", "0.1", "1e300", "true", "false", "null", "\"\"",
-        "\"a \\\"b\\\"\\n한\"", "[1,2.0,\"x\"]", "{\"k\":[true]}", "{\"bytesValue\":\"AAEC\"}", "{\"doubleValue\":\"NaN\"}",
+        "\"text\"",
+        "\"200\"",
+        "200",
+        "-9223372036854775808",
+        "200.0",
+        "0.1",
+        "1e300",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"a \\\"b\\\"\\n한\"",
+        "[1,2.0,\"x\"]",
+        "{\"k\":[true]}",
+        "{\"bytesValue\":\"AAEC\"}",
+        "{\"doubleValue\":\"NaN\"}",
         "{\"doubleValue\":\"-Infinity\"}",
     ];
     (0..60u64)
@@ -46,7 +60,8 @@ fn spans_are_the_same_from_memory_from_segments_and_after_a_merge() {
         let row = hot.iter().find(|row| row.span_id == SpanId(item.span)).unwrap();
         assert_eq!(row.attributes.len(), item.attributes.len());
         for (key, value) in &item.attributes {
-            assert_eq!(row.attributes[key].to_string(), value.get(), "{key}");
+            let sent: serde_json::Value = serde_json::from_str(value.get()).unwrap();
+            assert_eq!(row.attributes[key], sent, "{key}");
         }
         assert_eq!((row.events.len(), row.links.len()), (item.events.len(), item.links.len()));
         assert_eq!(row.resource["service.name"], "cart");
@@ -83,12 +98,12 @@ fn every_filter_finds_the_same_in_memory_and_in_segments() {
         ("http.request.method", "GET", 60),
         ("http.method", "GET", 60),
         ("http.status_code", "207", 1),
-        ("mixed", "200", 7),
+        ("mixed", "200", 8),
         ("mixed", "200.0", 4),
         ("mixed", "text", 4),
         ("mixed", "AAEC", 3),
         ("mixed", "true", 4),
-        ("mixed", "[1,2.0,\"x\"]", 4),
+        ("mixed", "[1,2.0,\"x\"]", 3),
         ("mixed", "nothing", 0),
         ("rare.3", "-9223372036854775808", 1),
         ("ratio", "0.125", 1),
@@ -146,9 +161,7 @@ fn logs_of_any_body_come_back() {
     assert_eq!(rig.logs(all_logs()), hot);
     let text = |text: &str| rig.logs(plan::LogFilter { text: Some(text.into()), ..all_logs() }).len();
     assert_eq!((text("PLAIN"), text("'quoted'"), text("글"), text("%")), (1, 1, 1, 0));
-    let of_trace = |id: &str| {
-        rig.logs(plan::LogFilter { trace_id: Some(items::trace_id(id)), ..all_logs() }).len()
-    };
+    let of_trace = |id: &str| rig.logs(plan::LogFilter { trace_id: Some(items::trace_id(id)), ..all_logs() }).len();
     assert_eq!((of_trace("5"), of_trace("6")), (8, 0));
 }
 

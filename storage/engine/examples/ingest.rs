@@ -1,0 +1,85 @@
+//! How fast spans become durable and queryable, and how many bytes they take sealed.
+//!
+//! `cargo run --release -p orrery-storage --example ingest -- [spans] [spans per request]`. Rates are per second of
+//! processor time of the whole process: decoding is not part of it (batches are made before), the log, the tables in
+//! memory, the rollups and sealing are.
+
+#[path = "../tests/support/shop.rs"]
+mod shop;
+
+use orrery_query::Store;
+use orrery_storage::{Config, Engine};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let total = arguments.next().transpose()?.unwrap_or(500_000);
+    let per_request = arguments.next().transpose()?.unwrap_or(1_000);
+    let dir = tempfile::tempdir()?;
+    let config =
+        Config { hot_bytes: 8 << 30, seal_bytes: Some(1 << 30), queue_bytes: 1 << 30, ..Config::new(dir.path()) };
+    let engine = Engine::open(config, Arc::new(shop::Shop))?;
+    let requests: Vec<_> = (0..total / per_request).map(|seed| shop::request(seed, per_request)).collect();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let (started, cpu) = (Instant::now(), processor_seconds());
+    for (body, batch) in requests {
+        let acknowledged = Arc::clone(&acknowledged);
+        let done = Box::new(move |result: Result<(), _>| {
+            result.expect("the queue is long enough");
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+        });
+        engine.append(body, batch, done);
+    }
+    let spans = || engine.health().signals.remove(&orrery_model::Signal::Traces).unwrap_or_default();
+    while spans().durable < total {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let durable = (started.elapsed(), processor_seconds() - cpu);
+    while spans().queryable < total {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let queryable = (started.elapsed(), processor_seconds() - cpu);
+    report("durable", total, durable);
+    report("queryable", total, queryable);
+    let before = processor_seconds();
+    while engine.health().hot_bytes > 0 {
+        std::thread::sleep(Duration::from_millis(100));
+        anyhow::ensure!(started.elapsed() < Duration::from_secs(900), "not sealed in time");
+    }
+    let health = engine.health();
+    println!("sealed     {:>6.2} s of processor time", processor_seconds() - before);
+    println!(
+        "           {:>6.1} bytes per span, {} segments",
+        health.sealed_bytes as f64 / total as f64,
+        health.segments
+    );
+    println!("log        {:>6.1} bytes per span received", spans().received_bytes as f64 / total as f64);
+    Ok(())
+}
+
+fn report(what: &str, spans: u64, (elapsed, cpu): (Duration, f64)) {
+    println!(
+        "{what:<10} {:>6.2} s, {:>9.0} spans/s; {cpu:>6.2} s of processor time, {:>9.0} spans per processor second",
+        elapsed.as_secs_f64(),
+        spans as f64 / elapsed.as_secs_f64(),
+        spans as f64 / cpu
+    );
+}
+
+/// User and system time of this process, seconds.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<u64> = stat
+        .rsplit(") ")
+        .next()
+        .unwrap_or("")
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    // Linux counts in hundredths.
+    fields.iter().sum::<u64>() as f64 / 100.0
+}
