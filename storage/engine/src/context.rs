@@ -94,11 +94,12 @@ pub(crate) struct ContextTable {
 
 impl ContextTable {
     pub(crate) fn new(resources: Vec<Resource>, scopes: Vec<Scope>) -> ContextTable {
-        let mut table = ContextTable::default();
-        // Stored lists are already distinct; numbers must not change.
-        table.resources = resources.into_iter().map(Arc::new).collect();
-        table.scopes = scopes.into_iter().map(Arc::new).collect();
-        table
+        // Stored lists are already distinct, and nothing is added to them: numbers must not change.
+        ContextTable {
+            resources: resources.into_iter().map(Arc::new).collect(),
+            scopes: scopes.into_iter().map(Arc::new).collect(),
+            ..ContextTable::default()
+        }
     }
 
     pub(crate) fn resource(&self, id: u32) -> &Arc<Resource> {

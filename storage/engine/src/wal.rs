@@ -37,7 +37,7 @@ pub(crate) struct Durable {
 
 pub(crate) enum Content {
     /// A request's rows and the size of its body.
-    Batch { batch: Batch, received_unix_nano: i64, body_bytes: u64, memory: u64 },
+    Batch { batch: Box<Batch>, received_unix_nano: i64, body_bytes: u64, memory: u64 },
     /// Items that were rejected or refused.
     Counts(Counters),
 }
@@ -290,7 +290,7 @@ impl Writer {
             let body_bytes = waiting.body.bytes.len() as u64;
             let memory = waiting.memory - body_bytes;
             let received_unix_nano = waiting.body.received_unix_nano;
-            let content = Content::Batch { batch: waiting.batch, received_unix_nano, body_bytes, memory };
+            let content = Content::Batch { batch: Box::new(waiting.batch), received_unix_nano, body_bytes, memory };
             durable.push(Durable { seq, content });
             acknowledgements.push(waiting.done);
             seq += 1;

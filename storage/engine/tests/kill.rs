@@ -11,8 +11,11 @@ use orrery_storage::{Config, Engine};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Requests acknowledged in every round at least.
+const ENOUGH: usize = 30;
 
 fn victim() -> std::path::PathBuf {
     // Examples are built with the tests and lie next to their folder.
@@ -22,16 +25,21 @@ fn victim() -> std::path::PathBuf {
     path.join("examples").join("kill_victim")
 }
 
-fn acknowledged(child: &mut Child, run_for: Duration) -> BTreeSet<u64> {
+/// What was acknowledged until the kill, which comes a moment after enough was.
+fn acknowledged(child: &mut Child, moment: Duration) -> BTreeSet<u64> {
     let out = BufReader::new(child.stdout.take().expect("piped"));
-    let reader = std::thread::spawn(move || -> BTreeSet<u64> {
-        // The last line may be cut.
-        out.lines().map_while(Result::ok).filter_map(|line| line.parse().ok()).collect()
-    });
-    std::thread::sleep(run_for);
+    let (send, receive) = mpsc::channel();
+    // The last line may be cut.
+    let lines = out.lines().map_while(Result::ok).filter_map(|line| line.parse().ok());
+    let reader = std::thread::spawn(move || lines.for_each(|seed| _ = send.send(seed)));
+    let enough = || receive.recv_timeout(Duration::from_secs(60)).expect("the victim makes progress");
+    let mut acknowledged: BTreeSet<u64> = (0..ENOUGH).map(|_| enough()).collect();
+    std::thread::sleep(moment);
     child.kill().expect("alive");
     child.wait().expect("ours");
-    reader.join().expect("reads")
+    reader.join().expect("reads to the end");
+    acknowledged.extend(receive);
+    acknowledged
 }
 
 fn check(dir: &std::path::Path, acknowledged: &BTreeSet<u64>, round: u32) {
@@ -76,7 +84,7 @@ fn nothing_acknowledged_is_lost_or_doubled() {
     let rounds: u32 = std::env::var("ORRERY_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
     let dir = tempfile::tempdir().expect("a directory");
     let mut all = BTreeSet::new();
-    let mut state = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
+    let mut state = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
     println!("seed {state}");
     for round in 0..rounds {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -87,7 +95,7 @@ fn nothing_acknowledged_is_lost_or_doubled() {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the example kill_victim is built with the tests");
-        let acknowledged = acknowledged(&mut child, Duration::from_millis(400 + (state >> 33) % 1_200));
+        let acknowledged = acknowledged(&mut child, Duration::from_millis((state >> 33) % 900));
         all.extend(acknowledged);
         check(dir.path(), &all, round);
     }

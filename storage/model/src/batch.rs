@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// A batch of any signal.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once per request, and boxed where it is queued")]
 pub enum Batch {
     /// Spans.
     Traces(SpanBatch),

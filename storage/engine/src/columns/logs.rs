@@ -1,7 +1,7 @@
 //! The table of log records.
 
 use super::spans::column;
-use super::{Column, Kind, Part, Place, Rows, Table, read};
+use super::{Column, Kind, Part, Place, Table, read};
 use crate::context::ContextTable;
 use crate::promote::Promoted;
 use crate::slice::{HotTable, Slice};

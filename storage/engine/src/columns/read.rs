@@ -272,29 +272,27 @@ impl<'a> Reader<'a> {
         let zero_thresholds = self.optional_f64("zero_threshold")?;
         let positive_offsets = self.optional_i32("positive_offset")?;
         let negative_offsets = self.optional_i32("negative_offset")?;
-        let rows = bounds.into_iter().zip(counts).zip(negative).zip(kinds).enumerate();
-        let shape =
-            |(row, (((bounds, counts), negative), kind)): (usize, (((Vec<f64>, Vec<u64>), Vec<u64>), &MetricKind))| {
-                match kind {
-                    MetricKind::ExponentialHistogram => Buckets::Exponential {
-                        scale: scales[row].unwrap_or_default(),
-                        zero_count: zero_counts[row].unwrap_or_default(),
-                        zero_threshold: zero_thresholds[row].unwrap_or_default(),
-                        positive_offset: positive_offsets[row].unwrap_or_default(),
-                        positive: counts,
-                        negative_offset: negative_offsets[row].unwrap_or_default(),
-                        negative,
-                    },
-                    MetricKind::Summary => {
-                        let (pairs, _) = bounds.as_chunks::<2>();
-                        Buckets::Summary {
-                            quantiles: pairs.iter().map(|[quantile, value]| (*quantile, *value)).collect(),
-                        }
-                    }
-                    _ => Buckets::Explicit { bounds, counts },
+        let lists = bounds.into_iter().zip(counts.into_iter().zip(negative));
+        let mut shapes = Vec::with_capacity(kinds.len());
+        for (row, (bounds, (counts, negative))) in lists.enumerate() {
+            shapes.push(match kinds[row] {
+                MetricKind::ExponentialHistogram => Buckets::Exponential {
+                    scale: scales[row].unwrap_or_default(),
+                    zero_count: zero_counts[row].unwrap_or_default(),
+                    zero_threshold: zero_thresholds[row].unwrap_or_default(),
+                    positive_offset: positive_offsets[row].unwrap_or_default(),
+                    positive: counts,
+                    negative_offset: negative_offsets[row].unwrap_or_default(),
+                    negative,
+                },
+                MetricKind::Summary => {
+                    let (pairs, _) = bounds.as_chunks::<2>();
+                    Buckets::Summary { quantiles: pairs.iter().map(|[quantile, value]| (*quantile, *value)).collect() }
                 }
-            };
-        Ok(rows.map(shape).collect())
+                _ => Buckets::Explicit { bounds, counts },
+            });
+        }
+        Ok(shapes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of spans.
 
-use super::{Column, Kind, Part, Place, Rows, Table, cells, read};
+use super::{Column, Kind, Part, Place, Table, cells, read};
 use crate::context::ContextTable;
 use crate::promote::Promoted;
 use crate::slice::{HotTable, Slice};

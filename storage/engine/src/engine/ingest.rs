@@ -156,7 +156,7 @@ impl Ingest {
                     progress.counters.stored(signal, items, body_bytes);
                     progress.counters.queryable(signal, items);
                     progress.bytes += memory * size::HOT_FACTOR;
-                    match batch {
+                    match *batch {
                         Batch::Traces(batch) => {
                             self.observe(&batch, received_unix_nano);
                             spans.push((durable.seq, batch));

@@ -183,7 +183,7 @@ impl Replay<'_> {
                 match self.inner.decode.decode(&body) {
                     Ok(batch) => Content::Batch {
                         memory: size::of(&batch),
-                        batch,
+                        batch: Box::new(batch),
                         received_unix_nano: header.received_unix_nano,
                         body_bytes: payload.len() as u64,
                     },

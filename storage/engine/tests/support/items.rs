@@ -11,57 +11,57 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Attributes by name, values as JSON text.
-pub type Pairs = BTreeMap<String, Box<RawValue>>;
+pub(crate) type Pairs = BTreeMap<String, Box<RawValue>>;
 
 /// A span, log record or data point.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Item {
-    pub resource: Pairs,
-    pub attributes: Pairs,
-    pub time: i64,
-    pub trace: String,
-    pub span: u64,
-    pub parent: u64,
-    pub name: String,
-    pub kind: u8,
-    pub duration: i64,
-    pub error: bool,
-    pub events: Vec<(i64, String, Pairs)>,
-    pub links: Vec<(String, u64, Pairs)>,
-    pub body: Option<Box<RawValue>>,
-    pub severity: u8,
-    pub value: Option<Box<RawValue>>,
-    pub metric: Option<MetricItem>,
+pub(crate) struct Item {
+    pub(crate) resource: Pairs,
+    pub(crate) attributes: Pairs,
+    pub(crate) time: i64,
+    pub(crate) trace: String,
+    pub(crate) span: u64,
+    pub(crate) parent: u64,
+    pub(crate) name: String,
+    pub(crate) kind: u8,
+    pub(crate) duration: i64,
+    pub(crate) error: bool,
+    pub(crate) events: Vec<(i64, String, Pairs)>,
+    pub(crate) links: Vec<(String, u64, Pairs)>,
+    pub(crate) body: Option<Box<RawValue>>,
+    pub(crate) severity: u8,
+    pub(crate) value: Option<Box<RawValue>>,
+    pub(crate) metric: Option<MetricItem>,
 }
 
 /// The metric of a data point.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct MetricItem {
-    pub unit: String,
+pub(crate) struct MetricItem {
+    pub(crate) unit: String,
     /// As `MetricKind`'s number.
-    pub kind: u8,
+    pub(crate) kind: u8,
     /// 1 delta, 2 cumulative.
-    pub temporality: u8,
-    pub monotonic: bool,
-    pub start: i64,
-    pub distribution: Option<Distribution>,
+    pub(crate) temporality: u8,
+    pub(crate) monotonic: bool,
+    pub(crate) start: i64,
+    pub(crate) distribution: Option<Distribution>,
 }
 
 /// Pairs from a JSON object.
-pub fn pairs(value: serde_json::Value) -> Pairs {
+pub(crate) fn pairs(value: serde_json::Value) -> Pairs {
     let map: Map<String, serde_json::Value> = serde_json::from_value(value).expect("an object");
     map.into_iter().map(|(key, value)| (key, RawValue::from_string(value.to_string()).expect("JSON"))).collect()
 }
 
 /// JSON text as it stands.
-pub fn raw(text: &str) -> Box<RawValue> {
+pub(crate) fn raw(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).expect("JSON")
 }
 
 /// A request.
-pub fn body(signal: Signal, items: &[Item]) -> Body {
+pub(crate) fn body(signal: Signal, items: &[Item]) -> Body {
     Body {
         signal,
         encoding: Encoding::Json,
@@ -72,7 +72,7 @@ pub fn body(signal: Signal, items: &[Item]) -> Body {
 }
 
 /// Decodes [`body`].
-pub struct Items;
+pub(crate) struct Items;
 
 impl Decode for Items {
     fn decode(&self, body: &Body) -> Result<Batch, DecodeError> {
@@ -83,7 +83,7 @@ impl Decode for Items {
 }
 
 /// The rows of a request.
-pub fn batch(signal: Signal, items: &[Item]) -> Batch {
+pub(crate) fn batch(signal: Signal, items: &[Item]) -> Batch {
     match signal {
         Signal::Traces => Batch::Traces(spans(items)),
         Signal::Logs => Batch::Logs(logs(items)),
@@ -113,7 +113,7 @@ fn scope(context: &mut Context) -> u32 {
     context.end_scope(Scope { name, version, ..Scope::default() }).0
 }
 
-pub fn trace_id(text: &str) -> TraceId {
+pub(crate) fn trace_id(text: &str) -> TraceId {
     if text.is_empty() {
         return TraceId::NONE;
     }
@@ -240,8 +240,7 @@ fn points(items: &[Item]) -> MetricBatch {
 }
 
 /// A plain histogram.
-#[allow(dead_code, reason = "not every user of this file needs it")]
-pub fn histogram(bounds: &[f64], counts: &[u64]) -> Distribution {
+pub(crate) fn histogram(bounds: &[f64], counts: &[u64]) -> Distribution {
     Distribution {
         count: counts.iter().sum(),
         sum: Some(1.5),

@@ -1,18 +1,20 @@
 //! Synthetic spans of a shop, made from a seed: bodies are the seed, padded to the size a compressed request has.
 
+#![allow(dead_code, reason = "not every user of this file needs all of it")]
+
 use orrery_model::batch::Scope;
 use orrery_model::{
     Batch, Body, Compression, Decode, DecodeError, Encoding, Signal, SpanBatch, SpanId, Sym, TraceId, Value,
 };
 
 /// Start of all times, Unix nanoseconds.
-pub const T0: i64 = 1_700_000_000_000_000_000;
+pub(crate) const T0: i64 = 1_700_000_000_000_000_000;
 const SERVICES: [&str; 8] = ["gateway", "auth", "catalog", "cart", "orders", "payments", "inventory", "shipping"];
 /// Compressed bytes per span, about what SDKs send.
 const BODY_BYTES: u64 = 70;
 
 /// Decodes requests made here.
-pub struct Shop;
+pub(crate) struct Shop;
 
 impl Decode for Shop {
     fn decode(&self, body: &Body) -> Result<Batch, DecodeError> {
@@ -26,7 +28,7 @@ impl Decode for Shop {
 }
 
 /// Request number `seed`: traces of ten spans each, ids unique over all seeds.
-pub fn request(seed: u64, spans: u64) -> (Body, Batch) {
+pub(crate) fn request(seed: u64, spans: u64) -> (Body, Batch) {
     let mut bytes = seed.to_le_bytes().to_vec();
     bytes.extend_from_slice(&spans.to_le_bytes());
     let mut state = seed;
@@ -44,13 +46,12 @@ pub fn request(seed: u64, spans: u64) -> (Body, Batch) {
 }
 
 /// The ids of a request's spans.
-#[allow(dead_code, reason = "not every user of this file needs it")]
-pub fn ids(seed: u64, spans: u64) -> Vec<(TraceId, SpanId)> {
+pub(crate) fn ids(seed: u64, spans: u64) -> Vec<(TraceId, SpanId)> {
     (0..spans).map(|row| (trace(seed, row), SpanId(seed << 24 | (row + 1)))).collect()
 }
 
 fn trace(seed: u64, row: u64) -> TraceId {
-    let mut state = seed << 20 | row / 10;
+    let mut state = (seed << 20) | (row / 10);
     let (high, low) = (mix(&mut state), mix(&mut state));
     TraceId((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
 }
@@ -92,7 +93,7 @@ fn push(batch: &mut SpanBatch, seed: u64, row: u64, state: &mut u64) {
     batch.parent_span_id.push(if depth == 0 { SpanId::NONE } else { SpanId(seed << 24 | row) });
     batch.trace_state.push(Sym::EMPTY);
     batch.flags.push(1);
-    batch.kind.push(if depth % 2 == 0 { 2 } else { 3 });
+    batch.kind.push(if depth.is_multiple_of(2) { 2 } else { 3 });
     batch.start_time_unix_nano.push(T0 + (seed as i64 * 1_000 + row as i64) * 1_000 + (mix(state) % 900) as i64);
     batch.duration_nanos.push((mix(state) % 50_000_000) as i64);
     batch.status_code.push(if status == 500 { 2 } else { 0 });
@@ -112,7 +113,7 @@ fn push(batch: &mut SpanBatch, seed: u64, row: u64, state: &mut u64) {
     text("user.id", &format!("user-{}", mix(state) % 20_000));
     text("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0");
     text("client.address", &format!("10.0.{}.{}", mix(state) % 200, mix(state) % 250));
-    if row % 50 == 0 {
+    if row.is_multiple_of(50) {
         text("order.id", &format!("{:016x}", mix(state)));
     }
     for (key, value) in
