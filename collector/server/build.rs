@@ -1,1 +1,5 @@
-fn main() {}
+//! Builds the dashboard and embeds it; see `orrery-bundle`.
+
+fn main() {
+    orrery_bundle::build_script();
+}

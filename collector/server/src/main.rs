@@ -1,1 +1,52 @@
-fn main() {}
+//! `orrery`: receives OpenTelemetry, keeps it, answers questions about it, and shows it.
+//!
+//! This crate joins the others and is the only one that reads files, the environment and the command line:
+//! [`settings`] → [`app`] → [`sink`] (receiver to store), [`live`] (log tail), [`api`] (JSON), [`http`] (the port).
+
+mod api;
+mod app;
+mod cli;
+mod demo;
+mod http;
+mod live;
+mod logging;
+mod nearest;
+mod process;
+mod ready;
+mod settings;
+mod sink;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use settings::Settings;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("orrery: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(options) => run_server(Settings::load(options, settings::SERVE)?, app::serve),
+        Command::Demo(options) => run_server(Settings::load(options, settings::DEMO)?, demo::run),
+        Command::Ready(options) => ready::ask(&options.http),
+    }
+}
+
+fn run_server<F: Future<Output = anyhow::Result<()>>>(
+    settings: Settings,
+    server: fn(Settings) -> F,
+) -> anyhow::Result<()> {
+    logging::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(server(settings));
+    // Queries that ignore their cancellation must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ended
+}

@@ -1,0 +1,71 @@
+//! The JSON API under `/api/v1`.
+
+pub(crate) mod convert;
+pub(crate) mod endpoint;
+pub(crate) mod failure;
+pub(crate) mod live;
+mod logs;
+mod metrics;
+pub(crate) mod moment;
+#[cfg(test)]
+mod openapi;
+mod own;
+mod params;
+mod services;
+pub(crate) mod state;
+mod tail;
+mod traces;
+
+use crate::http::request_id::RequestId;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use endpoint::add;
+use failure::Failure;
+use http::{Uri, header};
+use orrery_api::paths;
+use state::Api;
+use std::sync::Arc;
+
+/// The committed OpenAPI document; a test (`openapi`) keeps it in step with the endpoints.
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// All routes under `/api/v1`, and the probes.
+pub(crate) fn router() -> Router<Arc<Api>> {
+    let mut router = Router::new();
+    router = add(router, &services::TOPOLOGY, services::topology);
+    router = add(router, &services::LIST, services::list);
+    router = add(router, &services::DETAIL, services::detail);
+    router = add(router, &traces::LIST, traces::list);
+    router = add(router, &traces::DETAIL, traces::detail);
+    router = add(router, &traces::VALUES, traces::values);
+    router = add(router, &logs::LIST, logs::list);
+    router = add(router, &logs::HISTOGRAM, logs::histogram);
+    router = add(router, &metrics::NAMES, metrics::names);
+    router = add(router, &metrics::RANGE, metrics::range);
+    router = add(router, &metrics::HOSTS, metrics::hosts);
+    router = add(router, &own::SELF, own::own);
+    router
+        .route(paths::LOG_TAIL, get(tail::tail))
+        .route(paths::LIVE, get(live::live))
+        .route(paths::OPENAPI, get(openapi_document))
+        .route("/api/{*unknown}", get(unknown))
+        .route(paths::HEALTHZ, get(own::alive))
+        .route(paths::READYZ, get(own::ready))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn openapi_document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn unknown(uri: Uri, Extension(request): Extension<RequestId>) -> Response {
+    Failure::NotFound(format!("There is no `{}`. GET {} describes what there is.", uri.path(), paths::OPENAPI))
+        .respond(&request.0)
+}
+
+async fn wrong_method(Extension(request): Extension<RequestId>) -> Response {
+    let mut response = Failure::Method.respond(&request.0);
+    response.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+    response
+}

@@ -1,0 +1,101 @@
+//! Why a request got no answer, and the one place where that becomes a response.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use orrery_api::Problem;
+use orrery_query::QueryError;
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A parameter is wrong: which one, and what would be right.
+    Invalid { field: String, detail: String },
+    /// No such thing.
+    NotFound(String),
+    /// The path exists, with other methods.
+    Method,
+    /// Not from here: a foreign `Host` or `Origin`.
+    Forbidden(String),
+    /// Too much at once; retrying makes sense.
+    Busy(String),
+    /// Ran past its deadline; a narrower question may be answered.
+    Deadline,
+    /// A bug or a sick disk. The client gets a request id, the log the chain of causes.
+    Internal(anyhow::Error),
+}
+
+impl Failure {
+    /// A wrong parameter.
+    pub(crate) fn invalid(field: &str, detail: impl Into<String>) -> Failure {
+        Failure::Invalid { field: field.to_owned(), detail: detail.into() }
+    }
+
+    /// The problem document, logged here if it is ours to worry about.
+    pub(crate) fn problem(self, request_id: &str) -> Problem {
+        let (status, kind, title) = self.class();
+        let (field, detail) = match self {
+            Failure::Invalid { field, detail } => (Some(field), detail),
+            Failure::NotFound(detail) | Failure::Forbidden(detail) | Failure::Busy(detail) => (None, detail),
+            Failure::Method => (None, "This path answers GET requests.".to_owned()),
+            Failure::Deadline => {
+                (None, "Ask for a shorter time range or add filters, or raise --query-timeout.".to_owned())
+            }
+            Failure::Internal(error) => {
+                tracing::error!(request_id, error = format!("{error:#}"), "request failed");
+                (None, "The server's log says more under this request id.".to_owned())
+            }
+        };
+        Problem {
+            kind: format!("orrery:{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail,
+            field,
+            request_id: request_id.to_owned(),
+        }
+    }
+
+    fn class(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Failure::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
+            Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Failure::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Failure::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed from here"),
+            Failure::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy to answer now"),
+            Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", "The query took too long"),
+            Failure::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on the server")
+            }
+        }
+    }
+
+    /// The response.
+    pub(crate) fn respond(self, request_id: &str) -> Response {
+        let busy = matches!(self, Failure::Busy(_));
+        let problem = self.problem(request_id);
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Failure {
+        match error {
+            QueryError::Range(range) => Failure::invalid(
+                "from",
+                format!("the range {range} is wider than the store allows; ask for a shorter one"),
+            ),
+            QueryError::Invalid { field, reason } => Failure::invalid(field, reason),
+            QueryError::Deadline => Failure::Deadline,
+            // Nobody reads the answer to a request whose client has gone.
+            QueryError::Cancelled => Failure::Busy("The request was cancelled.".to_owned()),
+            QueryError::Busy => Failure::Busy("Too many queries at once; try again in a second.".to_owned()),
+            engine @ QueryError::Engine { .. } => Failure::Internal(engine.into()),
+        }
+    }
+}

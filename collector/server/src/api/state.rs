@@ -1,0 +1,100 @@
+//! What every handler may know.
+
+use crate::live::Bus;
+use crate::process::Process;
+use orrery_query::{Store, StoreHealth};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// How much one client may ask of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Longest a query may run.
+    pub(crate) query_timeout: Duration,
+    /// Queries at once.
+    pub(crate) query_concurrency: usize,
+    /// Longest wait for one of those places, before the client is told to come back.
+    pub(crate) query_wait: Duration,
+}
+
+/// What the server is and where it listens: fixed at start.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) started_unix_nano: i64,
+    /// As configured, such as `30d`.
+    pub(crate) retention: String,
+    /// Name to address.
+    pub(crate) endpoints: BTreeMap<String, String>,
+}
+
+/// What every handler may know.
+pub(crate) struct Api {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) limits: Limits,
+    /// One permit per running query.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) about: About,
+    pub(crate) process: Process,
+    /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
+    pub(crate) stopping: CancellationToken,
+    /// Whether the last write reached the disk.
+    pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) maps: crate::api::live::Maps,
+    clock: fn() -> i64,
+    health: Mutex<Option<(Instant, StoreHealth)>>,
+}
+
+/// The parts of an [`Api`] that others make.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) limits: Limits,
+    pub(crate) about: About,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) clock: fn() -> i64,
+}
+
+/// Age at which the store is asked for its health again: it is asked on every request, for rates.
+const HEALTH_AGE: Duration = Duration::from_millis(500);
+
+impl Api {
+    pub(crate) fn new(parts: Parts) -> Api {
+        Api {
+            places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
+            store: parts.store,
+            bus: parts.bus,
+            limits: parts.limits,
+            about: parts.about,
+            process: Process::default(),
+            stopping: parts.stopping,
+            writes: parts.writes,
+            maps: Default::default(),
+            clock: parts.clock,
+            health: Mutex::default(),
+        }
+    }
+
+    /// The clock, Unix nanoseconds.
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The store's health, at most half a second old.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let mut cached = self.health.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match &*cached {
+            Some((asked, health)) if asked.elapsed() < HEALTH_AGE => health.clone(),
+            _ => {
+                let health = self.store.health();
+                *cached = Some((Instant::now(), health.clone()));
+                health
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Settings: flag, else environment, else file, else default.
+
+use crate::api::moment;
+use crate::cli::Options;
+use crate::nearest::nearest;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What differs between `serve` and `demo` before anybody sets anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) data_dir: &'static str,
+}
+
+/// For `orrery serve`: beside where it was started, so that it is found, backed up and deleted like anything else.
+pub(crate) const SERVE: Defaults = Defaults { data_dir: "orrery-data" };
+/// For `orrery demo`: beside the other, so that invented telemetry never mixes with real one; kept, so that the second
+/// tour begins with history.
+pub(crate) const DEMO: Defaults = Defaults { data_dir: "orrery-data-demo" };
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) retention: Retention,
+    pub(crate) http: Listen,
+    pub(crate) otlp_http: Listen,
+    pub(crate) otlp_grpc: Listen,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) query_timeout: Duration,
+    pub(crate) query_concurrency: u32,
+    pub(crate) log: String,
+}
+
+/// An address to listen on, with what is needed to say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listen {
+    pub(crate) address: SocketAddr,
+    /// The flag that changes it.
+    pub(crate) flag: &'static str,
+    /// Nobody chose this address: another port would do as well.
+    pub(crate) is_default: bool,
+}
+
+/// How long telemetry is kept; `None` for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    pub(crate) length: Option<Duration>,
+    text: String,
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The file, key by key.
+#[derive(Debug, Default, Deserialize)]
+struct File {
+    data_dir: Option<PathBuf>,
+    retention: Option<String>,
+    http: Option<String>,
+    otlp_http: Option<String>,
+    otlp_grpc: Option<String>,
+    allowed_hosts: Option<Vec<String>>,
+    query_timeout: Option<String>,
+    query_concurrency: Option<u32>,
+    log: Option<String>,
+}
+
+const KEYS: [&str; 9] = [
+    "data_dir",
+    "retention",
+    "http",
+    "otlp_http",
+    "otlp_grpc",
+    "allowed_hosts",
+    "query_timeout",
+    "query_concurrency",
+    "log",
+];
+
+impl Settings {
+    /// Reads the file, if one is named, and fills every gap.
+    ///
+    /// # Errors
+    /// One line for a person: what is wrong, where, and what would be right.
+    pub(crate) fn load(options: Options, defaults: Defaults) -> Result<Settings> {
+        let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let retention = options.retention.or(file.retention).unwrap_or_else(|| "30d".to_owned());
+        let timeout = options.query_timeout.or(file.query_timeout).unwrap_or_else(|| "10s".to_owned());
+        let concurrency = options.query_concurrency.or(file.query_concurrency).unwrap_or(8);
+        if concurrency == 0 {
+            bail!("query_concurrency is 0: nothing could ever be asked; the least is 1");
+        }
+        Ok(Settings {
+            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| defaults.data_dir.into()),
+            retention: self::retention(&retention)?,
+            http: listen("--http", options.http.or(file.http), 7070)?,
+            otlp_http: listen("--otlp-http", options.otlp_http.or(file.otlp_http), 4318)?,
+            otlp_grpc: listen("--otlp-grpc", options.otlp_grpc.or(file.otlp_grpc), 4317)?,
+            allowed_hosts: if options.allowed_hosts.is_empty() {
+                file.allowed_hosts.unwrap_or_default()
+            } else {
+                options.allowed_hosts
+            },
+            query_timeout: positive("query_timeout", &timeout)?,
+            query_concurrency: concurrency,
+            log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+    parse(&text).with_context(|| format!("configuration file {}", path.display()))
+}
+
+fn parse(text: &str) -> Result<File> {
+    let table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| anyhow::anyhow!("{}", one_line(&error, text)))?;
+    for key in table.keys() {
+        if !KEYS.contains(&key.as_str()) {
+            match nearest(key, KEYS.into_iter()) {
+                Some(near) => bail!("there is no key `{key}`; did you mean `{near}`?"),
+                None => bail!("there is no key `{key}`; the keys are {}", KEYS.join(", ")),
+            }
+        }
+    }
+    toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", one_line(&error, text)))
+}
+
+/// The parser's message and where, without its drawing of the line.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count()) + 1;
+    let content = text.lines().nth(line - 1).unwrap_or_default().trim();
+    format!("line {line} (`{content}`): {}", error.message().replace('\n', " "))
+}
+
+pub(crate) fn listen(flag: &'static str, text: Option<String>, port: u16) -> Result<Listen> {
+    let Some(text) = text else {
+        return Ok(Listen { address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), flag, is_default: true });
+    };
+    let address = address(&text).with_context(|| format!("{flag} {text}: no address; write it like 127.0.0.1:{port}, 0.0.0.0:{port}, or :0 for any free port on loopback"))?;
+    Ok(Listen { address, flag, is_default: false })
+}
+
+/// `IP:PORT`, `localhost:PORT`, or `:PORT` for loopback: whoever wants the world to connect says so.
+fn address(text: &str) -> Option<SocketAddr> {
+    let on_loopback = |port: &str| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
+    match text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')) {
+        Some(port) => on_loopback(port),
+        None => text.parse().ok(),
+    }
+}
+
+fn retention(text: &str) -> Result<Retention> {
+    let length = match text {
+        "off" => None,
+        text => Some(
+            positive("retention", text)
+                .context("retention is a time such as 12h or 30d, or `off` to keep everything")?,
+        ),
+    };
+    Ok(Retention { length, text: text.to_owned() })
+}
+
+fn positive(key: &str, text: &str) -> Result<Duration> {
+    let unit = text.ends_with(|c: char| c.is_alphabetic());
+    let length = moment::duration(text).ok().filter(|length| unit && !length.is_zero());
+    length.with_context(|| format!("{key} = {text}: no time; write it like 10s, 5m, 12h or 30d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused(file: &str, says: &str) {
+        let error = format!("{:#}", parse(file).unwrap_err());
+        assert!(error.contains(says), "{error}");
+        assert!(!error.contains('\n'), "one line: {error}");
+    }
+
+    #[test]
+    fn a_slip_in_the_file_is_named_with_what_was_meant() {
+        check_refused("retension = \"30d\"", "`retension`; did you mean `retention`?");
+        check_refused("data-dir = \"x\"", "did you mean `data_dir`?");
+        check_refused("colour = 1", "the keys are data_dir");
+        check_refused("http = 7070", "line 1");
+        check_refused("\nhttp = ", "line 2");
+    }
+
+    #[test]
+    fn addresses_stay_on_loopback_unless_told_otherwise() {
+        let address =
+            |text: &str| listen("--http", Some(text.to_owned()), 7070).map(|listen| listen.address.to_string());
+        assert_eq!(address(":0").unwrap(), "127.0.0.1:0");
+        assert_eq!(address("localhost:80").unwrap(), "127.0.0.1:80");
+        assert_eq!(address("[::1]:80").unwrap(), "[::1]:80");
+        assert_eq!(address("0.0.0.0:80").unwrap(), "0.0.0.0:80");
+        for wrong in ["7070", "example.org:80", "127.0.0.1", "127.0.0.1:99999", ""] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn retention_is_a_time_or_off() {
+        assert_eq!(retention("30d").unwrap().length, Some(Duration::from_secs(30 * 86400)));
+        assert_eq!(retention("off").unwrap().length, None);
+        for wrong in ["30", "0d", "never", ""] {
+            assert!(retention(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orrery.toml");
+        std::fs::write(&path, "http = \":1234\"\nretention = \"1d\"\nallowed_hosts = [\"a.example\"]").unwrap();
+        let options = Options { config: Some(path), retention: Some("2d".into()), ..Default::default() };
+        let settings = Settings::load(options, SERVE).unwrap();
+        assert_eq!(settings.http.address.port(), 1234);
+        assert_eq!(settings.retention.to_string(), "2d");
+        assert_eq!(settings.allowed_hosts, ["a.example"]);
+        assert_eq!(settings.otlp_grpc.address.port(), 4317);
+        assert_eq!(settings.data_dir, PathBuf::from("orrery-data"));
+    }
+}
