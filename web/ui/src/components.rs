@@ -4,6 +4,7 @@ pub(crate) mod attributes;
 pub(crate) mod chart;
 pub(crate) mod copy;
 pub(crate) mod drawer;
+pub(crate) mod endpoints;
 pub(crate) mod figure;
 pub(crate) mod filter;
 pub(crate) mod icon;

@@ -2,7 +2,7 @@
 
 use crate::client::live::live;
 use crate::client::{ask, load};
-use crate::components::copy::Copy;
+use crate::components::endpoints;
 use crate::components::figure::{figure, sparkline, tile};
 use crate::components::panel::panel;
 use crate::components::state::{empty, loaded};
@@ -205,16 +205,11 @@ fn reasons(counts: &BTreeMap<String, u64>) -> AnyView {
 }
 
 fn endpoints(own: Own) -> AnyView {
-    let rows = move || {
-        own.with(|own| own.endpoints.iter().map(|(name, address)| {
-        let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
-        view! { <div class="attribute"><dt>{name.clone()}</dt><dd><code class="attribute-value">{url.clone()}</code><Copy text=url.clone() what=name.clone() /></dd></div> }
-    }).collect_view())
-    };
+    let list = move || own.with(|own| endpoints::all(&own.endpoints));
     view! {
         <section class="panel" aria-label=t(say::ENDPOINTS)>
             <header class="panel-head"><h2>{t(say::ENDPOINTS)}</h2><span class="grow"></span><a href=paths::OPENAPI target="_blank" rel="noopener">"OpenAPI"</a></header>
-            <dl class="attributes endpoints">{rows}</dl>
+            {list}
         </section>
     }
     .into_any()

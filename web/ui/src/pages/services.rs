@@ -1,7 +1,7 @@
 //! All services, worst first.
 
 use crate::client::{Load, ask, load};
-use crate::components::copy::Copy;
+use crate::components::endpoints;
 use crate::components::figure::{
     duration, error_ratio, error_sparkline, figure, health_glyph, kind_icon, kind_word, sparkline, steps,
 };
@@ -60,10 +60,11 @@ pub(crate) fn no_telemetry() -> AnyView {
 
 /// The one illustration, and where to send telemetry.
 fn first_run(health: Load<orrery_api::SelfHealth>) -> AnyView {
+    let addresses = move || health.data.get().map(|health| endpoints::for_telemetry(&health.endpoints));
     view! {
         <div class="first-run">
             <svg class="logo" viewBox="0 0 32 32" aria-hidden="true"><use href="#logo"></use></svg>
-            {empty(t(say::NOTHING_SENT), Some(endpoints(health)))}
+            {empty(t(say::NOTHING_SENT), Some(view! { {addresses} }.into_any()))}
         </div>
     }
     .into_any()
@@ -72,19 +73,6 @@ fn first_run(health: Load<orrery_api::SelfHealth>) -> AnyView {
 fn wider() -> AnyView {
     let nav = nav();
     view! { <button type="button" class="button" on:click=move |_| nav.set_range(crate::range::TimeRange::Last(86_400))>{t(say::SHOW_LAST_DAY)}</button> }.into_any()
-}
-
-fn endpoints(health: Load<orrery_api::SelfHealth>) -> AnyView {
-    let rows = move || {
-        health.data.get().map(|health| {
-            let of = |(name, address): (&String, &String)| {
-                let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
-                view! { <div class="attribute"><dt>{name.clone()}</dt><dd><code class="attribute-value">{url.clone()}</code><Copy text=url.clone() what=name.clone() /></dd></div> }
-            };
-            health.endpoints.iter().map(of).collect_view()
-        })
-    };
-    view! { <dl class="attributes endpoints">{rows}</dl> }.into_any()
 }
 
 fn table(list: Signal<std::sync::Arc<ServiceList>>, wanted: Memo<Option<String>>) -> AnyView {

@@ -299,5 +299,6 @@ phrases! {
     REJECTED "Rejected" "거부";
     REFUSED "Refused" "재시도 요청";
     DROPPED "Dropped" "유실";
+    DASHBOARD_AND_API "Dashboard and API" "대시보드와 API";
     ENDPOINTS "Endpoints" "엔드포인트";
 }

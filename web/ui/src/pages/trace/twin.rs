@@ -6,13 +6,25 @@ use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::Nanos;
 use orrery_chart::waterfall::{Row, Waterfall};
+use std::time::Duration;
 
 /// A tree grid of the rows on screen, hidden from the eye.
 pub(super) fn twin(model: Model) -> AnyView {
-    let shown = Memo::new(move |_| {
+    let visible = Memo::new(move |_| {
         model.view.with(|view| {
             view.as_ref().map_or((0, 0), |view| model.waterfall.with(|waterfall| view.visible_rows(waterfall)))
         })
+    });
+    // Scrolling changes the rows with every frame; nobody reads them before it ends.
+    let shown = RwSignal::new((0, 0));
+    Effect::new(move |_| {
+        let rows = visible.get();
+        let settle = move || {
+            if visible.try_get_untracked() == Some(rows) {
+                shown.set(rows);
+            }
+        };
+        set_timeout(settle, Duration::from_millis(120));
     });
     let rows = move || {
         let (first, last) = shown.get();
