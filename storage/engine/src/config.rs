@@ -40,7 +40,7 @@ pub struct Config {
     /// Queries that may run at once; more are told to retry. Default 8.
     #[serde(default = "query_concurrency")]
     pub query_concurrency: u32,
-    /// Rows of a segment that compaction no longer merges. Default 4 million.
+    /// Rows that a merged segment has at most; about a kilobyte of memory each while merging. Default 500 000.
     #[serde(default = "compact_rows")]
     pub compact_rows: u64,
     /// Whether small segments are merged. Default yes.
@@ -113,7 +113,7 @@ fn query_concurrency() -> u32 {
 }
 
 fn compact_rows() -> u64 {
-    4_000_000
+    500_000
 }
 
 fn yes() -> bool {

@@ -20,7 +20,7 @@ use crate::snapshot::Current;
 use crate::wal::Wal;
 use ingest::Inbox;
 use orrery_model::{Decode, Signal};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +44,9 @@ pub(crate) struct Inner {
     pub(crate) manifest: ManifestFile,
     pub(crate) rollups: RollupStore,
     pub(crate) current: Current,
+    /// Held for writing from when a slice's rollups are in the store until the slice has left the snapshot: whoever
+    /// reads both holds it for reading, and counts nothing twice.
+    pub(crate) rollup_gate: RwLock<()>,
     decode: Arc<dyn Decode>,
     inbox: Inbox,
     counters: Mutex<Counters>,

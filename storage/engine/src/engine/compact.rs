@@ -116,8 +116,8 @@ impl Inner {
         let mut batches = Vec::new();
         for batch in sql.run(&connection)? {
             let arrivals = match batch.column_by_name("arrival") {
-                // Spans' arrival only matters to somebody paging right now.
-                Some(_) if B::SIGNAL == Signal::Logs => columns::arrivals(&batch)?,
+                // The arrival of spans only matters to somebody paging right now, not after an hour.
+                Some(_) if B::SIGNAL == Signal::Logs || segment.entry.level == 0 => columns::arrivals(&batch)?,
                 _ => vec![0; batch.num_rows()],
             };
             batches.push((B::read(&batch, &context, promoted)?, arrivals));

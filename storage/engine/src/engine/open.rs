@@ -46,6 +46,7 @@ impl Engine {
             manifest,
             rollups,
             current: Current::default(),
+            rollup_gate: Default::default(),
             decode,
             inbox: Default::default(),
             counters: Mutex::new(known.counters.clone()),

@@ -89,7 +89,30 @@ impl Inner {
         let started = Instant::now();
         let entries = self.write_segments(slice)?;
         failpoint("segments written")?;
+        let gate = self.rollup_gate.write();
         self.rollups.persist(slice.id, &slice.rollup.read()).map_err(|error| Fault::Other(chain(&error)))?;
+        if let Err(fault) = self.commit(slice, &entries) {
+            // The slice stays, and with it its rows in memory.
+            if let Err(error) = self.rollups.forget(&[slice.id]) {
+                tracing::error!(error = chain(&error), slice = slice.id, "rollups may count a slice twice");
+            }
+            return Err(fault);
+        }
+        let sealed: Vec<_> = entries.iter().map(|entry| (entry.signal, entry.rows)).collect();
+        let segments = self.dir.segments();
+        self.current.change(|snapshot| {
+            snapshot.slices.retain(|other| other.id != slice.id);
+            snapshot.segments.extend(entries.into_iter().map(|entry| Arc::new(Segment::new(&segments, entry))));
+        });
+        drop(gate);
+        let bytes = slice.bytes();
+        self.hot_bytes.fetch_sub(bytes.min(self.hot_bytes.load(Ordering::Acquire)), Ordering::AcqRel);
+        tracing::debug!(slice = slice.id, rows = words(&sealed), took = ?started.elapsed(), "sealed");
+        failpoint("sealed")
+    }
+
+    /// The moment at which the slice is sealed.
+    fn commit(&self, slice: &Slice, entries: &[SegmentEntry]) -> Result<(), Fault> {
         failpoint("rollups persisted")?;
         let progress = slice.progress.lock().clone();
         self.manifest.commit(|manifest| {
@@ -98,16 +121,7 @@ impl Inner {
             manifest.cursor = progress.next_seq;
             manifest.counters.add(&progress.counters);
             manifest.segments.extend(entries.iter().cloned());
-        })?;
-        let sealed: Vec<_> = entries.iter().map(|entry| (entry.signal, entry.rows)).collect();
-        let segments = self.dir.segments();
-        self.current.change(|snapshot| {
-            snapshot.slices.retain(|other| other.id != slice.id);
-            snapshot.segments.extend(entries.into_iter().map(|entry| Arc::new(Segment::new(&segments, entry))));
-        });
-        self.hot_bytes.fetch_sub(progress.bytes.min(self.hot_bytes.load(Ordering::Acquire)), Ordering::AcqRel);
-        tracing::debug!(slice = slice.id, rows = words(&sealed), took = ?started.elapsed(), "sealed");
-        failpoint("sealed")
+        })
     }
 
     fn write_segments(&self, slice: &Slice) -> Result<Vec<SegmentEntry>, Fault> {

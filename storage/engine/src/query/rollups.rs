@@ -11,9 +11,9 @@ pub(crate) fn with_live<T>(
     ask: impl FnOnce(&RollupStore, &[&RollupRows]) -> Result<T, QueryError>,
 ) -> Result<T, QueryError> {
     control.check()?;
+    let _gate = inner.rollup_gate.read();
     let snapshot = inner.current.get();
     let guards: Vec<_> = snapshot.slices.iter().map(|slice| slice.rollup.read()).collect();
-    // A slice sealed between the two lines above is in both: its rows are persisted under its id before it leaves.
     let live: Vec<&RollupRows> = guards.iter().map(|guard| &**guard).collect();
     ask(&inner.rollups, &live)
 }
