@@ -55,6 +55,9 @@ fn main() -> anyhow::Result<()> {
         health.sealed_bytes as f64 / total as f64,
         health.segments
     );
+    let memory = std::fs::read_to_string("/proc/self/status")?;
+    let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");
+    println!("memory     {} at most, the batches to send included", peak.trim());
     println!("log        {:>6.1} bytes per span received", spans().received_bytes as f64 / total as f64);
     Ok(())
 }

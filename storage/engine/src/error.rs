@@ -85,6 +85,15 @@ impl Fault {
         move |source| Fault::Io { path: path.to_owned(), source }
     }
 
+    /// Whether the file will be no better next time.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Fault::Damaged { .. } => true,
+            Fault::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Fault {
         Fault::Damaged { path: path.to_owned(), reason: reason.into() }
     }

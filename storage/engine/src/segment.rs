@@ -19,8 +19,9 @@ pub(crate) struct Segment {
     pub(crate) entry: SegmentEntry,
     parquet: PathBuf,
     index_path: PathBuf,
-    // Filled at first use, when the checksums were found right.
+    // Filled at first use.
     index: Mutex<Option<Arc<Index>>>,
+    verified: Mutex<bool>,
     retired: AtomicBool,
 }
 
@@ -32,6 +33,7 @@ impl Segment {
             index_path: dir.join(format!("{stem}.index")),
             entry,
             index: Mutex::new(None),
+            verified: Mutex::new(false),
             retired: AtomicBool::new(false),
         }
     }
@@ -44,14 +46,12 @@ impl Segment {
         [&self.parquet, &self.index_path]
     }
 
-    /// The index, with both files verified against the manifest's checksums the first time. Parquet read through the
-    /// query engine gives flipped bits back as data, so nothing is read before that.
+    /// The index, verified against the manifest's checksum the first time.
     pub(crate) fn index(&self) -> Result<Arc<Index>, Fault> {
         let mut held = self.index.lock();
         if let Some(index) = &*held {
             return Ok(Arc::clone(index));
         }
-        verify(&self.parquet, self.entry.bytes, self.entry.crc32)?;
         let bytes = std::fs::read(&self.index_path).map_err(Fault::io(&self.index_path))?;
         if crc32fast::hash(&bytes) != self.entry.index_crc32 {
             return Err(Fault::damaged(&self.index_path, "its checksum is wrong"));
@@ -59,6 +59,17 @@ impl Segment {
         let index = Arc::new(Index::parse(&bytes).map_err(|reason| Fault::damaged(&self.index_path, reason))?);
         *held = Some(Arc::clone(&index));
         Ok(index)
+    }
+
+    /// Verifies the Parquet file the first time its rows are read. The query engine gives flipped bits back as data,
+    /// so nothing is read before that.
+    pub(crate) fn verify(&self) -> Result<(), Fault> {
+        let mut verified = self.verified.lock();
+        if !*verified {
+            verify(&self.parquet, self.entry.bytes, self.entry.crc32)?;
+            *verified = true;
+        }
+        Ok(())
     }
 
     pub(crate) fn context(&self) -> Result<Arc<ContextTable>, Fault> {

@@ -101,6 +101,7 @@ impl Inner {
 
     /// A segment's rows as batches, with their arrival numbers.
     fn read_back<B: Table>(&self, segment: &Segment) -> Result<Vec<(B, Vec<u64>)>, Fault> {
+        segment.verify()?;
         let context = segment.context()?;
         let promoted = &segment.entry.promoted;
         let mut sql = Sql::new("SELECT ");

@@ -6,8 +6,9 @@ use super::sql::Sql;
 use crate::columns::Table;
 use crate::duck::Lease;
 use crate::engine::Inner;
-use crate::error::Fault;
+use crate::error::{Fault, chain};
 use crate::manifest::SegmentEntry;
+use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
@@ -53,10 +54,7 @@ impl<'a> Session<'a> {
             self.control.check()?;
             match segment.index() {
                 Ok(index) => sources.push(Source::Sealed(Arc::clone(segment), index)),
-                Err(fault) => {
-                    self.inner.quarantine(segment, &fault);
-                    self.incomplete(format!("a damaged segment with {} rows was left out", entry.rows));
-                }
+                Err(fault) => self.left_out(segment, &fault),
             }
         }
         if self.inner.warned_of_damage() {
@@ -70,10 +68,24 @@ impl<'a> Session<'a> {
     pub(crate) fn select<B: Table>(&mut self, source: &Source, sql: &Sql) -> Result<Vec<RecordBatch>, QueryError> {
         self.control.check()?;
         self.scanned.rows += source.rows::<B>();
-        if let Source::Sealed(..) = source {
+        if let Source::Sealed(segment, _) = source {
+            if let Err(fault) = segment.verify() {
+                self.left_out(segment, &fault);
+                return Ok(Vec::new());
+            }
             self.scanned.segments += 1;
         }
         sql.run(self.lease.connection()).map_err(|fault| self.fault(fault))
+    }
+
+    fn left_out(&mut self, segment: &Arc<Segment>, fault: &Fault) {
+        // A file that cannot be read just now may be readable later; one that is wrong or gone will not.
+        if fault.is_lasting() {
+            self.inner.quarantine(segment, fault);
+        } else {
+            tracing::warn!(error = chain(fault), "a segment could not be read");
+        }
+        self.incomplete(format!("a segment with {} rows could not be read", segment.entry.rows));
     }
 
     /// An error of the engine: the deadline's or the caller's doing if it was interrupted.
