@@ -7,7 +7,7 @@
 #[path = "../tests/support/shop.rs"]
 mod shop;
 
-use orrery_query::Store;
+use orrery_query::{Control, Store, TimeRange, plan};
 use orrery_storage::{Config, Engine};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,13 @@ fn main() -> anyhow::Result<()> {
     let total = arguments.next().transpose()?.unwrap_or(500_000);
     let per_request = arguments.next().transpose()?.unwrap_or(1_000);
     let dir = tempfile::tempdir()?;
-    let config =
-        Config { hot_bytes: 8 << 30, seal_bytes: Some(1 << 30), queue_bytes: 1 << 30, ..Config::new(dir.path()) };
+    let config = Config {
+        hot_bytes: 8 << 30,
+        seal_bytes: Some(1 << 30),
+        queue_bytes: 1 << 30,
+        retention: None,
+        ..Config::new(dir.path())
+    };
     let engine = Engine::open(config, Arc::new(shop::Shop))?;
     let requests: Vec<_> = (0..total / per_request).map(|seed| shop::request(seed, per_request)).collect();
     let acknowledged = Arc::new(AtomicU64::new(0));
@@ -55,10 +60,54 @@ fn main() -> anyhow::Result<()> {
         health.sealed_bytes as f64 / total as f64,
         health.segments
     );
+    queries(&engine, total / per_request, per_request)?;
     let memory = std::fs::read_to_string("/proc/self/status")?;
     let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");
     println!("memory     {} at most, the batches to send included", peak.trim());
     println!("log        {:>6.1} bytes per span received", spans().received_bytes as f64 / total as f64);
+    Ok(())
+}
+
+/// Processor time of some questions over the sealed rows; the first of each pays for checksums.
+fn queries(engine: &Engine, requests: u64, per_request: u64) -> anyhow::Result<()> {
+    let control = || Control::within(Duration::from_secs(60));
+    let search = |attributes: &[(&str, &str)]| plan::Traces {
+        range: TimeRange::ALL,
+        service: None,
+        operation: None,
+        error: None,
+        min_duration_nanos: None,
+        max_duration_nanos: None,
+        attributes: attributes
+            .iter()
+            .map(|(key, value)| plan::AttributeFilter { key: (*key).into(), value: (*value).into(), negated: false })
+            .collect(),
+        limit: 20,
+        cursor: None,
+    };
+    let ids = |at: u64| shop::ids((at * 7919) % requests, per_request);
+    timed("trace by id", 20, |at| {
+        let trace_id = ids(at)[at as usize % per_request as usize].0;
+        Ok(engine.trace(&plan::Trace { trace_id }, &control())?.value.spans.len())
+    })?;
+    timed("newest 20 traces", 5, |_| Ok(engine.traces(&search(&[]), &control())?.value.traces.len()))?;
+    let common = [("http.response.status_code", "500")];
+    timed("newest 20 with a 500", 5, |_| Ok(engine.traces(&search(&common), &control())?.value.traces.len()))?;
+    let rare = [("order.id", "0000000000000000")];
+    timed("attribute in the map, none", 5, |_| Ok(engine.traces(&search(&rare), &control())?.value.traces.len()))?;
+    Ok(())
+}
+
+fn timed(what: &str, times: u64, ask: impl Fn(u64) -> anyhow::Result<usize>) -> anyhow::Result<()> {
+    let first = ask(0)?;
+    let cpu = processor_seconds();
+    for at in 0..times {
+        ask(at)?;
+    }
+    println!(
+        "{what:<28} {:>7.1} ms of processor time, {first} found",
+        (processor_seconds() - cpu) * 1e3 / times as f64
+    );
     Ok(())
 }
 
