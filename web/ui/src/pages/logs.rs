@@ -27,6 +27,8 @@ const LINE: f64 = 26.0;
 const MARGIN: usize = 12;
 /// Records kept while tailing; older ones go.
 const KEPT: usize = 2_000;
+/// How many newer records a new one may stand behind.
+const LATE: usize = 300;
 /// Records asked for at once.
 const PAGE: &str = "500";
 
@@ -133,7 +135,7 @@ impl Tail {
             });
         } else {
             self.records.update(|records| {
-                logs.for_each(|log| records.push_front(log));
+                logs.for_each(|log| put(records, log));
                 records.truncate(KEPT);
             });
         }
@@ -144,10 +146,17 @@ impl Tail {
         let waiting = self.waiting.get_untracked();
         self.waiting.set(Vec::new());
         self.records.update(|records| {
-            waiting.into_iter().for_each(|log| records.push_front(log));
+            waiting.into_iter().for_each(|log| put(records, log));
             records.truncate(KEPT);
         });
     }
+}
+
+/// Puts a new record among the newest: senders are not equally quick.
+fn put(records: &mut VecDeque<Arc<LogRecord>>, log: Arc<LogRecord>) {
+    let newer = |record: &&Arc<LogRecord>| record.time_unix_nano > log.time_unix_nano;
+    let place = records.iter().take(LATE).take_while(newer).count();
+    records.insert(place, log);
 }
 
 fn charted(histogram: Signal<Arc<LogHistogram>>) -> AnyView {
@@ -230,7 +239,11 @@ fn Lines(tail: Tail) -> impl IntoView {
     let toggle = move |record: Arc<LogRecord>| {
         open.update(|open| {
             *open = if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &record)) { None } else { Some(record) }
-        })
+        });
+        // What is being read must not move away.
+        if open.with_untracked(Option::is_some) {
+            tail.paused.set(true);
+        }
     };
     view! {
         <div class="lines" node_ref=root on:scroll=scrolled tabindex="0" role="group" aria-label=t(say::LOGS)>

@@ -184,12 +184,18 @@ fn row(trace: &TraceSummary, longest: Memo<i64>, filtered: Memo<bool>) -> AnyVie
 fn Durations(traces: Signal<Vec<TraceSummary>>, range: RwSignal<Option<Arc<TraceList>>>) -> impl IntoView {
     let (nav, scope) = (nav(), scope());
     let plot = StoredValue::new(None::<Plot>);
+    let range_is_whole = move || range.with(|list| list.as_ref().is_none_or(|list| list.next_cursor.is_none()));
     let spec = Memo::new(move |_| {
         let window = scope.window.get();
         let range = range
             .with(|list| list.as_ref().map(|list| (list.range.from.0, list.range.to.0)))
             .unwrap_or((window.from, window.to));
-        traces.with(|traces| scatter(traces, range))
+        // Of a list that goes on, only the part that is here can be shown.
+        let all = range_is_whole();
+        traces.with(|traces| {
+            let oldest = traces.iter().map(|trace| trace.start_time_unix_nano.0).min().filter(|_| !all);
+            scatter(traces, (oldest.unwrap_or(range.0).max(range.0), range.1))
+        })
     });
     let near = RwSignal::new(None::<usize>);
     let draw = move |surface: &mut CanvasSurface| {

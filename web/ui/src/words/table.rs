@@ -299,6 +299,8 @@ phrases! {
     REJECTED "Rejected" "거부";
     REFUSED "Refused" "재시도 요청";
     DROPPED "Dropped" "유실";
+    TRIMMED "Trimmed" "일부 잘림";
+    TRIMMED_HINT "Parts of stored items that were not kept: surplus attributes, ends of long texts" "저장되지 않은 일부: 초과 속성, 긴 텍스트의 끝";
     DASHBOARD_AND_API "Dashboard and API" "대시보드와 API";
     ENDPOINTS "Endpoints" "엔드포인트";
 }

@@ -13,10 +13,16 @@ pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>) -> An
     let nodes = move |health: Health| {
         topology.data.with(|map| map.as_ref().map(|map| map.nodes.iter().filter(|node| node.health == health).count()))
     };
-    let total = Memo::new(move |_| services.data.with(|list| list.as_ref().map(|list| Total::of(&list.services))));
+    let total = Memo::new(move |_| {
+        services
+            .data
+            .with(|list| list.as_ref().filter(|list| !list.services.is_empty()).map(|list| Total::of(&list.services)))
+    });
+    let seen = move || topology.data.with(|map| map.as_ref().is_some_and(|map| !map.nodes.is_empty()));
     let count = |count: Option<usize>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
     let state = move || {
         match (nodes(Health::Failing), nodes(Health::Degraded)) {
+            _ if !seen() => view! { <span class="strip-state"><span class="is-unknown" aria-hidden="true">"○"</span>{t(say::HEALTH_UNKNOWN)}</span> }.into_any(),
         (Some(0), Some(0)) => view! { <span class="strip-state"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::ALL_FINE)}</span> }.into_any(),
         (failing, degraded) => view! {
             <span class="strip-state"><span class="is-err" aria-hidden="true">"◆"</span><b>{count(failing)}</b>{t(say::HEALTH_FAILING)}</span>
