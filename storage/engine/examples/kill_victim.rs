@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
         let (body, batch) = shop::request(seed, 20);
         let send = send.clone();
         engine.append(body, batch, Box::new(move |result| _ = result.is_ok() && send.send(seed).is_ok()));
-        std::thread::sleep(Duration::from_micros(700));
+        std::thread::sleep(Duration::from_millis(3));
     }
     Ok(())
 }

@@ -41,14 +41,6 @@ impl Inner {
     }
 }
 
-impl Engine {
-    /// Rows in sealed segments, by the manifest. With the rows in memory these are all there are.
-    pub fn sealed_rows(&self, signal: Signal) -> u64 {
-        let rows = |entry: &crate::manifest::SegmentEntry| if entry.signal == signal { entry.rows } else { 0 };
-        self.inner.manifest.with(|manifest| manifest.segments.iter().map(rows).sum())
-    }
-}
-
 impl Store for Engine {
     fn append(&self, body: Body, batch: Batch, done: Appended) {
         match self.inner.refusal() {
