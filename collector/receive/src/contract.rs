@@ -32,6 +32,8 @@ pub(crate) enum Outcome {
     Forbidden,
     /// This sender has sent too much.
     Quota(Duration),
+    /// The body came too slowly, or broke off.
+    Stalled,
     /// Overload, full disk, starting, stopping, deadline, failure of ours.
     Unavailable(Duration, &'static str),
 }
@@ -62,7 +64,7 @@ impl Outcome {
             Outcome::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
             Outcome::Forbidden => (StatusCode::FORBIDDEN, Code::PermissionDenied),
             Outcome::Quota(_) => (StatusCode::TOO_MANY_REQUESTS, Code::Unavailable),
-            Outcome::Unavailable(..) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Outcome::Stalled | Outcome::Unavailable(..) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
         }
     }
 
@@ -76,6 +78,7 @@ impl Outcome {
             Outcome::Unauthenticated => "missing or unknown token",
             Outcome::Forbidden => "the token does not allow this",
             Outcome::Quota(_) => "over quota, send again later",
+            Outcome::Stalled => "the body came too slowly or broke off, send again",
             Outcome::Unavailable(_, message) => message,
         }
     }
@@ -89,9 +92,11 @@ impl Outcome {
 
     /// When to send again, if that is the advice: 1 to 30 s.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
+        const SHORTEST: Duration = Duration::from_secs(1);
         match self {
+            Outcome::Stalled => Some(SHORTEST),
             Outcome::Quota(after) | Outcome::Unavailable(after, _) => {
-                Some((*after).clamp(Duration::from_secs(1), Duration::from_secs(30)))
+                Some((*after).clamp(SHORTEST, Duration::from_secs(30)))
             }
             _ => None,
         }
@@ -224,4 +229,56 @@ fn percent_encode(text: &str) -> HeaderValue {
         }
     }
     HeaderValue::try_from(out).expect("printable ASCII is a valid header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every row of the table: outcome, HTTP status, gRPC code, whether the client is told to come back.
+    #[test]
+    fn the_table() {
+        let text = || "why".to_owned();
+        let second = Duration::from_secs(1);
+        for (outcome, http, grpc, retry) in [
+            (Outcome::Done { rejected: 0, message: String::new() }, 200, 0, false),
+            (Outcome::Done { rejected: 2, message: text() }, 200, 0, false),
+            (Outcome::Undecodable(text()), 400, 3, false),
+            (Outcome::Unauthenticated, 401, 16, false),
+            (Outcome::Forbidden, 403, 7, false),
+            (Outcome::NotFound, 404, 12, false),
+            (Outcome::Method, 405, 12, false),
+            (Outcome::TooBig(text()), 413, 8, false),
+            (Outcome::Unsupported(text()), 415, 12, false),
+            (Outcome::Quota(second), 429, 14, true),
+            (Outcome::Stalled, 503, 14, true),
+            (Outcome::Unavailable(second, "busy"), 503, 14, true),
+        ] {
+            let (status, headers, body) = outcome.http(Encoding::Json, Signal::Traces);
+            assert_eq!((status.as_u16(), headers.contains_key(RETRY_AFTER)), (http, retry), "{outcome:?}");
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["code"].as_u64().unwrap_or(0), grpc, "{outcome:?}");
+            let (message, trailers) = outcome.grpc();
+            assert_eq!(trailers["grpc-status"], grpc.to_string().as_str(), "{outcome:?}");
+            assert_eq!(message.is_some(), grpc == 0, "{outcome:?}");
+            assert_eq!(trailers.contains_key("google.rpc.retryinfo-bin"), retry, "{outcome:?}");
+            assert_eq!(trailers.contains_key("grpc-status-details-bin"), grpc != 0, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn waits_are_between_one_and_thirty_seconds() {
+        for (asked, told) in [(0, 1), (1, 1), (29, 29), (3600, 30)] {
+            let outcome = Outcome::Unavailable(Duration::from_secs(asked), "");
+            assert_eq!(outcome.retry_after(), Some(Duration::from_secs(told)));
+        }
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let outcome = Outcome::Undecodable("é".repeat(3000));
+        let (_, trailers) = outcome.grpc();
+        assert_eq!(trailers["grpc-message"].to_str().unwrap(), "%C3%A9".repeat(1024));
+        assert!(outcome.http(Encoding::Protobuf, Signal::Logs).2.len() < 8192);
+    }
 }

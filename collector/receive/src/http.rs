@@ -26,7 +26,7 @@ pub(crate) async fn handle(intake: &Intake, request: Request<Incoming>, peer: So
     let encoding = content_type(&head.headers);
     let outcome = export(intake, signal, encoding, &head, &mut body, peer).await;
     // A client that waits for "100 Continue" has not sent the body, and reading it would ask for it.
-    if !matches!(outcome, Outcome::Done { .. }) && !head.headers.contains_key(EXPECT) {
+    if !matches!(outcome, Outcome::Done { .. } | Outcome::Stalled) && !head.headers.contains_key(EXPECT) {
         intake.forget(&mut body).await;
     }
     let (status, headers, body) = outcome.http(encoding.unwrap_or(Encoding::Json), signal.unwrap_or(Signal::Traces));

@@ -236,9 +236,7 @@ impl Intake {
             Outcome::Unsupported(_) => reason::MEDIA_TYPE,
             Outcome::Unauthenticated | Outcome::Forbidden => reason::DENIED,
             Outcome::Quota(_) => return self.sink.refused(signal, reason::QUOTA),
-            Outcome::Unavailable(_, BODY_TOO_SLOW | BODY_BROKE_OFF) => {
-                return self.sink.refused(signal, reason::BODY_STALLED);
-            }
+            Outcome::Stalled => return self.sink.refused(signal, reason::BODY_STALLED),
             Outcome::Unavailable(..) => return self.sink.refused(signal, reason::MEMORY),
             Outcome::Done { .. } | Outcome::NotFound | Outcome::Method => return,
         };
@@ -277,9 +275,6 @@ fn busy() -> Outcome {
     Outcome::Unavailable(SOON, "out of memory for requests, send again")
 }
 
-const BODY_TOO_SLOW: &str = "the body came too slowly, send again";
-const BODY_BROKE_OFF: &str = "the body broke off, send again";
-
 /// Deadlines of a body being read.
 struct Pace {
     progress: Duration,
@@ -302,8 +297,7 @@ impl Pace {
             let frame = match timeout(within, body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(_))) => return Err(Outcome::Unavailable(SOON, BODY_BROKE_OFF)),
-                Err(_) => return Err(Outcome::Unavailable(SOON, BODY_TOO_SLOW)),
+                Ok(Some(Err(_))) | Err(_) => return Err(Outcome::Stalled),
             };
             // Trailers say nothing to us.
             if let Ok(data) = frame.into_data() {

@@ -78,11 +78,10 @@ where
     let mut draft = OriginDraft::default();
     reader.object(|reader, key| match key {
         "resource" => read_resource(builder, reader, &mut draft),
-        "schemaUrl" => builder.kit.set_name(&mut builder.columns.context().strings, reader, &mut draft.schema_url),
+        "schemaUrl" => read_schema_url(builder, reader, &mut draft),
         key if key == <Builder<'_, C> as ReadItem>::SCOPES => reader.array(|reader| read_scope_group(builder, reader)),
         _ => Ok(reader.skip()?),
     })?;
-    builder.forgive();
     builder.end_resource(draft);
     Ok(builder.weigh()?)
 }
@@ -94,19 +93,25 @@ where
     let mut draft = OriginDraft::default();
     reader.object(|reader, key| match key {
         "scope" => read_scope(builder, reader, &mut draft),
-        "schemaUrl" => builder.kit.set_name(&mut builder.columns.context().strings, reader, &mut draft.schema_url),
-        key if key == <Builder<'_, C> as ReadItem>::ITEMS => {
-            builder.forgive();
-            reader.array(|reader| {
-                builder.read_item(reader)?;
-                Ok(builder.weigh()?)
-            })
-        }
+        "schemaUrl" => read_schema_url(builder, reader, &mut draft),
+        key if key == <Builder<'_, C> as ReadItem>::ITEMS => reader.array(|reader| {
+            builder.read_item(reader)?;
+            Ok(builder.weigh()?)
+        }),
         _ => Ok(reader.skip()?),
     })?;
-    builder.forgive();
     builder.end_scope(draft);
     Ok(builder.weigh()?)
+}
+
+fn read_schema_url<C: Columns>(
+    builder: &mut Builder<'_, C>,
+    reader: &mut Reader<'_>,
+    draft: &mut OriginDraft,
+) -> Result<(), Stop> {
+    builder.kit.set_name(&mut builder.columns.context().strings, reader, &mut draft.schema_url)?;
+    builder.forgive();
+    Ok(())
 }
 
 fn read_resource<C: Columns>(

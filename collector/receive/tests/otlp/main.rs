@@ -1,5 +1,8 @@
 //! OTLP conformance over real sockets: every check of `G` (gRPC), `H` (HTTP) and `J` (JSON) has one test named after it.
 
-mod support;
-
+mod encode;
 mod grpc;
+mod http;
+mod json;
+mod oracle;
+mod support;

@@ -27,41 +27,41 @@ type Admission = Box<dyn Fn(&Sender<'_>) -> Result<(), Denied> + Send + Sync>;
 
 /// Keeps what is appended, and answers as told.
 #[derive(Default)]
-pub struct Memory {
-    pub kept: Mutex<Vec<(Body, Batch)>>,
-    pub rejected: Mutex<Counters>,
-    pub dropped: Mutex<Counters>,
-    pub refused: Mutex<Counters>,
-    pub closed: Mutex<BTreeMap<&'static str, u64>>,
-    pub senders: Mutex<Vec<(String, String)>>,
-    pub answer: Mutex<Option<Answer>>,
-    pub admission: Mutex<Option<Admission>>,
+pub(crate) struct Memory {
+    pub(crate) kept: Mutex<Vec<(Body, Batch)>>,
+    pub(crate) rejected: Mutex<Counters>,
+    pub(crate) dropped: Mutex<Counters>,
+    pub(crate) refused: Mutex<Counters>,
+    pub(crate) closed: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) senders: Mutex<Vec<(String, String)>>,
+    pub(crate) answer: Mutex<Option<Answer>>,
+    pub(crate) admission: Mutex<Option<Admission>>,
     /// Appends wait until this is true.
-    pub open: Option<watch::Receiver<bool>>,
+    pub(crate) open: Option<watch::Receiver<bool>>,
 }
 
 impl Memory {
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.kept.lock().unwrap().iter().map(|(_, batch)| batch.len()).sum()
     }
 
-    pub fn batches(&self) -> Vec<Batch> {
+    pub(crate) fn batches(&self) -> Vec<Batch> {
         self.kept.lock().unwrap().iter().map(|(_, batch)| batch.clone()).collect()
     }
 
-    pub fn rejected(&self, signal: Signal, reason: &'static str) -> u64 {
+    pub(crate) fn rejected(&self, signal: Signal, reason: &'static str) -> u64 {
         self.rejected.lock().unwrap().get(&(signal, reason)).copied().unwrap_or(0)
     }
 
-    pub fn closed(&self, reason: &'static str) -> u64 {
+    pub(crate) fn closed(&self, reason: &'static str) -> u64 {
         self.closed.lock().unwrap().get(reason).copied().unwrap_or(0)
     }
 
-    pub fn answer(&self, answer: impl Fn(&Batch) -> Result<(), Refused> + Send + Sync + 'static) {
-        *self.answer.lock().unwrap() = Some(Box::new(answer));
+    pub(crate) fn answer(&self, answer: impl Fn(&Batch) -> Result<(), Refused> + Send + Sync + 'static) {
+        *self.answer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(answer));
     }
 
-    pub fn admission(&self, admission: impl Fn(&Sender<'_>) -> Result<(), Denied> + Send + Sync + 'static) {
+    pub(crate) fn admission(&self, admission: impl Fn(&Sender<'_>) -> Result<(), Denied> + Send + Sync + 'static) {
         *self.admission.lock().unwrap() = Some(Box::new(admission));
     }
 }
@@ -105,26 +105,26 @@ impl Sink for Memory {
 }
 
 /// A receiver on free ports of the loopback.
-pub struct Server {
-    pub sink: Arc<Memory>,
-    pub http: SocketAddr,
-    pub grpc: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) sink: Arc<Memory>,
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     stop: Vec<oneshot::Sender<()>>,
     tasks: Vec<JoinHandle<usize>>,
 }
 
 impl Server {
-    pub async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         Server::with(Config::default(), Memory::default()).await
     }
 
-    pub async fn with_config(change: impl FnOnce(&mut Config)) -> Server {
+    pub(crate) async fn with_config(change: impl FnOnce(&mut Config)) -> Server {
         let mut config = Config::default();
         change(&mut config);
         Server::with(config, Memory::default()).await
     }
 
-    pub async fn with(config: Config, sink: Memory) -> Server {
+    pub(crate) async fn with(config: Config, sink: Memory) -> Server {
         let sink = Arc::new(sink);
         let receiver = Receiver::new(sink.clone(), config);
         let (http_listener, grpc_listener) = (bind().await, bind().await);
@@ -139,16 +139,16 @@ impl Server {
         Server { sink, http, grpc, stop: vec![stop_http, stop_grpc], tasks }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.http)
     }
 
-    pub fn grpc_url(&self) -> String {
+    pub(crate) fn grpc_url(&self) -> String {
         format!("http://{}", self.grpc)
     }
 
     /// Begins to stop; the tasks return how many connections were cut off.
-    pub fn stop(&mut self) -> Vec<JoinHandle<usize>> {
+    pub(crate) fn stop(&mut self) -> Vec<JoinHandle<usize>> {
         self.stop.drain(..).for_each(|stop| _ = stop.send(()));
         std::mem::take(&mut self.tasks)
     }
@@ -159,7 +159,7 @@ async fn bind() -> TcpListener {
 }
 
 /// Waits for a condition, at most 10 s.
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(10), "never: {what}");
@@ -167,19 +167,19 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-pub fn text(value: &str) -> Option<AnyValue> {
+pub(crate) fn text(value: &str) -> Option<AnyValue> {
     Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) })
 }
 
-pub fn pair(key: &str, value: Option<AnyValue>) -> KeyValue {
+pub(crate) fn pair(key: &str, value: Option<AnyValue>) -> KeyValue {
     KeyValue { key: key.to_owned(), value, ..Default::default() }
 }
 
-pub fn resource() -> Option<Resource> {
+pub(crate) fn resource() -> Option<Resource> {
     Some(Resource { attributes: vec![pair("service.name", text("shop"))], ..Default::default() })
 }
 
-pub fn span(name: &str, number: u64) -> Span {
+pub(crate) fn span(name: &str, number: u64) -> Span {
     Span {
         trace_id: u128::from(number + 1).to_be_bytes().to_vec(),
         span_id: (number + 1).to_be_bytes().to_vec(),
@@ -192,32 +192,32 @@ pub fn span(name: &str, number: u64) -> Span {
     }
 }
 
-pub fn traces(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn traces(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope_spans = vec![ScopeSpans { spans, ..Default::default() }];
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans { resource: resource(), scope_spans, ..Default::default() }],
     }
 }
 
-pub fn logs(log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
+pub(crate) fn logs(log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs { resource: resource(), scope_logs, ..Default::default() }],
     }
 }
 
-pub fn log(body: &str) -> LogRecord {
+pub(crate) fn log(body: &str) -> LogRecord {
     LogRecord { time_unix_nano: 1_700_000_000_000_000_000, body: text(body), ..Default::default() }
 }
 
-pub fn metrics(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
+pub(crate) fn metrics(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics { resource: resource(), scope_metrics, ..Default::default() }],
     }
 }
 
-pub fn point(value: Option<f64>) -> NumberDataPoint {
+pub(crate) fn point(value: Option<f64>) -> NumberDataPoint {
     NumberDataPoint {
         time_unix_nano: 1_700_000_000_000_000_000,
         value: value.map(number_data_point::Value::AsDouble),
@@ -225,6 +225,6 @@ pub fn point(value: Option<f64>) -> NumberDataPoint {
     }
 }
 
-pub fn gauge(name: &str, data_points: Vec<NumberDataPoint>) -> Metric {
+pub(crate) fn gauge(name: &str, data_points: Vec<NumberDataPoint>) -> Metric {
     Metric { name: name.to_owned(), data: Some(metric::Data::Gauge(Gauge { data_points })), ..Default::default() }
 }
