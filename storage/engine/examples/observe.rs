@@ -49,7 +49,9 @@ fn push(batch: &mut SpanBatch, trace: u64, span: usize, time: i64) {
         batch.attributes.push(strings.intern(key), value);
     };
     match span {
-        4 => [("db.system.name", "postgresql"), ("server.address", "pg.internal")].into_iter().for_each(|(k, v)| pair(k, v)),
+        4 => [("db.system.name", "postgresql"), ("server.address", "pg.internal")]
+            .into_iter()
+            .for_each(|(k, v)| pair(k, v)),
         7 => pair("server.address", "api.bank.example"),
         _ => pair("server.address", SERVICES[SHAPE[span].1]),
     }
@@ -91,7 +93,8 @@ fn requests(traces: u64) -> Vec<SpanBatch> {
 /// Processor time of this thread: other work on the machine does not count. Linux.
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with scheduler statistics");
-    let nanos: f64 = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).expect("a number of nanoseconds");
+    let nanos: f64 =
+        text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).expect("a number of nanoseconds");
     nanos / 1e9
 }
 

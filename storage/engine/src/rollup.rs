@@ -7,6 +7,7 @@
 //!
 //! Neither the observer nor the rows know an engine: another one can hold identical rows.
 
+mod answers;
 mod errors;
 mod facts;
 mod identity;

@@ -162,7 +162,8 @@ fn current_db_system(system: &str) -> String {
     renamed.to_owned()
 }
 
-fn default_port(system: &str) -> Option<u16> {
+/// The port a database system listens on unless told otherwise.
+pub(super) fn default_port(system: &str) -> Option<u16> {
     Some(match system {
         "postgresql" => 5432,
         "mysql" | "mariadb" => 3306,

@@ -24,7 +24,7 @@ mod matching;
 mod names;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::errors;
 use super::facts::{self, Fields, Role, Spellings};
@@ -363,9 +363,8 @@ fn record_error(
     let resource = batch.resource[span];
     let (error_type, message) = errors::group(batch, span, fields);
     let last = batch.start_time_unix_nano[span].saturating_add(batch.duration_nanos[span]);
-    let minute = 60_000_000_000;
     let key = ErrorKey {
-        time: last.div_euclid(minute).saturating_mul(minute),
+        time: bucket_start(batch.start_time_unix_nano[span]),
         service: batch_names.resource(resource).service_row,
         error_type: out.names.intern(&error_type),
         message: out.names.intern(&message),

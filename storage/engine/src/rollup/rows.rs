@@ -147,10 +147,10 @@ impl EdgeRow {
     }
 }
 
-/// Failures of one service that look alike, in one bucket of a minute.
+/// Failures of one service that look alike, in one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ErrorKey {
-    /// Start of the minute, Unix nanoseconds.
+    /// Start of the bucket, Unix nanoseconds.
     pub time: i64,
     /// Service key in text form.
     #[serde(with = "sym")]
@@ -333,6 +333,9 @@ pub struct RollupRows {
     pub edges: Table<EdgeKey, EdgeRow>,
     /// By kind of failure.
     pub errors: Table<ErrorKey, ErrorRow>,
+    /// The slice the rows belong to, under which they will be persisted. A store that has persisted them already
+    /// does not count them a second time.
+    pub slice: Option<u64>,
     /// Most rows per table.
     limit: usize,
     /// Additions dropped because a table was full.
@@ -357,9 +360,15 @@ impl RollupRows {
             instances: Table::default(),
             edges: Table::default(),
             errors: Table::default(),
+            slice: None,
             limit,
             dropped: 0,
         }
+    }
+
+    /// Empty, for the slice `id`.
+    pub fn of_slice(id: u64) -> RollupRows {
+        RollupRows { slice: Some(id), ..RollupRows::default() }
     }
 
     /// The cells of an operation.
@@ -392,26 +401,36 @@ impl RollupRows {
 
     /// Adds all rows of another.
     pub fn merge(&mut self, other: &RollupRows) {
+        self.merge_at(other, Some);
+    }
+
+    /// Adds the rows of another under another time, or not at all where `time` is `None`.
+    pub fn merge_at(&mut self, other: &RollupRows, time: impl Fn(i64) -> Option<i64>) {
         let to: Vec<Sym> = other.names.iter().map(|text| self.names.intern(text)).collect();
         let map = |sym: Sym| to[sym.0 as usize];
         let node = |node: NodeRef| NodeRef { id: map(node.id), ..node };
         for (key, cells) in other.operations.iter() {
-            let key = OperationKey { service: map(key.service), operation: map(key.operation), ..*key };
+            let Some(time) = time(key.time) else { continue };
+            let key = OperationKey { time, service: map(key.service), operation: map(key.operation), ..*key };
             self.operation(key).into_iter().for_each(|own| own.merge(cells));
         }
         for (key, row) in other.instances.iter() {
+            let Some(time) = time(key.time) else { continue };
             let (service, version, instance) = (map(key.service), map(key.version), map(key.instance));
-            let key = InstanceKey { service, version, instance, ..*key };
+            let key = InstanceKey { time, service, version, instance, ..*key };
             self.instance(key).into_iter().for_each(|own| own.merge(row));
         }
         for (key, row) in other.edges.iter() {
-            let key = EdgeKey { caller: node(key.caller), callee: node(key.callee), group: map(key.group), ..*key };
+            let Some(time) = time(key.time) else { continue };
+            let (caller, callee) = (node(key.caller), node(key.callee));
+            let key = EdgeKey { time, caller, callee, group: map(key.group), ..*key };
             self.edge(key).into_iter().for_each(|own| own.merge(row));
         }
         for (key, row) in other.errors.iter() {
+            let Some(time) = time(key.time) else { continue };
             let (service, error_type) = (map(key.service), map(key.error_type));
             let (message, operation) = (map(key.message), map(key.operation));
-            let key = ErrorKey { service, error_type, message, operation, ..*key };
+            let key = ErrorKey { time, service, error_type, message, operation };
             self.error(key).into_iter().for_each(|own| own.merge(row));
         }
         self.dropped += other.dropped;

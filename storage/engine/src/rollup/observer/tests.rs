@@ -1,7 +1,7 @@
 //! Scenarios: spans in, edges out, in every order of arrival.
 //!
 //! A span is a line `id parent service kind start+duration flags…`, times in milliseconds, `-` for no parent. An id
-//! may name its trace (`2/a`). Flags: `error`, `ok`, `key=value` attributes, `link=1/p`, `th=8`, `local` (the parent
+//! may name its trace (`2/a`), a service its environment (`web@prod`). Flags: `error`, `ok`, `key=value` attributes, `link=1/p`, `th=8`, `local` (the parent
 //! is in the same process), `exception=Type:message`.
 
 use super::*;
@@ -11,8 +11,8 @@ use orrery_model::{SpanId, SpanKind, TraceId, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-const MS: i64 = 1_000_000;
-const START: i64 = 1_700_000_000_000 * MS;
+pub(crate) const MS: i64 = 1_000_000;
+pub(crate) const START: i64 = 1_700_000_000_000 * MS;
 
 fn span_id(text: &str) -> (TraceId, SpanId) {
     let (trace, span) = text.split_once('/').unwrap_or(("1", text));
@@ -30,7 +30,14 @@ fn parse(line: &str) -> SpanBatch {
     let (id, parent, service, kind, time) = (word(), word(), word(), word(), word());
     let mut batch = SpanBatch::default();
     let context = &mut batch.context;
-    for (key, text) in [("service.name", service), ("service.version", "1"), ("service.instance.id", "i")] {
+    let (name, environment) = service.split_once('@').unwrap_or((service, ""));
+    let said = [
+        ("service.name", name),
+        ("deployment.environment", environment),
+        ("service.version", "1"),
+        ("service.instance.id", "i"),
+    ];
+    for (key, text) in said {
         let (key, value) = (context.strings.intern(key), context.strings.intern(text));
         context.resource_attributes.push(key, Value::String(value));
     }
@@ -101,7 +108,7 @@ fn parse(line: &str) -> SpanBatch {
     batch
 }
 
-fn spans(text: &str) -> Vec<SpanBatch> {
+pub(crate) fn spans(text: &str) -> Vec<SpanBatch> {
     text.lines().filter(|line| !line.trim().is_empty()).map(parse).collect()
 }
 
@@ -154,6 +161,11 @@ fn arrive<'a>(batches: impl Iterator<Item = &'a SpanBatch>, gap: i64) -> RollupR
     }
     observer.expire(now + 6_000 * MS, &mut rows);
     rows
+}
+
+/// The rows of spans that arrived together, after all waits.
+pub(crate) fn observed(text: &str) -> RollupRows {
+    arrive(spans(text).iter(), 0)
 }
 
 /// Every order of up to six spans, else many: deterministic.
@@ -678,7 +690,7 @@ fn too_many_names_become_other() {
 }
 
 /// Random traces of several services, with everything that can hang together.
-fn forest(seed: u64, count: usize) -> Vec<String> {
+pub(crate) fn forest(seed: u64, count: usize) -> Vec<String> {
     let mut state = seed;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

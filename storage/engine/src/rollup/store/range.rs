@@ -1,0 +1,134 @@
+//! Which buckets make up a range, and which steps a series.
+
+use super::tables::{LEVELS, Level};
+use crate::rollup::rows::{BUCKET_NANOS, bucket_start};
+use orrery_query::time::TimeRange;
+
+const SECOND: i64 = 1_000_000_000;
+
+/// Lengths a step may have, in seconds: each reads as a round number and holds whole buckets.
+const STEPS: [i64; 18] =
+    [10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
+
+/// Times beyond these are no one's; they keep arithmetic from overflowing.
+const EARLIEST: i64 = -4_000_000_000 * SECOND;
+const LATEST: i64 = 9_000_000_000 * SECOND;
+
+/// Whole buckets of 10 s, and the steps they are added up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Buckets {
+    /// Start of the first bucket.
+    pub(super) from: i64,
+    /// End of the last.
+    pub(super) to: i64,
+    /// Length of a step; steps begin at multiples of it. One step for everything if it is `i64::MAX`.
+    pub(super) step_nanos: i64,
+}
+
+impl Buckets {
+    /// The range as one step.
+    pub(super) fn whole(range: TimeRange) -> Buckets {
+        let (from, to) = (range.from.clamp(EARLIEST, LATEST), range.to.clamp(EARLIEST, LATEST));
+        let to = bucket_start(to.saturating_add(BUCKET_NANOS - 1));
+        Buckets { from: bucket_start(from), to, step_nanos: i64::MAX }
+    }
+
+    /// The range in at most about `points` steps of a round length; one step if `points` is 0.
+    pub(super) fn steps(range: TimeRange, points: u32) -> Buckets {
+        let whole = Buckets::whole(range);
+        if points == 0 {
+            return whole;
+        }
+        let least = (whole.to - whole.from) / i64::from(points);
+        let step = STEPS.into_iter().map(|seconds| seconds * SECOND).find(|&step| step >= least);
+        Buckets { step_nanos: step.unwrap_or(STEPS[STEPS.len() - 1] * SECOND), ..whole }
+    }
+
+    /// Start of the step a bucket belongs to; `None` outside the range.
+    pub(super) fn step_of(&self, time: i64) -> Option<i64> {
+        let inside = self.from <= time && time < self.to;
+        inside.then(|| if self.step_nanos == i64::MAX { 0 } else { time.div_euclid(self.step_nanos) * self.step_nanos })
+    }
+
+    /// The same as an SQL expression over `time`.
+    pub(super) fn step_sql(&self) -> String {
+        match self.step_nanos {
+            i64::MAX => "0::BIGINT".to_owned(),
+            // Integer division rounds towards zero; times before 1970 are nobody's series.
+            step => format!("(time // {step}) * {step}"),
+        }
+    }
+
+    /// Disjoint pieces that make up the range, each at the coarsest length that fits it and the steps.
+    pub(super) fn pieces(&self) -> Vec<(Level, i64, i64)> {
+        let mut pieces = Vec::new();
+        self.cut(self.from, self.to, LEVELS.len() - 1, &mut pieces);
+        pieces
+    }
+
+    fn cut(&self, from: i64, to: i64, level: usize, pieces: &mut Vec<(Level, i64, i64)>) {
+        if from >= to {
+            return;
+        }
+        let (coarse, nanos) = (LEVELS[level], LEVELS[level].nanos);
+        if level == 0 {
+            return pieces.push((coarse, from, to));
+        }
+        let fits = self.step_nanos == i64::MAX || self.step_nanos % nanos == 0;
+        let (inner_from, inner_to) = (coarse.floor(from + nanos - 1), coarse.floor(to));
+        if !fits || inner_from >= inner_to {
+            return self.cut(from, to, level - 1, pieces);
+        }
+        self.cut(from, inner_from, level - 1, pieces);
+        pieces.push((coarse, inner_from, inner_to));
+        self.cut(inner_to, to, level - 1, pieces);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(buckets: Buckets) -> Vec<(&'static str, i64, i64)> {
+        buckets.pieces().into_iter().map(|(level, from, to)| (level.name, from / SECOND, to / SECOND)).collect()
+    }
+
+    #[test]
+    fn a_range_is_read_coarse_inside_and_fine_at_its_ends() {
+        let range = TimeRange { from: 3500 * SECOND + 1, to: 7290 * SECOND - 1 };
+        let expected =
+            [("10s", 3500, 3540), ("1m", 3540, 3600), ("1h", 3600, 7200), ("1m", 7200, 7260), ("10s", 7260, 7290)];
+        assert_eq!(names(Buckets::whole(range)), expected);
+        let half_minutes = Buckets { step_nanos: 30 * SECOND, ..Buckets::whole(range) };
+        assert_eq!(names(half_minutes), [("10s", 3500, 7290)]);
+    }
+
+    #[test]
+    fn steps_are_round_and_about_as_many_as_asked() {
+        let steps = |seconds: i64, points| {
+            Buckets::steps(TimeRange { from: 0, to: seconds * SECOND }, points).step_nanos / SECOND
+        };
+        assert_eq!([steps(900, 60), steps(900, 30), steps(3600, 60), steps(86_400, 60)], [20, 30, 60, 1800]);
+        assert_eq!(Buckets::steps(TimeRange::ALL, 0), Buckets::whole(TimeRange::ALL));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100) {
+            let range = TimeRange { from: from * SECOND / 7, to: (from + length) * SECOND / 7 };
+            prop_assume!(range.from < range.to);
+            let buckets = Buckets::steps(range, points);
+            let pieces = buckets.pieces();
+            prop_assert_eq!(pieces[0].1, buckets.from);
+            prop_assert_eq!(pieces[pieces.len() - 1].2, buckets.to);
+            for (level, from, to) in &pieces {
+                prop_assert!(from < to && from % level.nanos == 0 && to % level.nanos == 0);
+                prop_assert!(buckets.step_nanos == i64::MAX || buckets.step_nanos % level.nanos == 0);
+            }
+            for pair in pieces.windows(2) {
+                prop_assert_eq!(pair[0].2, pair[1].1);
+            }
+        }
+    }
+}

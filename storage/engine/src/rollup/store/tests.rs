@@ -1,0 +1,194 @@
+//! The file against plain sums of the rows.
+
+use super::*;
+use crate::rollup::observer::tests::{MS, START, forest, observed, spans};
+use crate::rollup::{Observer, ObserverConfig};
+use orrery_query::answer::NodeKind;
+use std::time::Duration;
+
+fn control() -> Control {
+    Control::within(Duration::from_secs(60))
+}
+
+fn open() -> (tempfile::TempDir, RollupStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RollupStore::open(&folder.path().join("rollups.duckdb")).unwrap();
+    (folder, store)
+}
+
+fn reopen(folder: &tempfile::TempDir, store: RollupStore) -> RollupStore {
+    drop(store);
+    RollupStore::open(&folder.path().join("rollups.duckdb")).unwrap()
+}
+
+/// Everything the store answers about a range.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    services: Vec<ServiceSummary>,
+    topology: Topology,
+    details: Vec<Option<ServiceDetail>>,
+}
+
+fn ask(store: &RollupStore, live: &[&RollupRows], range: TimeRange, points: u32) -> Answers {
+    let control = control();
+    let topology = store.topology(&plan::Topology { range, environment: None }, live, &control).unwrap().value;
+    let detail =
+        |id: &str| store.service(&plan::Service { range, id: id.to_owned(), points }, live, &control).unwrap().value;
+    Answers {
+        services: store.services(&plan::Services { range, environment: None, points }, live, &control).unwrap().value,
+        details: topology.nodes.iter().map(|node| detail(&node.id)).collect(),
+        topology,
+    }
+}
+
+const ALL: TimeRange = TimeRange { from: START - 3_600_000 * MS, to: START + 36_000_000 * MS };
+
+/// Slices of random spans over several hours, as the observer saw them, corrections included.
+fn slices(seed: u64) -> Vec<RollupRows> {
+    let mut observer = Observer::new(ObserverConfig::default());
+    let mut now = START;
+    let slice = |id: u64| {
+        let mut rows = RollupRows::of_slice(id);
+        for (at, line) in forest(seed * 100 + id, 30).into_iter().enumerate() {
+            let mut batch = spans(&line).remove(0);
+            batch.trace_id[0].0[..8].copy_from_slice(&(id / 2).to_be_bytes());
+            batch.start_time_unix_nano[0] += (id as i64 / 2 * 1_000_000 + at as i64 * 60_000) * MS;
+            now += 1_000 * MS;
+            observer.observe(&batch, now, &mut rows);
+        }
+        rows
+    };
+    (0..8).map(slice).collect()
+}
+
+#[test]
+fn the_file_answers_as_memory_does() {
+    for seed in 0..3 {
+        let slices = slices(seed);
+        let (_empty_folder, empty) = open();
+        let (folder, store) = open();
+        let (sealed, live) = slices.split_at(5);
+        for rows in sealed {
+            store.persist(rows.slice.unwrap(), rows).unwrap();
+        }
+        let live: Vec<&RollupRows> = live.iter().collect();
+        let all: Vec<&RollupRows> = slices.iter().collect();
+        let store = reopen(&folder, store);
+        let minute = 60_000 * MS;
+        let ranges = [
+            ALL,
+            TimeRange { from: START + 7 * minute + 1, to: START + 95 * minute },
+            TimeRange { from: START - 5 * minute, to: START + minute / 2 },
+            TimeRange { from: START + 30 * minute, to: START + 31 * minute },
+        ];
+        for (range, points) in ranges.into_iter().flat_map(|range| [(range, 0), (range, 24), (range, 1000)]) {
+            let found = ask(&store, &live, range, points);
+            assert!(range != ALL || found.topology.edges.len() > 5);
+            assert_eq!(found, ask(&empty, &all, range, points), "seed {seed} range {range} points {points}");
+        }
+    }
+}
+
+#[test]
+fn a_slice_counts_once_however_often_it_is_persisted() {
+    let (folder, store) = open();
+    let rows = observed("1/a - web server 0+100\n1/b a web client 1+9 db.system=redis error");
+    store.persist(7, &rows).unwrap();
+    let once = ask(&store, &[], ALL, 10);
+    assert_eq!(once.services[0].red.count, 1.0);
+    store.persist(7, &rows).unwrap();
+    let store = reopen(&folder, store);
+    assert_eq!(ask(&store, &[], ALL, 10), once);
+
+    let mut live = RollupRows::of_slice(7);
+    live.merge(&rows);
+    assert_eq!(ask(&store, &[&live], ALL, 10), once, "still in memory, and in the file already");
+}
+
+#[test]
+fn slices_are_forgotten_and_found_missing() {
+    let (folder, store) = open();
+    for (id, service) in [(1, "a"), (2, "b"), (3, "c")] {
+        store.persist(id, &observed(&format!("1/a - {service} server 0+100"))).unwrap();
+    }
+    let names = |store: &RollupStore| {
+        ask(store, &[], ALL, 0).services.iter().map(|found| found.service.name.clone()).collect::<Vec<_>>()
+    };
+    store.forget(&[2]).unwrap();
+    assert_eq!(names(&store), ["a", "c"]);
+    let store = reopen(&folder, store);
+    assert_eq!(store.reconcile(&[1, 2, 4]).unwrap(), [2, 4]);
+    assert_eq!(names(&store), ["a"]);
+}
+
+#[test]
+fn old_buckets_go() {
+    let (_folder, store) = open();
+    store.persist(1, &observed("1/a - web server 0+100\n2/a - web server 7200000+100")).unwrap();
+    assert_eq!(ask(&store, &[], ALL, 0).services[0].red.count, 2.0);
+    store.expire(START + 3_600_000 * MS).unwrap();
+    assert_eq!(ask(&store, &[], ALL, 0).services[0].red.count, 1.0);
+}
+
+#[test]
+fn a_file_of_another_layout_is_refused() {
+    let (folder, store) = open();
+    store.writer.lock().execute("UPDATE layout SET layout = 99", []).unwrap();
+    drop(store);
+    let refused = RollupStore::open(&folder.path().join("rollups.duckdb")).err().unwrap();
+    assert!(matches!(refused, RollupError::Layout { found: 99 }), "{refused}");
+}
+
+/// Source: DuckDB's file header, version number after checksum and magic; 68 is what 1.5 writes.
+#[test]
+fn an_older_duckdb_can_read_the_file() {
+    let (folder, store) = open();
+    store.persist(1, &observed("1/a - web server 0+100")).unwrap();
+    drop(store);
+    let header = std::fs::read(folder.path().join("rollups.duckdb")).unwrap();
+    assert_eq!(&header[8..12], b"DUCK");
+    assert_eq!(header[12], 68);
+}
+
+#[test]
+fn a_query_ends_at_its_deadline() {
+    let (_folder, store) = open();
+    store.persist(1, &observed("1/a - web server 0+100")).unwrap();
+    let late = Control::within(Duration::ZERO);
+    let plan = plan::Topology { range: ALL, environment: None };
+    assert!(matches!(store.topology(&plan, &[], &late), Err(QueryError::Deadline)));
+    assert_eq!(store.topology(&plan, &[], &control()).unwrap().value.nodes.len(), 2, "the next is not hit by it");
+}
+
+/// Percentiles over the file agree with sorting the spans, and cost does not grow with their number.
+#[test]
+fn percentiles_are_close_and_cost_no_more_for_more_spans() {
+    let mut sizes = Vec::new();
+    for count in [500usize, 20_000] {
+        let (mut observer, mut rows) = (Observer::default(), RollupRows::default());
+        let mut batch = spans("1/a - web server 0+100").remove(0);
+        let mut durations = Vec::new();
+        for n in 0..count {
+            // Between 1 and 100 ms, more of the short ones.
+            let duration = ((1.0 + 99.0 * ((n * 7919 % count) as f64 / count as f64).powi(3)) * MS as f64) as i64;
+            batch.trace_id[0].0[..8].copy_from_slice(&(n as u64 + 1).to_be_bytes());
+            batch.duration_nanos[0] = duration;
+            durations.push(duration);
+            observer.observe(&batch, START, &mut rows);
+        }
+        let (_folder, store) = open();
+        store.persist(1, &rows).unwrap();
+        durations.sort_unstable();
+        let plan = plan::Topology { range: ALL, environment: None };
+        let answer = store.topology(&plan, &[], &control()).unwrap();
+        let web = answer.value.nodes.iter().find(|node| node.kind == NodeKind::Service).unwrap();
+        for (q, found) in [(0.5, web.red.p50_nanos), (0.95, web.red.p95_nanos), (0.99, web.red.p99_nanos)] {
+            let exact = durations[(q * count as f64).ceil() as usize - 1];
+            let error = (found.unwrap() - exact).abs() as f64 / exact as f64;
+            assert!(error < 0.045, "p{} {found:?} for {exact}", q * 100.0);
+        }
+        assert_eq!(web.red.count, count as f64);
+        sizes.push((rows.len(), answer.scanned.rows));
+    }
+    assert_eq!(sizes[0], sizes[1], "rows kept and rows read");
+}
