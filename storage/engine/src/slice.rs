@@ -51,7 +51,7 @@ impl Slice {
             spans: HotTable::new(id, duck)?,
             logs: HotTable::new(id, duck)?,
             points: HotTable::new(id, duck)?,
-            rollup: RwLock::default(),
+            rollup: RwLock::new(RollupRows::of_slice(id)),
             progress: Mutex::new(Progress { next_seq, ..Progress::default() }),
         })
     }

@@ -41,7 +41,8 @@ use std::collections::VecDeque;
 #[serde(default, deny_unknown_fields)]
 pub struct ObserverConfig {
     /// How long after its arrival a client span may wait for its server span, and a server span for its parent,
-    /// before the other end counts as silent. Nanoseconds; the rows are corrected if it arrives later.
+    /// before the other end counts as silent. Nanoseconds; the rows are corrected if it arrives later. SDKs send
+    /// every five seconds by default: with less than that, a live map would show strangers that vanish again.
     pub wait_nanos: i64,
     /// How long spans are remembered to be matched. Nanoseconds.
     pub window_nanos: i64,
@@ -61,7 +62,7 @@ pub struct ObserverConfig {
 impl Default for ObserverConfig {
     fn default() -> Self {
         ObserverConfig {
-            wait_nanos: 5_000_000_000,
+            wait_nanos: 10_000_000_000,
             window_nanos: 150_000_000_000,
             max_spans: 250_000,
             link_window_nanos: 3_600_000_000_000,

@@ -159,7 +159,7 @@ fn arrive<'a>(batches: impl Iterator<Item = &'a SpanBatch>, gap: i64) -> RollupR
         observer.observe(batch, now, &mut rows);
         now += gap;
     }
-    observer.expire(now + 6_000 * MS, &mut rows);
+    observer.expire(now + ObserverConfig::default().wait_nanos, &mut rows);
     rows
 }
 
@@ -200,7 +200,7 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&found);
     for order in orders(batches.len()) {
         let window = ObserverConfig::default().window_nanos;
-        for gap in [0, 3_000 * MS, 8_000 * MS].into_iter().filter(|gap| gap * (order.len() as i64) < window) {
+        for gap in [0, 3_000 * MS, 12_000 * MS].into_iter().filter(|gap| gap * (order.len() as i64) < window) {
             let rows = arrive(order.iter().map(|&at| &batches[at]), gap);
             assert_eq!(edges(&rows), found, "in order {order:?} with gaps of {} ms", gap / MS);
         }
@@ -592,9 +592,9 @@ fn a_silent_host_shows_after_the_wait_and_goes_when_its_span_comes() {
     );
     let (mut observer, mut rows) = (Observer::default(), RollupRows::default());
     observer.observe(&spans[0], START, &mut rows);
-    observer.expire(START + 4_999 * MS, &mut rows);
+    observer.expire(START + 9_999 * MS, &mut rows);
     assert_eq!(edges(&rows), "");
-    observer.expire(START + 5_000 * MS, &mut rows);
+    observer.expire(START + 10_000 * MS, &mut rows);
     assert_eq!(edges(&rows), "web -> external:cart call: 1 in 80 ms\n");
     let mut next_slice = RollupRows::default();
     observer.observe(&spans[1], START + 60_000 * MS, &mut next_slice);
@@ -681,7 +681,7 @@ fn too_many_names_become_other() {
         let span = parse(&format!("s{n} - web client 0+1 server.address=bucket{n}.s3.example"));
         observer.observe(&span, START, &mut rows);
     }
-    observer.expire(START + 6_000 * MS, &mut rows);
+    observer.expire(START + 10_000 * MS, &mut rows);
     let expected = "web -> external:(other) call: 3 in 3 ms\n\
         web -> external:bucket0.s3.example call: 1 in 1 ms\n\
         web -> external:bucket1.s3.example call: 1 in 1 ms\n";
