@@ -51,7 +51,7 @@ pub(crate) struct Broker {
 
 enum Engine {
     InProcess(in_process::Queues),
-    Nats(nats::Stream),
+    Nats(Box<nats::Stream>),
 }
 
 impl Broker {
@@ -63,7 +63,7 @@ impl Broker {
     /// A NATS server with JetStream.
     pub(crate) async fn nats(url: &str) -> anyhow::Result<Self> {
         let (stream, server) = nats::Stream::open(url).await?;
-        Ok(Self { engine: Engine::Nats(stream), system: "nats", server: Some(server) })
+        Ok(Self { engine: Engine::Nats(Box::new(stream)), system: "nats", server: Some(server) })
     }
 
     fn attributes(&self, operation: (&'static str, &'static str), group: Option<Member>) -> Vec<KeyValue> {

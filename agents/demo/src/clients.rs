@@ -15,6 +15,7 @@ use crate::fault::FaultKind;
 use crate::instance::Instance;
 use crate::member::Member;
 use crate::peer::{Ask, Peer};
+use crate::work::Work;
 use shopper::{Shopper, Storefront};
 
 /// Clients wait longest.
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// The slow wave in the traffic: ±40 % over three minutes, with 15 % of noise on top.
 const WAVE: (f64, Duration) = (0.4, Duration::from_secs(180));
 const NOISE: f64 = 0.15;
+const MAX_LATE: Duration = Duration::from_secs(1);
 /// Journeys under way at most; when the shop is slow, further shoppers stay away.
 const MAX_JOURNEYS: usize = 200;
 /// What the burst fault adds, as a multiple of the shop's usual traffic.
@@ -73,13 +75,10 @@ impl Client {
         let habits = habits(self.front.instance.member());
         let mean = self.rate * habits.share / habits.requests_per_journey;
         let started = Instant::now();
+        let (mut arrivals, mut noise) = (Arrivals::from_now(), Noise::default());
         let mut journeys = JoinSet::new();
         loop {
-            let noise = 1.0 + rand::rng().random_range(-NOISE..NOISE);
-            let Some(pause) = until_next(mean * wave(started.elapsed()) * noise) else {
-                return std::future::pending().await;
-            };
-            tokio::time::sleep(pause).await;
+            arrivals.next(mean * wave(started.elapsed()) * noise.at(started.elapsed())).await;
             while journeys.try_join_next().is_some() {}
             if journeys.len() < MAX_JOURNEYS {
                 let shopper = self.shoppers.choose(&mut rand::rng()).expect("habits have shoppers").clone();
@@ -94,24 +93,64 @@ impl Client {
         let mut faults = self.front.instance.faults.clone();
         let mut requests = JoinSet::new();
         loop {
-            if !faults.hits(FaultKind::RateLimitBurst, me) {
+            while !faults.hits(FaultKind::RateLimitBurst, me) {
                 faults.changed().await;
-                continue;
             }
-            let Some(pause) = until_next(self.rate * BURST) else { return };
-            tokio::time::sleep(pause).await;
-            while requests.try_join_next().is_some() {}
-            if requests.len() < MAX_JOURNEYS {
-                let front = self.front.clone();
-                requests.spawn(async move {
-                    front
-                        .act("prefetch", async |action| {
-                            front.open(action, Ask::get("/api/products", "/api/products")).await.map(drop)
-                        })
-                        .await
-                });
+            let mut arrivals = Arrivals::from_now();
+            while faults.hits(FaultKind::RateLimitBurst, me) {
+                arrivals.next(self.rate * BURST).await;
+                while requests.try_join_next().is_some() {}
+                if requests.len() < MAX_JOURNEYS {
+                    requests.spawn(prefetch(self.front.clone()));
+                }
             }
         }
+    }
+}
+
+async fn prefetch(front: Arc<Storefront>) {
+    let all = async |action: &Work| front.open(action, Ask::get("/api/products", "/api/products")).await.map(drop);
+    front.act("prefetch", all).await;
+}
+
+/// Random arrivals kept to the clock: on a busy machine late ones are made up for, up to a second's worth.
+struct Arrivals {
+    due: Instant,
+}
+
+impl Arrivals {
+    fn from_now() -> Self {
+        Self { due: Instant::now() }
+    }
+
+    /// Waits for the next one at `rate` per second; never returns if nobody comes.
+    async fn next(&mut self, rate: f64) {
+        let Some(pause) = until_next(rate) else { return std::future::pending().await };
+        let earliest = Instant::now().checked_sub(MAX_LATE).unwrap_or(self.due);
+        self.due = (self.due + pause).max(earliest);
+        tokio::time::sleep_until(self.due.into()).await;
+    }
+}
+
+/// The traffic's unrest, around 1: another level every few seconds.
+struct Noise {
+    level: f64,
+    until: Duration,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self { level: 1.0, until: Duration::ZERO }
+    }
+}
+
+impl Noise {
+    fn at(&mut self, elapsed: Duration) -> f64 {
+        if elapsed >= self.until {
+            self.level = 1.0 + rand::rng().random_range(-NOISE..NOISE);
+            self.until = elapsed + Duration::from_millis(rand::rng().random_range(3000..12_000));
+        }
+        self.level
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) struct Database {
 
 enum Engine {
     Sqlite(Arc<Mutex<rusqlite::Connection>>),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Where a store is, in the words of the conventions.
@@ -145,7 +145,7 @@ impl Database {
         create_database(&config, &namespace).await?;
         config.dbname(&namespace);
         let place = Place { system: "postgresql", namespace, server: Some(server_of(&config)) };
-        let engine = Engine::Postgres(Postgres { config, link: tokio::sync::Mutex::new(None) });
+        let engine = Engine::Postgres(Box::new(Postgres { config, link: tokio::sync::Mutex::new(None) }));
         Ok(Self { engine, place })
     }
 

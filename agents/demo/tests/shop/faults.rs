@@ -37,7 +37,7 @@ impl Lab {
         let response = reqwest::Client::new().post(self.url("/faults")).json(&body).send().await.unwrap();
         assert_eq!(response.status(), 201);
         let fault: Fault = response.json().await.unwrap();
-        assert_eq!(self.report().await.active, [fault.clone()], "the truth");
+        assert_eq!(self.report().await.active, std::slice::from_ref(&fault), "the truth");
         fault
     }
 

@@ -1,5 +1,7 @@
 //! The whole shop against an OTLP sink: what it says must be what it does.
 
+#![allow(clippy::unwrap_used)] // clippy.toml allows it in tests; helpers of integration tests count as none
+
 mod apart;
 mod faults;
 mod graph;
