@@ -66,8 +66,8 @@ fn start_agent(otlp: SocketAddr, data_dir: &Path, stopping: CancellationToken) -
 fn about(control: SocketAddr) -> String {
     format!(
         "
-  Demo shop   12 services, 3 clients, a bus and their databases; about 36 requests a second
-  Faults      one comes and goes every 90 s; http://{control}/faults says which
+  Demo shop   web, mobile and chatbot clients, a gateway, eight services, their databases, a bus
+  Faults      one comes and goes every 90 s: http://{control}/faults says which; to cause one:
               curl -X POST http://{control}/faults -H 'content-type: application/json' -d '{{\"kind\":\"latency\"}}'
   Agent       this machine's processors, memory, disks and network
 

@@ -47,7 +47,7 @@ pub(crate) const RANGE: Endpoint = Endpoint::json(
         Parameter::new(
             "step",
             "30s",
-            "Length of a step. Default: a 120th of the range, at least 10 s. Widened to keep points bounded.",
+            "Length of a step. Default: a 120th of the range, at least 10 s. Widened so that there are at most 1000.",
         ),
         SERVICE,
         ATTR,
@@ -62,6 +62,8 @@ pub(crate) const RANGE: Endpoint = Endpoint::json(
 );
 
 const LEAST_STEP_NANOS: i64 = 10_000_000_000;
+/// Most steps in a range: no screen shows more.
+const STEPS: i64 = 1000;
 
 pub(crate) fn range(ask: &Ask<'_>) -> Result<api::MetricSeriesList, Failure> {
     let params = &ask.params;
@@ -70,6 +72,7 @@ pub(crate) fn range(ask: &Ask<'_>) -> Result<api::MetricSeriesList, Failure> {
     if step_nanos <= 0 {
         return Err(Failure::invalid("step", "a step is longer than 0, for example 30s"));
     }
+    let step_nanos = step_nanos.max(range.nanos() / STEPS);
     let plan = plan::Metric {
         name: params.owned("name").unwrap_or_default(),
         range,

@@ -26,7 +26,7 @@ async fn the_map_equals_the_shops_call_graph() {
         .await;
     println!("{} nodes on the map after {:?}", map["nodes"].as_array().map_or(0, Vec::len), began.elapsed());
     let control = server
-        .line_with("/faults says")
+        .line_with("/faults says which")
         .split_whitespace()
         .find(|word| word.starts_with("http://"))
         .map(|url| url.replace("/faults", ""));

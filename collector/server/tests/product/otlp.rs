@@ -224,7 +224,8 @@ pub(crate) fn metrics(service: &str, counted: i64) -> ExportMetricsServiceReques
         value: Some(value),
         ..Default::default()
     };
-    let gauge = number(number_data_point::Value::AsDouble(0.25), vec![text("cpu.mode", "user")]);
+    let share = |share, mode| number(number_data_point::Value::AsDouble(share), vec![text("cpu.mode", mode)]);
+    let gauge = vec![share(0.25, "user"), share(0.75, "idle")];
     let sum = number(number_data_point::Value::AsInt(counted), vec![text("tier", "gold")]);
     let histogram = HistogramDataPoint {
         start_time_unix_nano: start,
@@ -244,7 +245,7 @@ pub(crate) fn metrics(service: &str, counted: i64) -> ExportMetricsServiceReques
         ..Default::default()
     };
     let metrics = vec![
-        metric("system.cpu.utilization", "1", metric::Data::Gauge(Gauge { data_points: vec![gauge] })),
+        metric("system.cpu.utilization", "1", metric::Data::Gauge(Gauge { data_points: gauge })),
         metric(
             "shop.orders",
             "{order}",
