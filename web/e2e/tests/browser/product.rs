@@ -12,6 +12,8 @@ pub(crate) struct Product {
     process: Child,
     /// `http://127.0.0.1:port` of the dashboard.
     pub(crate) dashboard: String,
+    /// Where faults are injected and listed.
+    pub(crate) faults: String,
     _data: tempfile::TempDir,
 }
 
@@ -21,7 +23,7 @@ impl Product {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(binary()?);
         command.arg("demo").arg("--data-dir").arg(data.path());
-        for flag in ["--http", "--otlp-http", "--otlp-grpc", "--control"] {
+        for flag in ["--http", "--otlp-http", "--otlp-grpc"] {
             command.args([flag, "127.0.0.1:0"]);
         }
         let started = Instant::now();
@@ -30,17 +32,21 @@ impl Product {
         let (send, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                println!("demo: {line}");
                 _ = send.send(line);
             }
         });
-        let dashboard = loop {
-            let line = lines.recv_timeout(Duration::from_secs(60)).context("no dashboard address on stdout")?;
-            println!("demo: {line}");
-            if let Some(address) = address(&line, "Dashboard") {
-                break address;
+        let mut url_after = |word: &str| -> Result<String> {
+            loop {
+                let line =
+                    lines.recv_timeout(Duration::from_secs(60)).with_context(|| format!("no {word} on stdout"))?;
+                if line.trim().starts_with(word) {
+                    return url(&line).with_context(|| format!("no URL in {line:?}"));
+                }
             }
         };
-        let product = Product { process, dashboard, _data: data };
+        let (dashboard, faults) = (url_after("Dashboard")?, url_after("Faults")?);
+        let product = Product { process, dashboard, faults, _data: data };
         product.until_mapped().await?;
         println!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
         Ok(product)
@@ -50,8 +56,7 @@ impl Product {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             let map = self.get("/api/v1/topology").await.unwrap_or_default();
-            let edges = map["edges"].as_array().map_or(0, Vec::len);
-            if edges >= 10 {
+            if map["edges"].as_array().map_or(0, Vec::len) >= 10 {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -63,6 +68,13 @@ impl Product {
     pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
         Ok(reqwest::get(format!("{}{path}", self.dashboard)).await?.error_for_status()?.json().await?)
     }
+
+    /// Breaks something in the shop for a while.
+    pub(crate) async fn inject(&self, kind: &str, target: &str, seconds: u32) -> Result<()> {
+        let fault = serde_json::json!({ "kind": kind, "target": target, "duration_seconds": seconds });
+        reqwest::Client::new().post(&self.faults).json(&fault).send().await?.error_for_status()?;
+        Ok(())
+    }
 }
 
 impl Drop for Product {
@@ -72,11 +84,9 @@ impl Drop for Product {
     }
 }
 
-/// The URL on a line of the start-up banner that begins with this word.
-fn address(line: &str, word: &str) -> Option<String> {
-    let rest = line.trim().strip_prefix(word)?;
-    let start = rest.find("http://")?;
-    rest[start..].split_whitespace().next().map(|url| url.trim_end_matches('/').to_owned())
+fn url(line: &str) -> Option<String> {
+    let rest = &line[line.find("http://")?..];
+    rest.split_whitespace().next().map(|url| url.trim_end_matches(['/', ',', ';']).to_owned())
 }
 
 /// `orrery` beside this test's binary: the same build.

@@ -5,6 +5,7 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
 use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
+use chromiumoxide::layout::Point;
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,10 @@ use std::time::{Duration, Instant};
 
 /// How long a page may take to reach a state before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// JavaScript: the page shows data, and nothing of it is still coming.
+pub(crate) const SETTLED: &str = "document.querySelector('main .loaded, main .notice') \
+     && !document.querySelector('main .skeleton') && !document.querySelector('main [aria-busy=\"true\"]')";
 
 /// Debian's names first; `ORRERY_CHROMIUM` wins.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -70,8 +75,11 @@ impl Tab {
             while let Some(event) = console.next().await {
                 let kind = format!("{:?}", event.r#type).to_lowercase();
                 if kind.contains("error") || kind.contains("assert") {
-                    let text: Vec<String> =
-                        event.args.iter().map(|arg| arg.description.clone().unwrap_or_else(|| format!("{:?}", arg.value))).collect();
+                    let text: Vec<String> = event
+                        .args
+                        .iter()
+                        .map(|arg| arg.description.clone().unwrap_or_else(|| format!("{:?}", arg.value)))
+                        .collect();
                     note(&list, format!("console.{kind}: {}", text.join(" ")));
                 }
             }
@@ -107,8 +115,31 @@ impl Tab {
 
     /// Waits until the dashboard runs and nothing on the page is loading.
     pub(crate) async fn settled(&self) -> Result<()> {
-        let ready = "document.documentElement.dataset.ready === 'true' && !document.querySelector('[aria-busy=\"true\"]')";
-        self.wait_for(ready).await
+        self.wait_for(SETTLED).await
+    }
+
+    /// Runs a script in every document from now on, before its own.
+    pub(crate) async fn before_every_page(&self, script: &str) -> Result<()> {
+        self.page.evaluate_on_new_document(script).await?;
+        Ok(())
+    }
+
+    /// Moves the mouse.
+    pub(crate) async fn point(&self, x: f64, y: f64) -> Result<()> {
+        self.page.move_mouse(Point { x, y }).await?;
+        Ok(())
+    }
+
+    /// Clicks where the mouse is told to be.
+    pub(crate) async fn click_at(&self, x: f64, y: f64) -> Result<()> {
+        self.page.click(Point { x, y }).await?;
+        Ok(())
+    }
+
+    /// Types into what has the focus.
+    pub(crate) async fn type_text(&self, text: &str) -> Result<()> {
+        self.page.find_element(":focus").await?.type_str(text).await?;
+        Ok(())
     }
 
     /// Waits until a JavaScript expression is true.

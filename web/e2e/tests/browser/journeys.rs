@@ -1,0 +1,88 @@
+//! What people come for.
+
+use crate::pages::shots;
+use crate::product::Product;
+use crate::tab::Tab;
+use anyhow::{Result, bail, ensure};
+use chromiumoxide::browser::Browser;
+use std::time::{Duration, Instant};
+
+/// Map → error → failing span, with the mouse, in at most three clicks.
+pub(crate) async fn from_an_error_on_the_map_to_the_failing_span(browser: &Browser, product: &Product) -> Result<()> {
+    product.inject("errors", "payments", 40).await?;
+    until_failing(product, "payments").await?;
+    let tab = Tab::open(browser, 1440, 900).await?;
+    tab.goto(&format!("{}/?theme=dark&lang=en", product.dashboard)).await?;
+    let (x, y) = find_on_map(&tab, "payments").await?;
+    tab.click_at(x, y).await?;
+    tab.wait_for("document.querySelector('.error-card')").await?;
+    tab.screenshot(&shots().join("journey-1-node.png")).await?;
+    tab.click(".error-card").await?;
+    tab.wait_for("location.pathname.startsWith('/traces/') && new URLSearchParams(location.search).get('span')")
+        .await?;
+    tab.settled().await?;
+    tab.screenshot(&shots().join("journey-2-span.png")).await?;
+    let url = tab.url().await?;
+    let (trace, span) = (part(&url, "/traces/", 32), part(&url, "span=", 16));
+    let told = product.get(&format!("/api/v1/traces/{trace}")).await?;
+    let failing = told["spans"].as_array().into_iter().flatten().find(|found| found["span_id"] == span);
+    ensure!(failing.is_some_and(|found| found["status_code"] == "error"), "{url} selects no failing span");
+    ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
+    println!("from an error on the map to the failing span: 2 clicks");
+    tab.close().await
+}
+
+/// A link carries what is looked at; back leads back.
+pub(crate) async fn state_is_in_the_url(browser: &Browser, product: &Product) -> Result<()> {
+    let tab = Tab::open(browser, 1440, 900).await?;
+    tab.goto(&format!("{}/traces?service=orders&status=error&lang=en", product.dashboard)).await?;
+    let shown: String = tab.eval("document.querySelector('main').innerText").await?;
+    ensure!(shown.contains("orders"), "the filter of the link is not shown: {shown}");
+    tab.click("nav a[href^='/services']").await?;
+    tab.wait_for("location.pathname === '/services'").await?;
+    tab.settled().await?;
+    tab.eval::<serde_json::Value>("(history.back(), null)").await?;
+    tab.wait_for("location.pathname === '/traces' && location.search.includes('status=error')").await?;
+    tab.settled().await?;
+    ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
+    tab.close().await
+}
+
+async fn until_failing(product: &Product, name: &str) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        let map = product.get("/api/v1/topology?from=now-1m").await?;
+        let node = map["nodes"].as_array().into_iter().flatten().find(|node| node["name"] == name).cloned();
+        if node.is_some_and(|node| node["red"]["errors"].as_f64() > Some(0.0)) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    bail!("{name} does not fail on the map")
+}
+
+/// Moves the mouse over the map until it says that it is over this node.
+async fn find_on_map(tab: &Tab, name: &str) -> Result<(f64, f64)> {
+    let field: [f64; 4] = tab
+        .eval("(() => { const r = document.querySelector('.map-field').getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] })()")
+        .await?;
+    let is_here = format!("document.querySelector('.map [role=status]')?.textContent.startsWith({name:?})");
+    let mut y = field[1] + 12.0;
+    while y < field[3] {
+        let mut x = field[0] + 20.0;
+        while x < field[2] {
+            tab.point(x, y).await?;
+            if tab.eval::<bool>(&format!("!!({is_here})")).await? {
+                return Ok((x, y));
+            }
+            x += 40.0;
+        }
+        y += 14.0;
+    }
+    tab.screenshot(&shots().join("journey-lost.png")).await?;
+    bail!("{name} is not on the map")
+}
+
+fn part(url: &str, after: &str, length: usize) -> String {
+    url.split(after).nth(1).unwrap_or_default().chars().take(length).collect()
+}

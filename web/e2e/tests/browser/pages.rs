@@ -1,0 +1,79 @@
+//! Every page, dark and light, English and Korean, wide and narrow: it shows data, complains about nothing, and is
+//! accessible. A picture of each is kept.
+
+use crate::axe;
+use crate::product::Product;
+use crate::tab::Tab;
+use anyhow::{Context, Result, bail};
+use chromiumoxide::browser::Browser;
+use std::path::PathBuf;
+
+const SIZES: [(i64, i64); 2] = [(1440, 900), (390, 844)];
+
+pub(crate) async fn every_page_in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
+    let pages = pages(product).await?;
+    let mut wrong = Vec::new();
+    for (width, height) in SIZES {
+        for theme in ["dark", "light"] {
+            for language in ["en", "ko"] {
+                for (name, path) in &pages {
+                    let dress = format!("{name}-{theme}-{language}-{width}");
+                    let join = if path.contains('?') { '&' } else { '?' };
+                    let url = format!("{}{path}{join}theme={theme}&lang={language}", product.dashboard);
+                    let tab = Tab::open(browser, width, height).await?;
+                    let found = check(&tab, &url, &dress).await.unwrap_or_else(|error| vec![format!("{error:#}")]);
+                    wrong.extend(found.into_iter().map(|problem| format!("{dress}: {problem}")));
+                    tab.close().await?;
+                }
+            }
+        }
+    }
+    println!("pictures of {} pages in 8 dresses each in {}", pages.len(), shots().display());
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    bail!("{} problems:\n{}", wrong.len(), wrong.join("\n"))
+}
+
+async fn check(tab: &Tab, url: &str, dress: &str) -> Result<Vec<String>> {
+    tab.goto(url).await?;
+    tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
+    let mut problems = axe::violations(tab).await?;
+    let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
+    if overflow > 0 {
+        problems.push(format!("scrolls sideways by {overflow} px"));
+    }
+    problems.extend(tab.complaints());
+    Ok(problems)
+}
+
+/// Name and address of every page, with things that exist.
+async fn pages(product: &Product) -> Result<Vec<(&'static str, String)>> {
+    let traces = product.get("/api/v1/traces?service=orders&limit=1").await?;
+    let trace = traces["traces"][0]["trace_id"].as_str().context("the shop has orders")?.to_owned();
+    let map = product.get("/api/v1/topology").await?;
+    let nodes = map["nodes"].as_array().context("nodes")?;
+    let id_of = |kind: &str| -> Result<String> {
+        let node = nodes.iter().find(|node| node["kind"] == kind).with_context(|| format!("a {kind}"))?;
+        Ok(node["id"].as_str().unwrap_or_default().replace('%', "%25").replace('/', "%2F"))
+    };
+    Ok(vec![
+        ("overview", "/".to_owned()),
+        ("overview-table", "/?view=table".to_owned()),
+        ("services", "/services".to_owned()),
+        ("service", format!("/services/{}", id_of("gateway")?)),
+        ("database", format!("/services/{}", id_of("database")?)),
+        ("traces", "/traces".to_owned()),
+        ("trace", format!("/traces/{trace}")),
+        ("logs", "/logs".to_owned()),
+        ("metrics", "/metrics".to_owned()),
+        ("health", "/health".to_owned()),
+        ("nothing", "/traces?service=nobody-of-this-name".to_owned()),
+    ])
+}
+
+/// Where pictures go.
+pub(crate) fn shots() -> PathBuf {
+    let beside = || std::env::current_exe().ok()?.ancestors().nth(3).map(|target| target.join("e2e"));
+    std::env::var_os("ORRERY_SHOTS").map(PathBuf::from).or_else(beside).unwrap_or_else(|| PathBuf::from("e2e"))
+}
