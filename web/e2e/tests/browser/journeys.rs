@@ -61,12 +61,12 @@ async fn until_failing(product: &Product, name: &str) -> Result<()> {
     bail!("{name} does not fail on the map")
 }
 
-/// Moves the mouse over the map until it says that it is over this node.
+/// Moves the mouse over the map until its hint says that it is over this node.
 async fn find_on_map(tab: &Tab, name: &str) -> Result<(f64, f64)> {
     let field: [f64; 4] = tab
         .eval("(() => { const r = document.querySelector('.map-field').getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] })()")
         .await?;
-    let is_here = format!("document.querySelector('.map [role=status]')?.textContent.startsWith({name:?})");
+    let is_here = format!("document.querySelector('.map-field').title === {name:?}");
     let mut y = field[1] + 12.0;
     while y < field[3] {
         let mut x = field[0] + 20.0;

@@ -118,7 +118,7 @@ pub(crate) fn ServiceMap(
     view! {
         <div class="map">
             <div
-                class="map-field" class:is-pointing=move || view.hovered.get().is_some() node_ref=root tabindex="0" role="application" aria-roledescription=t(say::MAP)
+                class="map-field" class:is-pointing=move || view.hovered.get().is_some() node_ref=root tabindex="0" role="application" aria-roledescription=t(say::MAP) title=move || view.pointed()
                 aria-label=label on:pointerdown=move |event| view.down(&event) on:pointermove=move |event| view.over(&event) on:pointerup=up
                 on:pointerleave=move |_| view.hovered.set(None) on:wheel=move |event| view.wheel(&event) on:keydown=key on:blur=move |_| view.keyboard.set(None)
             >
@@ -363,6 +363,12 @@ impl View {
     }
 
     /// The node under the keyboard, in words.
+    /// Full name of the node under the pointer: the map shortens long ones.
+    fn pointed(self) -> Option<String> {
+        let Some(Hit::Node(node)) = self.hovered.get() else { return None };
+        self.topology.with(|topology| topology.nodes.get(node).map(|node| node.name.clone()))
+    }
+
     fn reading(self) -> Option<String> {
         let node = self.keyboard.get()?;
         self.topology.with(|topology| {
