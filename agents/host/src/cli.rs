@@ -4,31 +4,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 use orrery_agent::{Check, Config, LogSource, LogStart};
 
 /// Ships this machine's metrics, logs, containers and HTTP checks to an OpenTelemetry collector.
 #[derive(Debug, Parser)]
-#[command(name = "orrery-agent", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "orrery-agent", version, disable_help_flag = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// TOML file with any of these settings, and a few more
-    #[arg(long, value_name = "FILE", env = "ORRERY_AGENT_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "ORRERY_AGENT_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
 
     /// OTLP/HTTP server to send to [default: http://127.0.0.1:4318]
-    #[arg(long, value_name = "URL", env = "ORRERY_AGENT_OTLP")]
+    #[arg(long, value_name = "URL", env = "ORRERY_AGENT_OTLP", hide_env = true)]
     otlp: Option<String>,
 
-    /// Header for every request, such as authorization="Bearer ..."; repeatable
-    #[arg(long = "header", value_name = "NAME=VALUE", env = "ORRERY_AGENT_HEADERS", value_delimiter = ',', value_parser = pair, hide_env_values = true)]
+    /// Sent with every request, such as authorization="Bearer ..."; repeatable
+    #[arg(long = "header", value_name = "NAME=VALUE", env = "ORRERY_AGENT_HEADERS", hide_env = true, value_delimiter = ',', value_parser = pair)]
     headers: Vec<(String, String)>,
 
     /// Time between two collections [default: 10s]
-    #[arg(long, value_name = "TIME", env = "ORRERY_AGENT_INTERVAL", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ORRERY_AGENT_INTERVAL", hide_env = true, value_parser = humantime::parse_duration)]
     interval: Option<Duration>,
 
     /// Where log offsets are kept [default: /var/lib/orrery-agent, or ~/.local/state/orrery-agent]
-    #[arg(long, value_name = "DIR", env = "ORRERY_AGENT_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "ORRERY_AGENT_STATE_DIR", hide_env = true)]
     state_dir: Option<PathBuf>,
 
     /// Follow log files, optionally as a service's: nginx=/var/log/nginx/*.log; repeatable
@@ -36,38 +36,49 @@ pub(crate) struct Cli {
         long = "log",
         value_name = "[SERVICE=]GLOB",
         env = "ORRERY_AGENT_LOGS",
+        hide_env = true,
         value_delimiter = ',',
         help_heading = "Logs"
     )]
     logs: Vec<String>,
 
     /// Where to begin in files that are there at first [default: end]
-    #[arg(long, value_name = "WHERE", env = "ORRERY_AGENT_LOG_START", help_heading = "Logs")]
+    #[arg(long, value_name = "WHERE", env = "ORRERY_AGENT_LOG_START", hide_env = true, help_heading = "Logs")]
     log_start: Option<Start>,
 
     /// First line of a record; other lines continue it. For all --log globs
-    #[arg(long, value_name = "REGEX", env = "ORRERY_AGENT_LOG_MULTILINE_START", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        env = "ORRERY_AGENT_LOG_MULTILINE_START",
+        hide_env = true,
+        help_heading = "Logs"
+    )]
     log_multiline_start: Option<String>,
 
     /// Request a URL once per interval; repeatable
-    #[arg(long = "check", value_name = "NAME=URL", env = "ORRERY_AGENT_CHECKS", value_delimiter = ',', value_parser = pair, help_heading = "Metrics")]
+    #[arg(long = "check", value_name = "NAME=URL", env = "ORRERY_AGENT_CHECKS", hide_env = true, value_delimiter = ',', value_parser = pair, help_heading = "Metrics")]
     checks: Vec<(String, String)>,
 
     /// Processes reported by CPU, and as many by memory [default: 10]
-    #[arg(long, value_name = "N", env = "ORRERY_AGENT_TOP_PROCESSES", help_heading = "Metrics")]
+    #[arg(long, value_name = "N", env = "ORRERY_AGENT_TOP_PROCESSES", hide_env = true, help_heading = "Metrics")]
     top_processes: Option<usize>,
 
     /// Docker's API socket; "" for no containers [default: /var/run/docker.sock]
-    #[arg(long, value_name = "PATH", env = "ORRERY_AGENT_DOCKER_SOCKET", value_parser = any_path, help_heading = "Metrics")]
+    #[arg(long, value_name = "PATH", env = "ORRERY_AGENT_DOCKER_SOCKET", hide_env = true, value_parser = any_path, help_heading = "Metrics")]
     docker_socket: Option<PathBuf>,
 
     /// Root of the host to read, when it is mounted into the agent's container [default: /]
-    #[arg(long, value_name = "DIR", env = "ORRERY_AGENT_HOST_ROOT", help_heading = "Metrics")]
+    #[arg(long, value_name = "DIR", env = "ORRERY_AGENT_HOST_ROOT", hide_env = true, help_heading = "Metrics")]
     host_root: Option<PathBuf>,
 
     /// Collect once, print it, and exit
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(crate) once: Option<Format>,
+
+    /// Print help
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
 }
 
 const AFTER_HELP: &str = "\
@@ -79,23 +90,21 @@ Examples:
   orrery-agent --once --check shop=http://127.0.0.1:8080/healthz
       Shows what would be sent.
 
-Flags win over the environment, the environment over the file. RUST_LOG=debug says more.";
+Every flag is also a variable: --state-dir is ORRERY_AGENT_STATE_DIR; repeatable ones are plural and
+take commas (ORRERY_AGENT_LOGS, _CHECKS, _HEADERS). Flags win over variables, variables over the file.
+RUST_LOG=debug says more.";
 
 /// How `--once` prints.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
     Text,
-    /// For scripts
     Json,
 }
 
 /// `--log-start`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Start {
-    /// What is already in them, too
     Beginning,
-    /// Only what comes from now on
     End,
 }
 

@@ -219,4 +219,19 @@ mod tests {
         assert_eq!(Config::from_toml(&toml::to_string(&config).unwrap()).unwrap(), config);
         assert_eq!(Config::from_toml("").unwrap(), config);
     }
+
+    #[test]
+    fn the_example_shows_the_defaults_and_every_key() {
+        let example = include_str!("../orrery-agent.toml");
+        let state_dir = PathBuf::from("/var/lib/orrery-agent");
+        assert_eq!(Config::from_toml(example).unwrap(), Config { state_dir: state_dir.clone(), ..Config::default() });
+        let all: String = example.lines().map(|line| line.trim_start_matches("# ").to_owned() + "\n").skip(2).collect();
+        let uncommented = Config::from_toml(&all).unwrap();
+        uncommented.validate().unwrap();
+        assert_eq!((uncommented.log.len(), uncommented.check.len(), uncommented.headers.len()), (1, 1, 1));
+        let keys = toml::Value::try_from(Config { state_dir, ..Config::default() }).unwrap();
+        for key in keys.as_table().unwrap().keys() {
+            assert!(example.contains(&format!("{key} =")) || example.contains(&format!("[{key}]")), "{key}");
+        }
+    }
 }

@@ -103,9 +103,10 @@ impl Host {
 
 fn load(place: &Place, to: &mut Recorder) -> anyhow::Result<()> {
     let load = LoadAverage::from_file(place.proc.join("loadavg"))?;
-    to.record(&i::LOAD_1M, f64::from(load.one), []);
-    to.record(&i::LOAD_5M, f64::from(load.five), []);
-    to.record(&i::LOAD_15M, f64::from(load.fifteen), []);
+    for (instrument, load) in [(&i::LOAD_1M, load.one), (&i::LOAD_5M, load.five), (&i::LOAD_15M, load.fifteen)] {
+        // The kernel prints two digits; more would come from widening the float.
+        to.record(instrument, (f64::from(load) * 100.0).round() / 100.0, []);
+    }
     let uptime = Uptime::from_file(place.proc.join("uptime"))?;
     to.record(&i::UPTIME, uptime.uptime, []);
     Ok(())

@@ -418,12 +418,13 @@ impl Tailer {
             Ok(handle) => handle,
             Err(error) => return self.complain(&found.path, &format!("log file cannot be read: {error}")),
         };
-        if self.is_fresh_copy(found, &handle, now) {
+        let fresh = self.sources[found.source].fresh;
+        if !fresh && self.is_fresh_copy(found, &handle, now) {
             return;
         }
         let offset = match self.claim(&found.path, &handle) {
             Some(offset) => offset,
-            None if self.sources[found.source].fresh && self.log_start == LogStart::End => handle.size,
+            None if fresh && self.log_start == LogStart::End => handle.size,
             None => 0,
         };
         tracing::info!(path = %found.path.display(), offset, "following log file");
@@ -601,10 +602,12 @@ fn leads_to(path: &Path, id: FileId) -> bool {
 
 /// Whether `other` is named like a rotated `path`: `app.log` → `app.log.1`, `app-20261120.log`.
 fn is_copy_name(path: &Path, other: &Path) -> bool {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let (name, other_name) = (name(path), name(other));
-    path.parent() == other.parent() && other_name.len() > name.len() && other_name.starts_with(&stem)
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (name, other_name) = (text(path.file_name()), text(other.file_name()));
+    let suffix = other_name.strip_prefix(&text(path.file_stem())).unwrap_or_default();
+    path.parent() == other.parent()
+        && other_name.len() > name.len()
+        && suffix.starts_with(|first: char| !first.is_alphanumeric())
 }
 
 #[derive(Debug, Default)]

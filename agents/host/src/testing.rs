@@ -90,7 +90,7 @@ impl Server {
 
     /// Waits until the requests so far satisfy a condition.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&[Received]) -> bool) -> Vec<Received> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let received = self.received();
             if condition(&received) {

@@ -452,6 +452,36 @@ fn similar_files_are_not_taken_for_copies_for_long() {
     bench.check(&["starting", "starting"]);
 }
 
+#[test]
+fn copies_are_known_by_their_names() {
+    for (other, expected) in [
+        ("/d/app.log.1", true),
+        ("/d/app.log-20261120", true),
+        ("/d/app-2026-11-20.log", true),
+        ("/d/app2.log", false),
+        ("/d/application.log", false),
+        ("/d/app.log", false),
+        ("/d/app", false),
+        ("/e/app.log.1", false),
+    ] {
+        assert_eq!(is_copy_name(Path::new("/d/app.log"), Path::new(other)), expected, "{other}");
+    }
+}
+
+#[test]
+fn alike_files_present_at_the_start_are_all_followed() {
+    let mut bench = Bench::with("*.log", |config| config.log_start = LogStart::End);
+    for name in ["app.log", "app-2.log"] {
+        bench.append(name, "starting\n");
+    }
+    bench.pump();
+    for name in ["app.log", "app-2.log"] {
+        bench.append(name, "more\n");
+    }
+    bench.pump();
+    bench.check(&["more", "more"]);
+}
+
 /// What may happen to a log file and its agent.
 #[derive(Clone, Copy, Debug)]
 enum Event {
