@@ -31,8 +31,8 @@ use fingerprint::{FileId, Fingerprint};
 pub(crate) use follow::Follower;
 use lines::{Record, Records};
 
-/// How often globs are expanded; a rotation is noticed at once.
-const DISCOVER_EVERY: Duration = Duration::from_secs(5);
+/// How often globs are expanded. A file made and renamed out of their sight in between is never seen.
+const DISCOVER_EVERY: Duration = Duration::from_secs(1);
 /// Writers keep a rotated file open for a moment.
 const ROTATE_WAIT: Duration = Duration::from_secs(5);
 /// How long a record that more lines may join is kept back.
