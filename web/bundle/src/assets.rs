@@ -67,8 +67,6 @@ pub(crate) fn collect(ui: &Path, code: Code) -> Result<Vec<File>> {
         files.push(File::hashed(&name(&font), read(&font)?));
     }
     files.push(File::hashed("favicon.svg", read(&ui.join("assets/favicon.svg"))?));
-    let boot = String::from_utf8(read(&ui.join("boot.js"))?).context("boot.js")?;
-    files.push(File::hashed("boot.js", named(&boot, &files).into_bytes()));
     let css = styles(&ui.join("styles"), |name| !crate::shell::CRITICAL.contains(&name))?;
     files.push(File::hashed("orrery.css", named(&css, &files).into_bytes()));
     Ok(files)
