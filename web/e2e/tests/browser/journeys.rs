@@ -48,6 +48,21 @@ pub(crate) async fn state_is_in_the_url(browser: &Browser, product: &Product) ->
     tab.close().await
 }
 
+/// Ctrl-K, a few letters, Enter: anywhere without the mouse.
+pub(crate) async fn by_keyboard_alone(browser: &Browser, product: &Product) -> Result<()> {
+    let tab = Tab::open(browser, 1440, 900).await?;
+    tab.goto(&format!("{}/?lang=en", product.dashboard)).await?;
+    let open = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'k', ctrlKey: true, bubbles: true}))";
+    tab.eval::<bool>(open).await?;
+    tab.wait_for("document.activeElement instanceof HTMLInputElement").await?;
+    tab.type_text("health").await?;
+    tab.press("Enter").await?;
+    tab.wait_for("location.pathname === '/health'").await?;
+    tab.settled().await?;
+    ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
+    tab.close().await
+}
+
 async fn until_failing(product: &Product, name: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

@@ -18,6 +18,7 @@ async fn the_dashboard() -> Result<()> {
     let (mut browser, _profile) = tab::launch().await?;
     speed::first_frame_and_usable(&browser, &product).await?;
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
+    journeys::by_keyboard_alone(&browser, &product).await?;
     journeys::state_is_in_the_url(&browser, &product).await?;
     pages::every_page_in_every_dress(&browser, &product).await?;
     browser.close().await?;

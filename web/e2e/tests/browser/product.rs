@@ -36,7 +36,7 @@ impl Product {
                 _ = send.send(line);
             }
         });
-        let mut url_after = |word: &str| -> Result<String> {
+        let url_after = |word: &str| -> Result<String> {
             loop {
                 let line =
                     lines.recv_timeout(Duration::from_secs(60)).with_context(|| format!("no {word} on stdout"))?;

@@ -172,7 +172,7 @@ impl Tab {
 
     /// Presses a key in whatever has the focus.
     pub(crate) async fn press(&self, key: &str) -> Result<()> {
-        self.page.find_element(":focus, body").await?.press_key(key).await?;
+        self.page.find_element(":focus").await?.press_key(key).await?;
         Ok(())
     }
 
