@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 /// Map → error → failing span, with the mouse, in at most three clicks.
 pub(crate) async fn from_an_error_on_the_map_to_the_failing_span(browser: &Browser, product: &Product) -> Result<()> {
-    product.inject("errors", "payments", 40).await?;
-    until_failing(product, "payments").await?;
+    product.inject("errors", "api-gateway", 40).await?;
+    until_failing(product, "api-gateway").await?;
     let tab = Tab::open(browser, 1440, 900).await?;
     tab.goto(&format!("{}/?theme=dark&lang=en", product.dashboard)).await?;
-    let (x, y) = find_on_map(&tab, "payments").await?;
+    let (x, y) = find_on_map(&tab, "api-gateway").await?;
     tab.click_at(x, y).await?;
     tab.wait_for("document.querySelector('.error-card')").await?;
     tab.screenshot(&shots().join("journey-1-node.png")).await?;
