@@ -172,7 +172,7 @@ impl Kit<'_> {
             return (text, "");
         }
         self.dropped.add(reason::TRUNCATED, 1);
-        (&text[..text.floor_char_boundary(limit.saturating_sub('…'.len_utf8()))], "…")
+        (clip(text, limit.saturating_sub('…'.len_utf8())), "…")
     }
 
     /// Base64 of at most `limit` bytes.
@@ -237,6 +237,12 @@ impl Kit<'_> {
         self.dropped.add(reason::ASSOCIATION, bad.into());
         (trace.or_default(), span.or_default())
     }
+}
+
+/// The longest beginning of `text` within `limit` bytes.
+pub(crate) fn clip(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    &text[..end]
 }
 
 /// An id field as sent.

@@ -3,6 +3,7 @@
 //! Sources: OTLP specification 1.11 ("failures", "throttling"); the choice of codes where it leaves one is in the table.
 //! `429`, `502`, `503`, `504` and `UNAVAILABLE` make a client send again; everything else makes it drop the data.
 
+use crate::builder::clip;
 use crate::wire::{put_bytes, put_varint};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -86,8 +87,7 @@ impl Outcome {
     /// Messages come from requests: bounded, so that the answer always fits a client's limit.
     fn short_message(&self) -> &str {
         const MAX: usize = 2048;
-        let message = self.message();
-        &message[..message.floor_char_boundary(MAX)]
+        clip(self.message(), MAX)
     }
 
     /// When to send again, if that is the advice: 1 to 30 s.

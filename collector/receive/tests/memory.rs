@@ -2,6 +2,8 @@
 //!
 //! A program of its own (`harness = false`), so that nothing else moves the process's memory.
 
+#![allow(clippy::unwrap_used)] // clippy.toml allows it in tests; helpers of integration tests count as none
+
 #[path = "otlp/support.rs"]
 #[allow(dead_code)]
 mod support;

@@ -163,15 +163,18 @@ impl Kit<'_> {
     }
 }
 
-/// Keys and values (an `AnyValue`, empty if absent) of a `KeyValueList`.
-fn read_entries(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, WireError> {
+/// A key, and its `AnyValue` (empty if absent).
+type Entry<'a> = (&'a [u8], &'a [u8]);
+
+/// The entries of a `KeyValueList`.
+fn read_entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, WireError> {
     let mut entries = Vec::new();
     let mut fields = Fields(bytes);
     while let Some((number, payload)) = fields.next()? {
         if number != 1 {
             continue;
         }
-        let mut entry: (&[u8], &[u8]) = (&[], &[]);
+        let mut entry: Entry<'_> = (&[], &[]);
         let mut parts = Fields(payload.bytes()?);
         while let Some((number, payload)) = parts.next()? {
             match number {

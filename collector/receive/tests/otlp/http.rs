@@ -584,7 +584,7 @@ async fn malformed_http_is_refused_and_smuggles_nothing() {
             "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\ncontent-length: -1\r\nconnection: close\r\n\r\n{body}"
         ),
         format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\n{}: y\r\n\r\n", "x".repeat(200_000)),
-        format!("GET /v1/traces\r\n\r\n"),
+        "GET /v1/traces\r\n\r\n".to_owned(),
         "\0\0\0\0\r\n\r\n".to_owned(),
     ] {
         let answer = raw(&server, request.as_bytes()).await;
