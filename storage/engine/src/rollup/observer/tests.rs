@@ -186,7 +186,8 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for _ in 0..count {
         let extend = |order: Vec<usize>| {
-            (0..count).filter_map(move |next| (!order.contains(&next)).then(|| [order.clone(), vec![next]].concat()))
+            let fresh: Vec<usize> = (0..count).filter(|next| !order.contains(next)).collect();
+            fresh.into_iter().map(move |next| [order.clone(), vec![next]].concat())
         };
         all = all.into_iter().flat_map(extend).collect();
     }
