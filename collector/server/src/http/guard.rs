@@ -3,13 +3,14 @@
 
 use crate::api::failure::Failure;
 use crate::http::request_id::RequestId;
+use crate::http::ui;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Uri};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Names under which this server may be addressed. Any name, if it is bound to more than loopback and none is configured.
 #[derive(Clone, Debug)]
@@ -77,13 +78,19 @@ fn host_name(host: &str) -> &str {
     }
 }
 
-/// `wasm-unsafe-eval` is what running any wasm needs. Styles may be inline: Leptos and the page's critical CSS are.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// `wasm-unsafe-eval` is what running any wasm needs. Of scripts in the page only the one that starts everything may run,
+/// known by its hash. Styles may be inline: Leptos and the page's critical CSS are.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' {}; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ui::script_hash().unwrap_or_default()
+    );
+    HeaderValue::try_from(policy).expect("our own text is visible ASCII")
+});
 
-const HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -97,6 +104,7 @@ pub(crate) async fn secure_headers(request: Request, next: Next) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
     response
 }
 

@@ -19,6 +19,17 @@ pub(crate) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
+/// The hash of the script in the page, with its quotes, as the page's own policy states it.
+pub(crate) fn script_hash() -> Option<&'static str> {
+    quoted_hash(std::str::from_utf8(find("/index.html")?.identity).ok()?)
+}
+
+fn quoted_hash(page: &str) -> Option<&str> {
+    let start = page.find("'sha256-")?;
+    let length = page[start + 1..].find('\'')? + 2;
+    Some(&page[start..start + length])
+}
+
 fn find(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path)
 }
@@ -66,6 +77,12 @@ fn accepts(accepted: &str, encoding: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pages_script_is_known_by_its_hash() {
+        assert_eq!(quoted_hash("content=\"script-src 'self' 'sha256-abc/+='; style-src\""), Some("'sha256-abc/+='"));
+        assert_eq!(quoted_hash("<html>"), None);
+    }
 
     #[test]
     fn a_client_may_refuse_an_encoding() {
