@@ -96,15 +96,14 @@ async fn g02_identity_gzip_and_zstd_are_accepted_and_kept_as_they_came() {
     client(&server).await.export(request()).await.unwrap();
     client(&server).await.send_compressed(CompressionEncoding::Gzip).export(request()).await.unwrap();
     client(&server).await.send_compressed(CompressionEncoding::Zstd).export(request()).await.unwrap();
-    let kept = server.sink.kept.lock().unwrap();
+    let kept = std::mem::take(&mut *server.sink.kept.lock().unwrap());
     let compressions: Vec<Compression> = kept.iter().map(|(body, _)| body.compression).collect();
     assert_eq!(compressions, [Compression::Identity, Compression::Gzip, Compression::Zstd]);
     assert!(kept[1].0.bytes.len() < kept[0].0.bytes.len() / 2);
-    for (body, batch) in kept.iter() {
+    for (body, batch) in &kept {
         let again = orrery_receive::Decoder::default().decode_body(body).unwrap();
         assert_eq!(crate::oracle::rows(&again.batch), crate::oracle::rows(batch));
     }
-    drop(kept);
     let headers = [("content-type", "application/grpc"), ("grpc-encoding", "snappy")];
     let answer = call(server.grpc, TRACES, &headers, framed(1, b"x")).await;
     assert_eq!(answer.grpc_status, Some(Code::Unimplemented as u16));
