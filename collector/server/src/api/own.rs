@@ -4,6 +4,7 @@ use crate::api::endpoint::{Ask, Endpoint, ask};
 use crate::api::failure::Failure;
 use crate::api::state::Api;
 use crate::http::request_id::RequestId;
+use crate::process;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -43,8 +44,8 @@ pub(crate) fn health(api: &Api) -> api::SelfHealth {
         disk_bytes: store.wal_bytes + store.sealed_bytes,
         disk_free_bytes: store.disk_free_bytes,
         disk_total_bytes: store.disk_total_bytes,
-        rss_bytes: api.process.rss_bytes(),
-        cpu_seconds: api.process.cpu().as_secs_f64(),
+        rss_bytes: process::rss_bytes(),
+        cpu_seconds: process::cpu().as_secs_f64(),
         oldest_unix_nano: store.oldest_unix_nano.map(Nanos),
         retention: api.about.retention.clone(),
         endpoints: api.about.endpoints.clone(),

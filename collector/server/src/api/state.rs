@@ -1,7 +1,6 @@
 //! What every handler may know.
 
 use crate::live::Bus;
-use crate::process::Process;
 use orrery_query::{Store, StoreHealth};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -39,7 +38,6 @@ pub(crate) struct Api {
     /// One permit per running query.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) about: About,
-    pub(crate) process: Process,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
     /// Whether the last write reached the disk.
@@ -71,7 +69,6 @@ impl Api {
             bus: parts.bus,
             limits: parts.limits,
             about: parts.about,
-            process: Process::default(),
             stopping: parts.stopping,
             writes: parts.writes,
             maps: Default::default(),

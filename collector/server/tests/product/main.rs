@@ -1,5 +1,7 @@
 //! The product as its users meet it: the real binary on free ports with a directory of its own, real OTLP, real HTTP.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod api;
 mod demo;
 mod garbage;
