@@ -34,7 +34,7 @@ fn agent(directory: &Path, url: &str) -> Child {
 /// Rotates by renaming and by copying in turn, as two schools of logrotate do.
 fn rotate(log: &Path, number: usize) {
     let rotated = log.with_extension(format!("log.{number}"));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         fs::rename(log, rotated).expect("renames");
     } else {
         fs::copy(log, rotated).expect("copies");
