@@ -71,7 +71,7 @@ async fn garbage_over_http_as_json() {
     let bodies = |number: u64| {
         let good = otlp::json_span(7, number + 1, "x").to_string();
         match number % 5 {
-            0 => good[..good.len() / 2].as_bytes().to_vec(),
+            0 => good.as_bytes()[..good.len() / 2].to_vec(),
             1 => garbage(number),
             2 => good.replace("spanId", "spanID ").replace("traceId", "trace").into_bytes(),
             3 => "[".repeat(100_000).into_bytes(),
