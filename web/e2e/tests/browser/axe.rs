@@ -17,7 +17,7 @@ struct Violation {
 /// Violations of the page in view, one line each; empty when there is none.
 pub(crate) async fn violations(tab: &Tab) -> Result<Vec<String>> {
     if !tab.eval::<bool>("!!window.axe").await? {
-        tab.eval::<serde_json::Value>(&format!("(() => {{ {AXE}; return null }})()")).await?;
+        tab.eval::<bool>(&format!("(() => {{ {AXE}; return true }})()")).await?;
     }
     let run = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}).then(r => \
                r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 160) + ' ← ' + \

@@ -41,7 +41,7 @@ pub(crate) async fn state_is_in_the_url(browser: &Browser, product: &Product) ->
     tab.click("nav a[href^='/services']").await?;
     tab.wait_for("location.pathname === '/services'").await?;
     tab.settled().await?;
-    tab.eval::<serde_json::Value>("(history.back(), null)").await?;
+    tab.eval::<bool>("(history.back(), true)").await?;
     tab.wait_for("location.pathname === '/traces' && location.search.includes('status=error')").await?;
     tab.settled().await?;
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
