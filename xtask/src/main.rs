@@ -25,7 +25,7 @@ enum Chore {
         #[arg(long)]
         no_browser: bool,
     },
-    /// What CI checks besides tests: format, lints, documentation.
+    /// What CI checks besides tests: format, lints, licences.
     Check,
     /// Rewrite what tests compare with: the OpenAPI document and inline snapshots.
     Bless,
@@ -67,8 +67,6 @@ fn check() -> Result<()> {
     run::step("format", &mut run::cargo(&["fmt", "--all", "--check"]))?;
     let mut clippy = run::cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
     run::step("lints", clippy.args(["--", "-D", "warnings"]))?;
-    let mut doc = run::cargo(&["doc", "--release", "--workspace", "--no-deps"]);
-    run::step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     if run::exists("cargo-deny") {
         return run::step(
             "licences and advisories",
