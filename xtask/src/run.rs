@@ -1,7 +1,7 @@
 //! Running commands.
 
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -13,8 +13,10 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+/// The workspace above the working directory. Not the one this was compiled in: checkouts may share a target directory.
+fn root() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).unwrap_or(&here).to_path_buf()
 }
 
 /// Runs a command to its end, naming it before and its duration after.

@@ -10,8 +10,9 @@ use std::process::Command;
 
 const OURS: [&str; 3] = ["orrery", "orrery-agent", "orrery-demo"];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+/// Cargo runs tests in their package's folder.
+fn root() -> PathBuf {
+    std::env::current_dir().unwrap().parent().unwrap().to_path_buf()
 }
 
 fn read(name: &str) -> String {

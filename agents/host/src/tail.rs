@@ -143,16 +143,19 @@ impl Handle {
             return Ok(Look::Restarted);
         }
         (self.size, self.modified) = (size, modified);
-        if !self.fingerprint.is_full() {
-            self.fingerprint = Fingerprint::of(&self.file)?;
+        if self.fingerprint.is_full() {
+            return Ok(Look::Changed);
         }
-        Ok(Look::Changed)
+        self.fingerprint = Fingerprint::of(&self.file)?;
+        Ok(Look::Recognisable)
     }
 }
 
 enum Look {
     Same,
     Changed,
+    /// Changed, and has a new fingerprint.
+    Recognisable,
     Restarted,
 }
 
@@ -309,6 +312,11 @@ impl Tailer {
             let position = file.records.position();
             match file.handle.as_mut().map(|handle| handle.refresh(position)) {
                 Some(Ok(Look::Changed)) => file.last_change = now,
+                Some(Ok(Look::Recognisable)) => {
+                    file.last_change = now;
+                    // What rotates while the agent is down is found by the fingerprint kept on disk.
+                    self.progressed = true;
+                }
                 Some(Ok(Look::Restarted)) => restarted.push(*key),
                 Some(Err(error)) => tracing::debug!(path = %file.path.display(), %error, "not looked at"),
                 Some(Ok(Look::Same)) | None => {}
@@ -469,15 +477,13 @@ impl Tailer {
     fn recover_orphans(&mut self, now: Instant) {
         for saved in std::mem::take(&mut self.orphans) {
             let Some(source) = self.sources.iter().position(|source| source.glob == saved.glob) else { continue };
-            if saved.fingerprint.is_empty() {
-                continue;
-            }
             match self.find_beside(&saved.path, &saved.fingerprint, saved.offset, |id| id == saved.id) {
                 Some((path, handle)) if handle.size > saved.offset => {
                     tracing::info!(path = %path.display(), offset = saved.offset, "reading the rest of a rotated log file");
                     self.follow(path, source, handle, saved.offset, now);
                 }
                 Some(_) => {}
+                None if saved.fingerprint.is_empty() => {}
                 None => tracing::warn!(
                     path = %saved.path.display(), offset = saved.offset,
                     "log file is gone since the last run: its unread rest, if any, is lost"
@@ -487,7 +493,7 @@ impl Tailer {
     }
 
     /// A file in the same directory that begins as the fingerprint says and reaches `min_size`: best the one that
-    /// `is_it` knows, then the latest with a copy's name.
+    /// `is_it` knows, then the latest with a copy's name. A file that was empty must be and be called so.
     fn find_beside(
         &self,
         path: &Path,
@@ -495,15 +501,13 @@ impl Tailer {
         min_size: u64,
         is_it: impl Fn(FileId) -> bool,
     ) -> Option<(PathBuf, Handle)> {
-        if fingerprint.is_empty() {
-            return None;
-        }
+        let may_be = |it: bool, named: bool| if fingerprint.is_empty() { it && named } else { it || named };
         let entries = fs::read_dir(path.parent()?).ok()?.flatten();
         let mut found: Vec<_> = entries
             .filter_map(|entry| Some((entry.path(), entry.metadata().ok().filter(Metadata::is_file)?)))
             .filter(|(other, metadata)| {
                 let id = FileId::of(metadata);
-                metadata.len() >= min_size && !self.knows(id) && (is_it(id) || is_copy_name(path, other))
+                metadata.len() >= min_size && !self.knows(id) && may_be(is_it(id), is_copy_name(path, other))
             })
             .collect();
         found.sort_by_key(|(_, metadata)| (is_it(FileId::of(metadata)), metadata.modified().ok()));

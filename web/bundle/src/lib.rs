@@ -40,12 +40,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// For this workspace.
+    /// For the workspace of the working directory: cargo runs build scripts and tests in their package. A path known at
+    /// compile time may be another checkout's, where checkouts share a target directory.
     ///
     /// `out_dir`: any folder below cargo's target directory.
     pub fn below(out_dir: &Path) -> Config {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        Config { workspace: root.canonicalize().unwrap_or(root), target_dir: target_dir(out_dir) }
+        let here = std::env::current_dir().unwrap_or_default();
+        let root = here.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).unwrap_or(&here);
+        Config { workspace: root.to_path_buf(), target_dir: target_dir(out_dir) }
     }
 }
 

@@ -482,6 +482,32 @@ fn alike_files_present_at_the_start_are_all_followed() {
     bench.check(&["more", "more"]);
 }
 
+#[test]
+fn a_file_that_was_empty_when_last_kept_is_found_after_it_rotated() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "");
+    bench.poll();
+    bench.append("app.log", "first\n");
+    bench.rename("app.log", "app.log.1");
+    bench.kill();
+    bench.settle();
+    bench.check(&["first"]);
+}
+
+#[test]
+fn a_fingerprint_is_kept_before_anything_was_delivered() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "");
+    bench.poll();
+    bench.append("app.log", "first\n");
+    bench.wait(2);
+    bench.poll();
+    bench.copy_truncate("app.log", "app.log.1");
+    bench.kill();
+    bench.settle();
+    bench.check(&["first"]);
+}
+
 /// What may happen to a log file and its agent.
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -507,8 +533,6 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
-
     /// No line is lost, whatever happens; none comes twice unless the agent was killed.
     #[test]
     fn no_line_is_lost(events in prop::collection::vec(event(), 1..40), copies_match: bool) {
