@@ -5,7 +5,7 @@
 
 use serde_yaml_ng::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 const OURS: [&str; 3] = ["orrery", "orrery-agent", "orrery-demo"];
