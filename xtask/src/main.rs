@@ -66,7 +66,8 @@ fn test(filter: Option<&str>, no_browser: bool) -> Result<()> {
 fn check() -> Result<()> {
     run::step("format", &mut run::cargo(&["fmt", "--all", "--check"]))?;
     let mut clippy = run::cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
-    run::step("lints", clippy.args(["--", "-D", "warnings"]))?;
+    // The dashboard is linted as the library it is; built it is with the tests.
+    run::step("lints", clippy.args(["--", "-D", "warnings"]).env("ORRERY_SKIP_UI", "1"))?;
     if run::exists("cargo-deny") {
         return run::step(
             "licences and advisories",

@@ -78,4 +78,4 @@ pub use fault::{Fault, FaultKind, Origin};
 pub use graph::{Edge, EdgeKind};
 pub use member::Member;
 pub use role::{Role, run_control, run_role};
-pub use shop::{Shop, run, start};
+pub use shop::{Shop, start};

@@ -32,15 +32,15 @@ async fn act(command: Command) -> anyhow::Result<()> {
         Command::Service(service) => {
             let member = service.name;
             let (config, role) = service.read();
-            let ready = |address| match member.is_client() {
+            let ready = move |address| match member.is_client() {
                 true => println!("{member} is shopping"),
                 false => println!("{member} listens on http://{address}"),
             };
-            orrery_demo::run_role(config, role, ready, stopped()?).await
+            orrery_demo::run_role(config, role, Box::new(ready), Box::pin(stopped()?)).await
         }
         Command::Control(control) => {
             let ready = |address| println!("control listens on http://{address}/faults");
-            orrery_demo::run_control(control.config(), ready, stopped()?).await
+            orrery_demo::run_control(control.config(), Box::new(ready), Box::pin(stopped()?)).await
         }
         Command::Check { url } => check(&url).await,
     }

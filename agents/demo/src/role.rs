@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -48,11 +49,20 @@ pub struct Role {
 ///
 /// # Errors
 /// As [`start`](crate::start).
-pub async fn run_role(
+pub fn run_role(
     config: Config,
     role: Role,
-    ready: impl FnOnce(SocketAddr),
-    shutdown: impl Future<Output = ()>,
+    ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    shutdown: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(play(config, role, ready, shutdown))
+}
+
+async fn play(
+    config: Config,
+    role: Role,
+    ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    shutdown: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
     config.validate()?;
     check(&config, &role)?;
@@ -84,10 +94,18 @@ pub async fn run_role(
 ///
 /// # Errors
 /// The address is taken, or a setting is bad.
-pub async fn run_control(
+pub fn run_control(
     config: Config,
-    ready: impl FnOnce(SocketAddr),
-    shutdown: impl Future<Output = ()>,
+    ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    shutdown: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(keep_control(config, ready, shutdown))
+}
+
+async fn keep_control(
+    config: Config,
+    ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    shutdown: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
     config.validate()?;
     let listener = TcpListener::bind(config.control).await;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,11 @@ pub struct Shop {
 /// # Errors
 /// [`ConfigError`](crate::ConfigError) for a bad setting; otherwise a port or a store cannot be had, and
 /// the message names the setting.
-pub async fn start(config: Config) -> anyhow::Result<Shop> {
+pub fn start(config: Config) -> BoxFuture<'static, anyhow::Result<Shop>> {
+    Box::pin(open_shop(config))
+}
+
+async fn open_shop(config: Config) -> anyhow::Result<Shop> {
     config.validate()?;
     let listener = TcpListener::bind(config.control).await;
     let listener = listener
@@ -80,17 +85,6 @@ pub async fn start(config: Config) -> anyhow::Result<Shop> {
         services,
         _background: background,
     })
-}
-
-/// Runs the shop until `shutdown` resolves, then drains it.
-///
-/// # Errors
-/// As [`start`].
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let shop = start(config).await?;
-    shutdown.await;
-    shop.stop().await;
-    Ok(())
 }
 
 impl Shop {

@@ -14,7 +14,7 @@
 //! # async fn example() -> anyhow::Result<()> {
 //! let config = orrery_agent::Config { state_dir: "/tmp/agent".into(), ..Default::default() };
 //! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-//! let agent = tokio::spawn(orrery_agent::run(config, async { drop(stopped.await) }));
+//! let agent = tokio::spawn(orrery_agent::run(config, Box::pin(async { drop(stopped.await) })));
 //! drop(stop);
 //! agent.await??;
 //! # Ok(()) }
@@ -41,6 +41,7 @@ mod tests;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use tokio::time::MissedTickBehavior;
 
@@ -65,7 +66,11 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// # Errors
 /// Only at the start: the configuration is wrong, or the state directory cannot be used. A server that is away is no
 /// error.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub fn run(config: Config, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(work(config, shutdown))
+}
+
+async fn work(config: Config, shutdown: BoxFuture<'static, ()>) -> anyhow::Result<()> {
     config.validate()?;
     let state = StateDir::open(&config.state_dir)?;
     let resource = resource::attributes(&config.host_root, &state.instance_id()?);
@@ -100,7 +105,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
 ///
 /// # Errors
 /// The configuration is wrong.
-pub async fn snapshot(config: &Config) -> anyhow::Result<Snapshot> {
+pub fn snapshot(config: &Config) -> BoxFuture<'_, anyhow::Result<Snapshot>> {
+    Box::pin(collect_once(config))
+}
+
+async fn collect_once(config: &Config) -> anyhow::Result<Snapshot> {
     config.validate()?;
     let resource = resource::attributes(&config.host_root, &state::random_id());
     let mut collector = Collector::new(config, resource, HttpClient::new());

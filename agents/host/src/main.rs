@@ -30,7 +30,7 @@ fn log_to_stderr(level: &str) {
 async fn run(cli: cli::Cli) -> anyhow::Result<()> {
     let config = cli.config()?;
     match cli.once {
-        None => orrery_agent::run(config, shutdown_signal()?).await,
+        None => orrery_agent::run(config, Box::pin(shutdown_signal()?)).await,
         Some(cli::Format::Text) => {
             print!("{}", orrery_agent::snapshot(&config).await?.to_text());
             Ok(())

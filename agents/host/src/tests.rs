@@ -21,7 +21,7 @@ struct Running {
 impl Running {
     fn start(config: &Config) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let agent = tokio::spawn(run(config.clone(), async { drop(stopped.await) }));
+        let agent = tokio::spawn(run(config.clone(), Box::pin(async { drop(stopped.await) })));
         Self { stop, agent }
     }
 
@@ -126,7 +126,7 @@ async fn stopping_takes_no_time_when_the_server_is_gone() {
 async fn a_wrong_configuration_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config { otlp: "nowhere".to_owned(), ..config(directory.path(), "") };
-    let error = format!("{:#}", run(config, std::future::pending()).await.unwrap_err());
+    let error = format!("{:#}", run(config, Box::pin(std::future::pending())).await.unwrap_err());
     assert!(error.contains("otlp"), "{error}");
 }
 

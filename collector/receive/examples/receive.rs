@@ -47,7 +47,7 @@ async fn main() -> std::io::Result<()> {
     let grpc = TcpListener::bind("127.0.0.1:14317").await?;
     let http = TcpListener::bind("127.0.0.1:14318").await?;
     println!("gRPC on 127.0.0.1:14317, HTTP on 127.0.0.1:14318");
-    let stop = || async { _ = tokio::signal::ctrl_c().await };
+    let stop = || Box::pin(async { _ = tokio::signal::ctrl_c().await });
     let cut = tokio::join!(receiver.serve_grpc(grpc, stop()), receiver.serve_http(http, stop()));
     println!("stopped; {} connections cut off", cut.0 + cut.1);
     Ok(())

@@ -10,7 +10,7 @@
 //! let receiver = Receiver::new(sink, Config::default());
 //! let http = tokio::net::TcpListener::bind("127.0.0.1:4318").await?;
 //! let grpc = tokio::net::TcpListener::bind("127.0.0.1:4317").await?;
-//! let stop = || async { _ = tokio::signal::ctrl_c().await };
+//! let stop = || Box::pin(async { _ = tokio::signal::ctrl_c().await });
 //! tokio::join!(receiver.serve_http(http, stop()), receiver.serve_grpc(grpc, stop()));
 //! # Ok(()) }
 //! ```
@@ -40,6 +40,7 @@ pub use counts::Counts;
 pub use decode::{Decoded, Decoder};
 pub use sink::{Denied, Refused, Sender, Sink};
 
+use futures_util::future::BoxFuture;
 use intake::Intake;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -69,24 +70,24 @@ impl Receiver {
 
     /// Serves OTLP/HTTP until `shutdown` resolves and requests in flight are answered (bounded, see
     /// [`config::Connections::drain_timeout_millis`]). Returns how many connections had to be cut off.
-    pub async fn serve_http(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> usize {
+    pub fn serve_http(&self, listener: TcpListener, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, usize> {
         let (intake, sink) = (self.0.clone(), self.0.sink.clone());
         let connections = self.0.config.connections.clone();
         let service = move |request, peer| {
             let intake = intake.clone();
             async move { http::handle(&intake, request, peer).await }
         };
-        listen::serve(listener, connections, move |reason| sink.closed(reason), service, shutdown).await
+        Box::pin(listen::serve(listener, connections, move |reason| sink.closed(reason), service, shutdown))
     }
 
     /// Serves OTLP/gRPC; otherwise like [`Receiver::serve_http`].
-    pub async fn serve_grpc(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> usize {
+    pub fn serve_grpc(&self, listener: TcpListener, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, usize> {
         let (intake, sink) = (self.0.clone(), self.0.sink.clone());
         let connections = self.0.config.connections.clone();
         let service = move |request, peer| {
             let intake = intake.clone();
             async move { grpc::handle(&intake, request, peer).await }
         };
-        listen::serve(listener, connections, move |reason| sink.closed(reason), service, shutdown).await
+        Box::pin(listen::serve(listener, connections, move |reason| sink.closed(reason), service, shutdown))
     }
 }

@@ -88,9 +88,11 @@ impl Server {
         config.connections.drain_timeout_millis = DRAIN_MILLIS;
         let receiver = Receiver::new(Arc::new(sink), config);
         let (over_http, stopping) = (receiver.clone(), self.stopping.clone());
-        self.listeners.spawn(async move { _ = over_http.serve_http(otlp_http, stopping.cancelled_owned()).await });
+        self.listeners
+            .spawn(async move { _ = over_http.serve_http(otlp_http, Box::pin(stopping.cancelled_owned())).await });
         let stopping = self.stopping.clone();
-        self.listeners.spawn(async move { _ = receiver.serve_grpc(otlp_grpc, stopping.cancelled_owned()).await });
+        self.listeners
+            .spawn(async move { _ = receiver.serve_grpc(otlp_grpc, Box::pin(stopping.cancelled_owned())).await });
 
         let api = Arc::new(Api::new(Parts {
             store: Arc::clone(&self.store),

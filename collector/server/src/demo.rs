@@ -57,7 +57,7 @@ fn start_agent(otlp: SocketAddr, data_dir: &Path, stopping: CancellationToken) -
         ..orrery_agent::Config::default()
     };
     tokio::spawn(async move {
-        if let Err(error) = orrery_agent::run(config, stopping.cancelled_owned()).await {
+        if let Err(error) = orrery_agent::run(config, Box::pin(stopping.cancelled_owned())).await {
             tracing::warn!(error = format!("{error:#}"), "the agent does not run; host metrics are missing");
         }
     })

@@ -61,10 +61,12 @@ impl Dir {
         self.root.join("manifest.json")
     }
 
-    /// Free and total bytes of the file system.
+    /// Free and total bytes of the file system, without what it reserves for the superuser: full is when we are refused.
     pub(crate) fn disk(&self) -> (u64, u64) {
-        rustix::fs::statvfs(&self.root)
-            .map_or((0, 0), |stat| (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
+        rustix::fs::statvfs(&self.root).map_or((0, 0), |stat| {
+            let usable = stat.f_blocks - stat.f_bfree + stat.f_bavail;
+            (stat.f_bavail * stat.f_frsize, usable * stat.f_frsize)
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::counters::Counters;
 use crate::dir::write_atomic;
 use crate::error::{Fault, OpenError};
 use crate::promote::Promoted;
+use crate::slice::Observed;
 use orrery_model::Signal;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub(crate) struct Manifest {
     pub(crate) next_slice: u64,
     /// First sequence number of the log that is not sealed.
     pub(crate) cursor: u64,
+    /// The observer of rollups at the cursor.
+    #[serde(default)]
+    pub(crate) observed: Observed,
     /// Counters of everything before the cursor, and of what retention and damage removed.
     pub(crate) counters: Counters,
     pub(crate) segments: Vec<SegmentEntry>,

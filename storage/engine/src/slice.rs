@@ -14,6 +14,7 @@ use crate::rollup::RollupRows;
 use duckdb::Connection;
 use orrery_model::{LogBatch, MetricBatch, SpanBatch};
 use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,6 +42,17 @@ pub(crate) struct Progress {
     /// Memory, estimated.
     pub(crate) bytes: u64,
     pub(crate) records: u64,
+    pub(crate) observed: Observed,
+}
+
+/// Where the rollups' observer stood when a slice stopped growing: what was emitted until then is in the slice or an
+/// earlier one, the rest is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Observed {
+    /// First sequence number of the log with spans it remembered. The log is kept from here on.
+    pub(crate) from_seq: u64,
+    /// Its clock, Unix nanoseconds. 0: there was no observer.
+    pub(crate) to_unix_nano: i64,
 }
 
 impl Slice {

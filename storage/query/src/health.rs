@@ -23,7 +23,7 @@ pub struct StoreHealth {
     pub segments: u64,
     /// Bytes free on the data directory's file system.
     pub disk_free_bytes: u64,
-    /// Bytes it has in all.
+    /// Bytes it has in all, without what is reserved for the superuser.
     pub disk_total_bytes: u64,
     /// Start of the oldest stored item, Unix nanoseconds; absent when empty.
     pub oldest_unix_nano: Option<i64>,

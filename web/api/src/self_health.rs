@@ -55,7 +55,7 @@ pub struct SelfHealth {
     pub disk_bytes: u64,
     /// Bytes free on its file system.
     pub disk_free_bytes: u64,
-    /// Bytes it has in all.
+    /// Bytes it has in all, without what is reserved for the superuser.
     pub disk_total_bytes: u64,
     /// Resident memory of the process.
     pub rss_bytes: u64,

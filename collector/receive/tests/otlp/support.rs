@@ -133,8 +133,12 @@ impl Server {
         let (stop_grpc, stopped_grpc) = oneshot::channel::<()>();
         let of_http = receiver.clone();
         let tasks = vec![
-            tokio::spawn(async move { of_http.serve_http(http_listener, async { _ = stopped_http.await }).await }),
-            tokio::spawn(async move { receiver.serve_grpc(grpc_listener, async { _ = stopped_grpc.await }).await }),
+            tokio::spawn(
+                async move { of_http.serve_http(http_listener, Box::pin(async { _ = stopped_http.await })).await },
+            ),
+            tokio::spawn(async move {
+                receiver.serve_grpc(grpc_listener, Box::pin(async { _ = stopped_grpc.await })).await
+            }),
         ];
         Server { sink, http, grpc, stop: vec![stop_http, stop_grpc], tasks }
     }

@@ -16,6 +16,8 @@ const ROUNDS: u64 = 20;
 const SENDERS: u64 = 4;
 /// Spans of a request, all of one trace.
 const SPANS: u64 = 25;
+/// Between two requests of a sender: every one of them is looked up in the end, which takes longer than sending it.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What senders did: every request has a number and is one trace.
 #[derive(Default)]
@@ -69,6 +71,7 @@ async fn send(server: (String, String), ledger: Arc<Ledger>, stop: Arc<AtomicBoo
         if acknowledged {
             ledger.acknowledged.lock().expect("no panic while counting").insert(number);
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

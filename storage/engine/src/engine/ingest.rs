@@ -2,12 +2,13 @@
 
 use super::{Inner, now, size};
 use crate::error::{Fault, chain};
-use crate::rollup::{Observer, ObserverConfig};
-use crate::slice::Slice;
+use crate::rollup::{Observer, ObserverConfig, RollupRows};
+use crate::slice::{Observed, Slice};
 use crate::wal::{Content, Durable};
 use duckdb::Connection;
 use orrery_model::{Batch, LogBatch, MetricBatch, SpanBatch};
 use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -88,8 +89,44 @@ pub(super) struct Ingest {
     inner: Arc<Inner>,
     connection: Connection,
     observer: Observer,
+    remembered: Remembered,
     slice: Arc<Slice>,
     clock: i64,
+}
+
+/// Which records of the log hold the spans that the observer remembers.
+struct Remembered {
+    /// Sequence number, arrival and spans.
+    records: VecDeque<(u64, i64, usize)>,
+    spans: usize,
+    config: ObserverConfig,
+}
+
+impl Remembered {
+    fn new(config: ObserverConfig) -> Remembered {
+        Remembered { records: VecDeque::new(), spans: 0, config }
+    }
+
+    fn add(&mut self, seq: u64, arrived: i64, spans: usize) {
+        self.records.push_back((seq, arrived, spans));
+        self.spans += spans;
+        self.forget(arrived);
+    }
+
+    fn forget(&mut self, now: i64) {
+        let oldest = now.saturating_sub(self.config.window_nanos);
+        while let Some(&(_, arrived, spans)) = self.records.front()
+            && (arrived < oldest || self.spans - spans >= self.config.max_spans)
+        {
+            self.records.pop_front();
+            self.spans -= spans;
+        }
+    }
+
+    /// The first of them, if there is one.
+    fn first(&self) -> Option<u64> {
+        self.records.front().map(|(seq, ..)| *seq)
+    }
 }
 
 impl Ingest {
@@ -97,7 +134,9 @@ impl Ingest {
         let connection = inner.duck.writer()?;
         let slice = Arc::new(Slice::new(first_slice, next_seq, &inner.duck)?);
         inner.current.change(|snapshot| snapshot.slices.push(Arc::clone(&slice)));
-        Ok(Ingest { inner, connection, observer: Observer::new(ObserverConfig::default()), slice, clock: 0 })
+        let config = ObserverConfig::default();
+        let remembered = Remembered::new(config.clone());
+        Ok(Ingest { inner, connection, observer: Observer::new(config), remembered, slice, clock: 0 })
     }
 
     pub(super) fn run(&mut self) {
@@ -130,7 +169,14 @@ impl Ingest {
     }
 
     fn begin_slice(&mut self) {
-        let next_seq = self.slice.progress.lock().next_seq;
+        self.observer.expire(self.clock, &mut self.slice.rollup.write());
+        self.remembered.forget(self.clock);
+        let next_seq = {
+            let mut progress = self.slice.progress.lock();
+            let from_seq = self.remembered.first().unwrap_or(progress.next_seq);
+            progress.observed = Observed { from_seq, to_unix_nano: self.clock };
+            progress.next_seq
+        };
         match Slice::new(self.slice.id + 1, next_seq, &self.inner.duck) {
             Ok(slice) => {
                 self.slice = Arc::new(slice);
@@ -158,6 +204,7 @@ impl Ingest {
                     progress.bytes += memory * size::HOT_FACTOR;
                     match *batch {
                         Batch::Traces(batch) => {
+                            self.remembered.add(durable.seq, received_unix_nano, batch.len());
                             self.observe(&batch, received_unix_nano);
                             spans.push((durable.seq, batch));
                         }
@@ -190,7 +237,19 @@ impl Ingest {
 
     fn observe(&mut self, batch: &SpanBatch, received_unix_nano: i64) {
         self.clock = self.clock.max(received_unix_nano);
-        self.observer.observe(batch, self.clock, &mut self.slice.rollup.write());
+        self.observer.observe(batch, received_unix_nano, &mut self.slice.rollup.write());
+    }
+
+    /// Shows the observer spans whose rows are sealed, so that it knows them when their relatives come.
+    pub(super) fn remind(&mut self, seq: u64, batch: &SpanBatch, received_unix_nano: i64) {
+        self.remembered.add(seq, received_unix_nano, batch.len());
+        self.observer.observe(batch, received_unix_nano, &mut RollupRows::default());
+    }
+
+    /// Ends the reminding at the moment up to which rows are sealed.
+    pub(super) fn reminded(&mut self, observed: Observed) {
+        self.clock = self.clock.max(observed.to_unix_nano);
+        self.observer.expire(self.clock, &mut RollupRows::default());
     }
 }
 

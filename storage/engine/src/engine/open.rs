@@ -10,11 +10,12 @@ use crate::error::{Fault, OpenError, chain};
 use crate::manifest::{Manifest, ManifestFile};
 use crate::rollup::RollupStore;
 use crate::segment::Segment;
+use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
 use crate::wal::scan::{Found, scan};
 use crate::wal::{self, Content, Durable, LogFile, Wal};
-use orrery_model::Decode;
+use orrery_model::{Batch, Decode, Signal};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -76,6 +77,7 @@ fn start(inner: Arc<Inner>, known: &Manifest) -> Result<Engine, Fault> {
         inner: &inner,
         ingest: &mut ingest,
         cursor: known.cursor,
+        observed: Some(known.observed).filter(|observed| observed.to_unix_nano > 0),
         next_seq: known.cursor,
         waiting: Vec::new(),
     };
@@ -154,6 +156,8 @@ struct Replay<'a> {
     inner: &'a Arc<Inner>,
     ingest: &'a mut Ingest,
     cursor: u64,
+    /// What the observer is to be reminded of, until it is.
+    observed: Option<Observed>,
     next_seq: u64,
     waiting: Vec<Durable>,
 }
@@ -175,7 +179,7 @@ impl Replay<'_> {
     fn record(&mut self, header: &Header, payload: &[u8]) {
         self.next_seq = self.next_seq.max(header.seq + 1);
         if header.seq < self.cursor {
-            return;
+            return self.remind(header, payload);
         }
         let content = match header.kind {
             Kind::Counts => Content::Counts(serde_json::from_slice(payload).unwrap_or_default()),
@@ -204,6 +208,18 @@ impl Replay<'_> {
             }
         };
         self.pass(Durable { seq: header.seq, content });
+    }
+
+    /// What was sealed already is only shown to the observer.
+    fn remind(&mut self, header: &Header, payload: &[u8]) {
+        let wanted = self.observed.is_some_and(|observed| header.seq >= observed.from_seq);
+        if wanted
+            && matches!(header.kind, Kind::Body { signal: Signal::Traces, .. })
+            && let Some(body) = header.body(payload)
+            && let Ok(Batch::Traces(batch)) = self.inner.decode.decode(&body)
+        {
+            self.ingest.remind(header.seq, &batch, header.received_unix_nano);
+        }
     }
 
     fn damaged(&mut self, file: &LogFile, bytes: &[u8], header: Option<Header>) -> Result<(), Fault> {
@@ -242,6 +258,9 @@ impl Replay<'_> {
     }
 
     fn flush(&mut self) {
+        if let Some(observed) = self.observed.take() {
+            self.ingest.reminded(observed);
+        }
         let group = std::mem::take(&mut self.waiting);
         if group.is_empty() {
             return;

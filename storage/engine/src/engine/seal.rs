@@ -81,7 +81,8 @@ impl Inner {
         let slice = Arc::clone(slice);
         drop(snapshot);
         self.seal(&slice)?;
-        trim(slice.progress.lock().next_seq);
+        let progress = slice.progress.lock().clone();
+        trim(progress.next_seq.min(progress.observed.from_seq));
         Ok(true)
     }
 
@@ -119,6 +120,7 @@ impl Inner {
             manifest.next_segment = entries.iter().map(|entry| entry.id + 1).fold(manifest.next_segment, u64::max);
             manifest.next_slice = slice.id + 1;
             manifest.cursor = progress.next_seq;
+            manifest.observed = progress.observed;
             manifest.counters.add(&progress.counters);
             manifest.segments.extend(entries.iter().cloned());
         })

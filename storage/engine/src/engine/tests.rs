@@ -5,6 +5,7 @@ mod items;
 
 mod crash;
 mod metrics;
+mod restart;
 mod round_trip;
 mod search;
 

@@ -105,6 +105,8 @@ pub struct Observer {
     /// Spans that wait for their other end: when the wait is over, and the tenant the slot must still have.
     due: VecDeque<(i64, Slot, u64)>,
     now: i64,
+    /// When the batch arrived that is being taken in.
+    arrived: i64,
     touched: Vec<Slot>,
 }
 
@@ -114,10 +116,12 @@ impl Observer {
         Observer { config, ..Observer::default() }
     }
 
-    /// Takes in a batch that arrived at `now_unix_nano` and adds rows to `out`. Also does what
-    /// [`Observer::expire`] does. A `now_unix_nano` before an earlier one counts as that.
-    pub fn observe(&mut self, batch: &SpanBatch, now_unix_nano: i64, out: &mut RollupRows) {
-        self.expire(now_unix_nano, out);
+    /// Takes in a batch that arrived at `arrived_unix_nano` and adds rows to `out`. Also does what
+    /// [`Observer::expire`] does. An `arrived_unix_nano` before an earlier one counts as that. What is waited for, and
+    /// how long, follows from the arrivals alone: an observer that sees them again is in the same state.
+    pub fn observe(&mut self, batch: &SpanBatch, arrived_unix_nano: i64, out: &mut RollupRows) {
+        self.arrived = self.arrived.max(arrived_unix_nano);
+        self.expire(self.arrived, out);
         let mut names = BatchNames::new(&batch.context, &mut self.names, out);
         let spellings = std::mem::take(&mut self.spellings);
         let mut fields = Fields::new(&batch.context.strings, &spellings);
@@ -171,7 +175,7 @@ impl Observer {
         self.counters.spans += 1;
         let key = SpanKey { trace: batch.trace_id[span], span: batch.span_id[span] };
         let facts = self.facts(batch, span, fields, names);
-        let Some(slot) = self.graph.add(key, batch.parent_span_id[span], facts, self.now) else {
+        let Some(slot) = self.graph.add(key, batch.parent_span_id[span], facts, self.arrived) else {
             self.counters.duplicates += 1;
             return;
         };
@@ -226,13 +230,13 @@ impl Observer {
         }
         self.touched = touched;
         if facts.role.is_source() {
-            self.links.sent(key, facts, self.now, &self.names.pool, out);
+            self.links.sent(key, facts, self.arrived, &self.names.pool, out);
         } else if was_awaited {
             self.links.was_no_message(&key);
         }
         if self.must_wait(slot, facts) {
             let serial = self.graph.entry_mut(slot).serial;
-            self.due.push_back((self.now.saturating_add(self.config.wait_nanos), slot, serial));
+            self.due.push_back((self.arrived.saturating_add(self.config.wait_nanos), slot, serial));
         }
     }
 
@@ -251,12 +255,12 @@ impl Observer {
         let links: &mut Links = &mut self.links;
         for link in batch.link_range(span) {
             let key = SpanKey { trace: batch.links.trace_id[link], span: batch.links.span_id[link] };
-            links.consumed(key, waiting, self.now, &self.names.pool, out);
+            links.consumed(key, waiting, self.arrived, &self.names.pool, out);
         }
         let parent = batch.parent_span_id[span];
         let sender_may_come = self.graph.parent(slot).is_none_or(|parent| parent.facts.role.is_source());
         if !consumer.has_links && !parent.is_none() && sender_may_come {
-            links.consumed(SpanKey { trace, span: parent }, waiting, self.now, &self.names.pool, out);
+            links.consumed(SpanKey { trace, span: parent }, waiting, self.arrived, &self.names.pool, out);
         }
     }
 

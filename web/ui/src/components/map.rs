@@ -362,13 +362,13 @@ impl View {
         self.keyboard.set(next);
     }
 
-    /// The node under the keyboard, in words.
     /// Full name of the node under the pointer: the map shortens long ones.
     fn pointed(self) -> Option<String> {
         let Some(Hit::Node(node)) = self.hovered.get() else { return None };
         self.topology.with(|topology| topology.nodes.get(node).map(|node| node.name.clone()))
     }
 
+    /// The node under the keyboard, in words.
     fn reading(self) -> Option<String> {
         let node = self.keyboard.get()?;
         self.topology.with(|topology| {
