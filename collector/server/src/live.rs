@@ -6,9 +6,9 @@
 
 use crate::api::convert;
 use orrery_api::LogRecord;
-use orrery_model::{LogBatch, ServiceKey, Severity};
+use orrery_model::{LogBatch, ServiceKey, Severity, TraceId, semconv};
 use orrery_query::answer;
-use orrery_query::plan::ServiceMatch;
+use orrery_query::plan::{AttributeFilter, ServiceMatch};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,6 +31,10 @@ pub(crate) struct LogWish {
     pub(crate) min_severity: Option<Severity>,
     /// Body contains, lower case.
     pub(crate) text: Option<String>,
+    /// Only of this trace.
+    pub(crate) trace_id: Option<TraceId>,
+    /// All of these hold.
+    pub(crate) attributes: Vec<AttributeFilter>,
 }
 
 /// All subscriptions.
@@ -191,13 +195,27 @@ impl LogWish {
     }
 
     fn wants_row(&self, batch: &LogBatch, row: usize) -> bool {
-        let severe = self.min_severity.is_none_or(|least| batch.severity_number[row] >= least.lowest_number());
-        severe
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|text| batch.body[row].to_text(&batch.context.strings).to_lowercase().contains(text))
+        let body = || batch.body[row].to_text(&batch.context.strings).to_lowercase();
+        self.min_severity.is_none_or(|least| batch.severity_number[row] >= least.lowest_number())
+            && self.trace_id.is_none_or(|trace| batch.trace_id[row] == trace)
+            && self.attributes.iter().all(|filter| holds(filter, batch, row))
+            && self.text.as_ref().is_none_or(|text| body().contains(text))
     }
+}
+
+/// As the store filters: the record's own attribute under any spelling or, where it has none, the resource's.
+fn holds(filter: &AttributeFilter, batch: &LogBatch, row: usize) -> bool {
+    let strings = &batch.context.strings;
+    let resource = batch.resource[row] as usize;
+    let matches = |attributes: &orrery_model::Attributes, row: usize| {
+        let mut values = semconv::spellings(&filter.key)
+            .filter_map(|key| attributes.row(row).find(|(name, _)| strings.get(*name) == key))
+            .map(|(_, value)| value.to_text(strings) == filter.value)
+            .peekable();
+        values.peek().is_some().then(|| values.any(|matches| matches))
+    };
+    let own = matches(&batch.attributes, row).or_else(|| matches(&batch.context.resource_attributes, resource));
+    own.unwrap_or(false) != filter.negated
 }
 
 /// The one who reads a subscription. Dropping it ends the subscription, or parks it if it may be resumed.
@@ -291,12 +309,13 @@ mod tests {
     use orrery_model::batch::Scope;
     use orrery_model::{Sym, TraceId, Value};
 
-    /// A batch of records with these levels and bodies, all from service `cart`.
+    /// A batch of records with these levels and bodies, all from service `cart`, with status 200, 201, ….
     fn batch(records: &[(u8, &str)]) -> LogBatch {
         let mut batch = LogBatch::default();
-        let key = batch.context.strings.intern("service.name");
-        let cart = batch.context.strings.intern("cart");
-        batch.context.resource_attributes.push(key, Value::String(cart));
+        for (key, value) in [("service.name", "cart"), ("deployment.environment", "production")] {
+            let [key, value] = [key, value].map(|text| batch.context.strings.intern(text));
+            batch.context.resource_attributes.push(key, Value::String(value));
+        }
         batch.context.end_resource(Sym::EMPTY, 0);
         batch.context.end_scope(Scope::default());
         for (at, (severity, body)) in records.iter().enumerate() {
@@ -312,6 +331,8 @@ mod tests {
             batch.flags.push(0);
             batch.resource.push(0);
             batch.scope.push(0);
+            let status = batch.context.strings.intern("http.status_code");
+            batch.attributes.push(status, Value::Int(200 + at as i64));
             batch.attributes.end_row();
             batch.dropped_attributes_count.push(0);
         }
@@ -330,6 +351,7 @@ mod tests {
             service: Some(ServiceMatch::Name("cart".into())),
             min_severity: Some(Severity::Warn),
             text: Some("card".into()),
+            ..LogWish::default()
         };
         let mut reader = bus.subscribe(wish).unwrap();
         let mut other = bus
@@ -340,6 +362,25 @@ mod tests {
         assert!(other.take().records.is_empty());
         drop((reader, other));
         assert!(!bus.is_wanted());
+    }
+
+    #[tokio::test]
+    async fn attributes_are_filtered_as_the_store_does() {
+        let bus = Arc::new(Bus::default());
+        let records = batch(&[(9, "a"), (9, "b")]);
+        for (key, value, negated, expected) in [
+            ("http.response.status_code", "201", false, vec!["b"]),
+            ("http.status_code", "201", true, vec!["a"]),
+            ("deployment.environment.name", "production", false, vec!["a", "b"]),
+            ("deployment.environment.name", "staging", false, vec![]),
+            ("service.name", "cart", true, vec![]),
+            ("missing", "", true, vec!["a", "b"]),
+        ] {
+            let filter = AttributeFilter { key: key.into(), value: value.into(), negated };
+            let mut reader = bus.subscribe(LogWish { attributes: vec![filter], ..LogWish::default() }).unwrap();
+            bus.publish(&records);
+            assert_eq!(bodies(&reader.take()), expected, "{key} {value} {negated}");
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 mod compact;
 mod ingest;
 mod open;
+mod rebuild;
 mod retention;
 mod seal;
 mod size;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     hot_bytes: AtomicU64,
     disk: Mutex<(u64, u64)>,
     disk_low: AtomicBool,
+    /// Rollups are being made again.
+    rebuilding: AtomicBool,
     stopping: AtomicBool,
     sealer: Signalled,
     #[cfg(test)]

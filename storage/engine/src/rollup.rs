@@ -18,4 +18,4 @@ pub mod store;
 
 pub use observer::{Observer, ObserverConfig, ObserverCounters};
 pub use rows::RollupRows;
-pub use store::{RollupError, RollupStore};
+pub use store::{Live, RollupError, RollupStore};

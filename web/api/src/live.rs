@@ -29,6 +29,12 @@ pub enum LiveRequest {
         /// Body contains, ignoring case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+        /// Only of this trace.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace_id: Option<String>,
+        /// `key=value`, or `key!=value` to exclude; all must hold.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attr: Vec<String>,
     },
     /// Orrery's own health, once a second.
     Health,

@@ -140,12 +140,13 @@ impl Session {
                 self.last_map = None;
                 Ok(true)
             }
-            LiveRequest::Logs { service, severity, text } => {
-                let min_severity = severity.as_deref().map(params::severity).transpose()?;
+            LiveRequest::Logs { service, severity, text, trace_id, attr } => {
                 let wish = LogWish {
                     service: service.as_deref().map(params::service_match),
-                    min_severity,
+                    min_severity: severity.as_deref().map(params::severity).transpose()?,
                     text: text.map(|text| text.to_lowercase()),
+                    trace_id: trace_id.as_deref().map(params::trace_id).transpose()?,
+                    attributes: attr.iter().map(|text| params::attribute(text)).collect::<Result<_, _>>()?,
                 };
                 self.logs = None;
                 self.logs = Some(self.api.bus.subscribe(wish).ok_or("too many live subscriptions; close some tabs")?);

@@ -3,7 +3,7 @@
 use crate::api::convert;
 use crate::api::endpoint::{Ask, Endpoint};
 use crate::api::failure::Failure;
-use crate::api::params::{ATTR, CURSOR, FROM, Parameter, SERVICE, TO};
+use crate::api::params::{ATTR, CURSOR, FROM, Parameter, SERVICE, TO, TRACE_ID};
 use orrery_api as api;
 use orrery_api::{Nanos, paths};
 use orrery_query::plan;
@@ -11,7 +11,6 @@ use orrery_query::plan;
 pub(crate) const SEVERITY: Parameter =
     Parameter::new("severity", "warn", "This level or worse: `trace`, `debug`, `info`, `warn`, `error`, `fatal`.");
 pub(crate) const TEXT: Parameter = Parameter::new("text", "declined", "The body contains this, ignoring case.");
-const TRACE_ID: Parameter = Parameter::new("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "Only of this trace.");
 const SPAN_ID: Parameter = Parameter::new("span_id", "00f067aa0ba902b7", "Only of this span.");
 
 /// `GET /logs`.
@@ -91,8 +90,7 @@ fn filter(ask: &Ask<'_>) -> Result<plan::LogFilter, Failure> {
         service: params.service(),
         min_severity: params.severity()?,
         text: params.owned(TEXT.name),
-        trace_id: params
-            .parsed(TRACE_ID.name, |text| text.parse().map_err(|error| format!("`{text}` is no trace id: {error}")))?,
+        trace_id: params.trace_id()?,
         span_id: params
             .parsed(SPAN_ID.name, |text| text.parse().map_err(|error| format!("`{text}` is no span id: {error}")))?,
         attributes: params.attributes()?,

@@ -2,7 +2,7 @@
 
 use crate::api::failure::Failure;
 use crate::api::moment;
-use orrery_model::{ServiceKey, Severity};
+use orrery_model::{ServiceKey, Severity, TraceId};
 use orrery_query::TimeRange;
 use orrery_query::plan::{AttributeFilter, ServiceMatch};
 
@@ -50,6 +50,8 @@ pub(crate) const SERVICE: Parameter =
     Parameter::new("service", "cart", "Only this service: its name, or its id `namespace/name@environment`.");
 pub(crate) const CURSOR: Parameter =
     Parameter::new("cursor", "", "`next_cursor` of the previous page, with all other parameters unchanged.");
+pub(crate) const TRACE_ID: Parameter =
+    Parameter::new("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "Only of this trace.");
 pub(crate) const ATTR: Parameter = Parameter::new(
     "attr",
     "http.route=/cart",
@@ -150,7 +152,13 @@ impl Params {
 
     /// All `attr` equalities.
     pub(crate) fn attributes(&self) -> Result<Vec<AttributeFilter>, Failure> {
-        self.all(ATTR.name).map(attribute).collect()
+        let filter = |text| attribute(text).map_err(|detail| Failure::invalid(ATTR.name, detail));
+        self.all(ATTR.name).map(filter).collect()
+    }
+
+    /// `trace_id`.
+    pub(crate) fn trace_id(&self) -> Result<Option<TraceId>, Failure> {
+        self.parsed(TRACE_ID.name, trace_id)
     }
 
     /// `severity`: that level or worse.
@@ -185,9 +193,14 @@ pub(crate) fn severity(text: &str) -> Result<Severity, String> {
         .ok_or_else(|| format!("`{text}` is no level; one of {}", Severity::ALL.map(Severity::as_str).join(", ")))
 }
 
-fn attribute(text: &str) -> Result<AttributeFilter, Failure> {
-    let wrong =
-        || Failure::invalid(ATTR.name, format!("`{text}` is no filter; write key=value, or key!=value to exclude"));
+/// A trace id in hexadecimal.
+pub(crate) fn trace_id(text: &str) -> Result<TraceId, String> {
+    text.parse().map_err(|error| format!("`{text}` is no trace id: {error}"))
+}
+
+/// One `attr` equality.
+pub(crate) fn attribute(text: &str) -> Result<AttributeFilter, String> {
+    let wrong = || format!("`{text}` is no filter; write key=value, or key!=value to exclude");
     let (key, value) = text.split_once('=').ok_or_else(wrong)?;
     let (key, negated) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
     if key.is_empty() {

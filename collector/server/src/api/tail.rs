@@ -3,7 +3,7 @@
 use crate::api::endpoint::Endpoint;
 use crate::api::failure::Failure;
 use crate::api::logs::{SEVERITY, TEXT};
-use crate::api::params::{Params, SERVICE};
+use crate::api::params::{ATTR, Params, SERVICE, TRACE_ID};
 use crate::api::state::Api;
 use crate::http::request_id::RequestId;
 use crate::live::{Client, LogWish, News, Reader};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// `GET /logs/tail`.
-pub(crate) const TAIL: Endpoint = Endpoint::json(paths::LOG_TAIL, "LogRecord", "New log records as they arrive, as server-sent events", &[SERVICE, SEVERITY, TEXT])
+pub(crate) const TAIL: Endpoint = Endpoint::json(paths::LOG_TAIL, "LogRecord", "New log records as they arrive, as server-sent events", &[SERVICE, SEVERITY, TEXT, TRACE_ID, ATTR])
     .media("text/event-stream")
     .about("Event `log`: one record. Event `skipped`: a number; that many more matched but the line was too slow. A client that reconnects within a minute with `Last-Event-ID` and the same parameters continues where it was.");
 
@@ -47,6 +47,8 @@ fn open(api: &Api, query: &str, last_event: Option<&str>) -> Result<Reader, Fail
         service: params.service(),
         min_severity: params.severity()?,
         text: params.text(TEXT.name).map(str::to_lowercase),
+        trace_id: params.trace_id()?,
+        attributes: params.attributes()?,
     };
     let resumed = last_event.and_then(position).and_then(|(id, last)| api.bus.resume(id, last + 1, &wish));
     let reader = resumed.or_else(|| api.bus.subscribe(wish).map(Reader::resumable));

@@ -63,11 +63,13 @@ impl Inner {
         let mut context = ContextTable::default();
         let mut parts: Vec<Part<B>> = Vec::new();
         for segment in segments {
-            match self.read_back::<B>(segment) {
-                Ok(batches) => parts.extend(batches.into_iter().map(|(batch, arrivals)| {
-                    let (resources, scopes) = context.number(batch.context());
-                    Part { batch: Arc::new(batch), resources, scopes, arrival: Arrival::Rows(arrivals) }
-                })),
+            let read = self.read_back::<B>(segment, |batch, arrivals| {
+                let (resources, scopes) = context.number(batch.context());
+                parts.push(Part { batch: Arc::new(batch), resources, scopes, arrival: Arrival::Rows(arrivals) });
+                Ok(())
+            });
+            match read {
+                Ok(()) => {}
                 Err(fault @ Fault::Damaged { .. }) => {
                     self.quarantine(segment, &fault);
                     return Ok(());
@@ -99,8 +101,12 @@ impl Inner {
         Ok(())
     }
 
-    /// A segment's rows as batches, with their arrival numbers.
-    fn read_back<B: Table>(&self, segment: &Segment) -> Result<Vec<(B, Vec<u64>)>, Fault> {
+    /// A segment's rows as batches, with their arrival numbers, one after the other.
+    pub(super) fn read_back<B: Table>(
+        &self,
+        segment: &Segment,
+        mut each: impl FnMut(B, Vec<u64>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         segment.verify()?;
         let context = segment.context()?;
         let promoted = &segment.entry.promoted;
@@ -113,17 +119,14 @@ impl Inner {
             sql.push(", ").attribute_column(promoted);
         }
         sql.push(" FROM read_parquet(").bind_path(segment.parquet()).push(")");
-        let connection = self.duck.writer()?;
-        let mut batches = Vec::new();
-        for batch in sql.run(&connection)? {
+        sql.stream(&self.duck.writer()?, |batch| {
             let arrivals = match batch.column_by_name("arrival") {
                 // The arrival of spans only matters to somebody paging right now, not after an hour.
-                Some(_) if B::SIGNAL == Signal::Logs || segment.entry.level == 0 => columns::arrivals(&batch)?,
+                Some(_) if B::SIGNAL == Signal::Logs || segment.entry.level == 0 => columns::arrivals(batch)?,
                 _ => vec![0; batch.num_rows()],
             };
-            batches.push((B::read(&batch, &context, promoted)?, arrivals));
-        }
-        Ok(batches)
+            each(B::read(batch, &context, promoted)?, arrivals)
+        })
     }
 }
 

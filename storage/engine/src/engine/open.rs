@@ -1,7 +1,7 @@
 //! Opening: whatever state the last process left, everything acknowledged is there again.
 
 use super::ingest::Ingest;
-use super::{Engine, Inner, seal, size};
+use super::{Engine, Inner, rebuild, seal, size};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dir::Dir;
@@ -37,7 +37,7 @@ impl Engine {
         let manifest = ManifestFile::open(&dir.manifest())?;
         let known = manifest.current();
         clean(&dir, &known).map_err(OpenError::Engine)?;
-        let rollups = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
+        let (rollups, missing) = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
         let duck = Arc::new(Duck::open(&config, &dir).map_err(OpenError::Engine)?);
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
@@ -54,6 +54,7 @@ impl Engine {
             visible_seq: known.cursor.into(),
             hot_bytes: 0.into(),
             disk_low: false.into(),
+            rebuilding: (!missing.is_empty()).into(),
             stopping: false.into(),
             sealer: Default::default(),
             #[cfg(test)]
@@ -66,11 +67,12 @@ impl Engine {
             snapshot.segments =
                 known.segments.iter().map(|entry| Arc::new(Segment::new(&dir, entry.clone()))).collect();
         });
-        start(inner, &known).map_err(OpenError::Engine)
+        start(inner, &known, missing).map_err(OpenError::Engine)
     }
 }
 
-fn start(inner: Arc<Inner>, known: &Manifest) -> Result<Engine, Fault> {
+fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engine, Fault> {
+    let sealed = rebuild::spans(&inner.current.get().segments);
     let mut ingest = Ingest::new(Arc::clone(&inner), known.next_slice, known.cursor)?;
     let files = wal::files(&inner.dir.wal())?;
     let mut replay = Replay {
@@ -101,10 +103,14 @@ fn start(inner: Arc<Inner>, known: &Manifest) -> Result<Engine, Fault> {
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(Fault::io(inner.dir.root()))
     };
     let (sealing, log) = (Arc::clone(&inner), Arc::clone(&wal));
-    let threads = vec![
+    let mut threads = vec![
         spawn("ingest", Box::new(move || ingest.run()))?,
         spawn("seal", Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))))?,
     ];
+    if !missing.is_empty() {
+        let rebuilding = Arc::clone(&inner);
+        threads.push(spawn("rebuild", Box::new(move || rebuilding.rebuild(&missing, &sealed)))?);
+    }
     Ok(Engine { inner, wal, threads: Mutex::new(threads) })
 }
 
@@ -128,8 +134,9 @@ fn clean(dir: &Dir, known: &Manifest) -> Result<(), Fault> {
     std::fs::create_dir_all(&spill).map_err(Fault::io(&spill))
 }
 
-/// Opens the rollups; they can be made again, so that a damaged file is put aside rather than fatal.
-fn open_rollups(dir: &Dir, known: &Manifest) -> Result<RollupStore, Fault> {
+/// Opens the rollups, and says which slices they miss. They can be made again, so that a damaged file is put aside
+/// rather than fatal.
+fn open_rollups(dir: &Dir, known: &Manifest) -> Result<(RollupStore, Vec<u64>), Fault> {
     let path = dir.root().join("rollups.duckdb");
     let open = |path: &Path| RollupStore::open(path);
     let rollups = match open(&path) {
@@ -145,10 +152,9 @@ fn open_rollups(dir: &Dir, known: &Manifest) -> Result<RollupStore, Fault> {
     // Slices are sealed in order: what is not below `next_slice` belongs to a seal that was not finished.
     let sealed: Vec<u64> = (0..known.next_slice).collect();
     let missing = rollups.reconcile(&sealed).map_err(|error| Fault::Other(chain(&error)))?;
-    if !missing.is_empty() {
-        tracing::info!(slices = missing.len(), "slices without rollups (retention, or a lost rollup file)");
-    }
-    Ok(rollups)
+    // What was made again and not finished.
+    rollups.forget(missing.get(..1).unwrap_or_default()).map_err(|error| Fault::Other(chain(&error)))?;
+    Ok((rollups, missing))
 }
 
 /// Replays the log after the cursor.

@@ -1,19 +1,23 @@
 //! Questions that rollups answer.
 
 use crate::engine::Inner;
-use crate::rollup::{RollupRows, RollupStore};
+use crate::rollup::{Live, RollupStore};
+use orrery_query::answer::{Answer, Partial};
 use orrery_query::{Control, QueryError};
 
 /// Asks the rollups with the rows of the slices in memory.
 pub(crate) fn with_live<T>(
     inner: &Inner,
     control: &Control,
-    ask: impl FnOnce(&RollupStore, &[&RollupRows]) -> Result<T, QueryError>,
-) -> Result<T, QueryError> {
+    ask: impl FnOnce(&RollupStore, &[&Live]) -> Result<Answer<T>, QueryError>,
+) -> Result<Answer<T>, QueryError> {
     control.check()?;
     let _gate = inner.rollup_gate.read();
     let snapshot = inner.current.get();
-    let guards: Vec<_> = snapshot.slices.iter().map(|slice| slice.rollup.read()).collect();
-    let live: Vec<&RollupRows> = guards.iter().map(|guard| &**guard).collect();
-    ask(&inner.rollups, &live)
+    let live: Vec<&Live> = snapshot.slices.iter().map(|slice| &slice.rollup).collect();
+    let mut answer = ask(&inner.rollups, &live)?;
+    if inner.rebuilding() {
+        answer.partial.get_or_insert_with(|| Partial("The rollups are being made again from stored spans.".to_owned()));
+    }
+    Ok(answer)
 }

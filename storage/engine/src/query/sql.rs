@@ -82,6 +82,19 @@ impl Sql {
         let rows = statement.query_arrow(duckdb::params_from_iter(self.params.iter()))?;
         Ok(rows.collect())
     }
+
+    /// Hands over rows as they are read, so that no more than a few thousand are in memory.
+    pub(crate) fn stream(
+        &self,
+        connection: &Connection,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut statement = connection.prepare(&self.text)?;
+        for batch in statement.stream_arrow(duckdb::params_from_iter(self.params.iter()))? {
+            each(&batch?)?;
+        }
+        Ok(())
+    }
 }
 
 /// Something that can be bound.

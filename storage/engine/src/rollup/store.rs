@@ -19,7 +19,7 @@ use orrery_query::answer::{Answer, Scanned, ServiceDetail, ServiceSummary, Topol
 use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
 use orrery_query::time::TimeRange;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use range::Buckets;
 use std::path::Path;
 use tables::{LEVELS, Table};
@@ -60,6 +60,9 @@ pub struct RollupStore {
     readers: Mutex<Vec<Connection>>,
 }
 
+/// Rows of a slice in memory, which may grow. Locked only while they are added up.
+pub type Live = RwLock<RollupRows>;
+
 /// Which rows to gather.
 struct Wanted<'a> {
     buckets: Buckets,
@@ -97,10 +100,20 @@ impl RollupStore {
         self.transaction("persist", |connection| {
             delete(connection, &[slice])?;
             connection.execute("INSERT INTO slices VALUES (?)", [slice])?;
-            for level in LEVELS {
-                let mut coarse = RollupRows::with_limit(usize::MAX);
-                coarse.merge_at(rows, |time| Some(level.floor(time)));
-                tables::append(connection, level, slice, &coarse)?;
+            add(connection, slice, rows)
+        })
+    }
+
+    /// Adds rows made again to a slice of which nothing is known here until [`RollupStore::made_again`].
+    pub fn make_again(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
+        self.transaction("make again", |connection| add(connection, slice, rows))
+    }
+
+    /// Ends making again: all of these slices are known now.
+    pub fn made_again(&self, slices: &[u64]) -> Result<(), RollupError> {
+        self.transaction("made again", |connection| {
+            for slice in slices {
+                connection.execute("INSERT INTO slices VALUES (?)", [slice])?;
             }
             Ok(())
         })
@@ -138,7 +151,7 @@ impl RollupStore {
     pub fn services(
         &self,
         plan: &plan::Services,
-        live: &[&RollupRows],
+        live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Vec<ServiceSummary>>, QueryError> {
         let buckets = Buckets::steps(plan.range, plan.points);
@@ -153,7 +166,7 @@ impl RollupStore {
     pub fn service(
         &self,
         plan: &plan::Service,
-        live: &[&RollupRows],
+        live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Option<ServiceDetail>>, QueryError> {
         let buckets = Buckets::steps(plan.range, plan.points);
@@ -171,7 +184,7 @@ impl RollupStore {
     pub fn topology(
         &self,
         plan: &plan::Topology,
-        live: &[&RollupRows],
+        live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Topology>, QueryError> {
         let buckets = Buckets::whole(plan.range);
@@ -181,12 +194,7 @@ impl RollupStore {
     }
 
     /// Rows of the file and of memory, added up; their time is the start of their step.
-    fn gather(
-        &self,
-        wanted: &Wanted,
-        live: &[&RollupRows],
-        control: &Control,
-    ) -> Result<(RollupRows, Scanned), QueryError> {
+    fn gather(&self, wanted: &Wanted, live: &[&Live], control: &Control) -> Result<(RollupRows, Scanned), QueryError> {
         let engine = |source| QueryError::Engine { name: "rollups", source: Box::new(source) };
         let connection = match self.readers.lock().pop() {
             Some(reader) => reader,
@@ -194,7 +202,7 @@ impl RollupStore {
         };
         let mut rows = RollupRows::with_limit(usize::MAX);
         let mut scanned = Scanned::default();
-        let slices: Vec<u64> = live.iter().filter_map(|rows| rows.slice).collect();
+        let slices: Vec<u64> = live.iter().filter_map(|rows| rows.read().slice).collect();
         for &table in wanted.tables {
             control.check()?;
             let limit = control.deadline().saturating_duration_since(std::time::Instant::now()).as_millis().max(1);
@@ -210,8 +218,9 @@ impl RollupStore {
         self.readers.lock().push(connection);
         for live in live {
             control.check()?;
+            let live = live.read();
             scanned.rows += live.len() as u64;
-            rows.merge_at(live, |time| wanted.buckets.step_of(time));
+            rows.merge_at(&live, |time| wanted.buckets.step_of(time));
         }
         Ok((rows, scanned))
     }
@@ -227,6 +236,15 @@ impl RollupStore {
         transaction.commit().map_err(failed(step))?;
         Ok(done)
     }
+}
+
+fn add(connection: &Connection, slice: u64, rows: &RollupRows) -> duckdb::Result<()> {
+    for level in LEVELS {
+        let mut coarse = RollupRows::with_limit(usize::MAX);
+        coarse.merge_at(rows, |time| Some(level.floor(time)));
+        tables::append(connection, level, slice, &coarse)?;
+    }
+    Ok(())
 }
 
 fn delete(connection: &Connection, slices: &[u64]) -> duckdb::Result<()> {

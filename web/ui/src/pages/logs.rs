@@ -108,14 +108,19 @@ impl Tail {
             filters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
         };
         let request = move || {
-            // The line knows no attributes: with such filters there is no tail, and the list reloads by hand.
-            let plain = filters
-                .with(|filters| filters.iter().all(|(name, _)| matches!(*name, "service" | "severity" | "text")));
-            (scope.live.get() && scope.environment.with(Option::is_none) && plain).then(|| {
+            let environment = scope.environment.get().map(|name| format!("deployment.environment.name={name}"));
+            scope.live.get().then(|| {
                 filters.with(|filters| LiveRequest::Logs {
                     service: of(filters, "service"),
                     severity: of(filters, "severity"),
                     text: of(filters, "text"),
+                    trace_id: of(filters, "trace_id"),
+                    attr: filters
+                        .iter()
+                        .filter(|(key, _)| *key == "attr")
+                        .map(|(_, value)| value.clone())
+                        .chain(environment)
+                        .collect(),
                 })
             })
         };

@@ -63,3 +63,41 @@ fn what_waited_when_its_slice_was_sealed_is_counted_once() {
     rig.put(Signal::Traces, &[call(Some(2), now())]);
     assert_eq!(edges(&rig), [("web".into(), "shop".into(), 1.0)]);
 }
+
+#[test]
+fn rollups_that_were_lost_are_made_again() {
+    let mut rig = Rig::new();
+    rig.put(Signal::Traces, &[call(None, T0), call(Some(2), T0)]);
+    for round in 0..3 {
+        let spans = (0..300).map(|at| span(round * 300 + at + 10, 1, T0 + at as i64 * SECOND));
+        rig.put(Signal::Traces, &spans.collect::<Vec<_>>());
+        if round != 1 {
+            rig.seal();
+        }
+    }
+    let services = |rig: &Rig| {
+        let plan = plan::Services { range: TimeRange::ALL, environment: None, points: 0 };
+        let answer = rig.engine().services(&plan, &control()).unwrap();
+        let counts: Vec<_> = answer.value.iter().map(|found| (found.service.name.clone(), found.red.count)).collect();
+        (counts, answer.partial.is_some())
+    };
+    let (known, before) = (edges(&rig), services(&rig));
+    assert_eq!(known.len(), 2, "{known:?}");
+    for damage in ["lost", "damaged"] {
+        rig.engine = None;
+        let files = ["rollups.duckdb", "rollups.duckdb.wal"].map(|name| rig.dir.path().join(name));
+        for file in files.iter().filter(|file| file.exists()) {
+            match damage {
+                "lost" => std::fs::remove_file(file).unwrap(),
+                _ => std::fs::write(file, "no database").unwrap(),
+            }
+        }
+        rig.reopen();
+        wait("made again", || !rig.engine().inner.rebuilding());
+        assert_eq!((edges(&rig), services(&rig)), (known.clone(), before.clone()), "{damage}");
+        assert!(rig.engine().health().warnings.is_empty());
+        rig.reopen();
+        assert!(!rig.engine().inner.rebuilding(), "once is enough");
+        assert_eq!(edges(&rig), known);
+    }
+}

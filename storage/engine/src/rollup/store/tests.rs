@@ -29,7 +29,7 @@ struct Answers {
     details: Vec<Option<ServiceDetail>>,
 }
 
-fn ask(store: &RollupStore, live: &[&RollupRows], range: TimeRange, points: u32) -> Answers {
+fn ask(store: &RollupStore, live: &[&Live], range: TimeRange, points: u32) -> Answers {
     let control = control();
     let topology = store.topology(&plan::Topology { range, environment: None }, live, &control).unwrap().value;
     let detail =
@@ -71,8 +71,10 @@ fn the_file_answers_as_memory_does() {
         for rows in sealed {
             store.persist(rows.slice.unwrap(), rows).unwrap();
         }
-        let live: Vec<&RollupRows> = live.iter().collect();
-        let all: Vec<&RollupRows> = slices.iter().collect();
+        let live: Vec<Live> = live.iter().cloned().map(Live::new).collect();
+        let live: Vec<&Live> = live.iter().collect();
+        let all: Vec<Live> = slices.iter().cloned().map(Live::new).collect();
+        let all: Vec<&Live> = all.iter().collect();
         let store = reopen(&folder, store);
         let minute = 60_000 * MS;
         let ranges = [
@@ -102,7 +104,7 @@ fn a_slice_counts_once_however_often_it_is_persisted() {
 
     let mut live = RollupRows::of_slice(7);
     live.merge(&rows);
-    assert_eq!(ask(&store, &[&live], ALL, 10), once, "still in memory, and in the file already");
+    assert_eq!(ask(&store, &[&Live::new(live)], ALL, 10), once, "still in memory, and in the file already");
 }
 
 #[test]
