@@ -119,10 +119,13 @@ fn watched(workspace: &Path) -> Vec<PathBuf> {
     ["web/ui", "web/chart", "web/api", "Cargo.toml", "Cargo.lock"].iter().map(|path| workspace.join(path)).collect()
 }
 
-/// Cargo marks its target directory with a `CACHEDIR.TAG`.
-fn target_dir(out_dir: &Path) -> PathBuf {
-    let tagged = out_dir.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    tagged.unwrap_or(out_dir).to_path_buf()
+/// Cargo's target directory, which it marks with a `CACHEDIR.TAG` if it made it; else by where cargo puts what it makes:
+/// `<target>/<profile>/{build,deps}/…`.
+fn target_dir(below: &Path) -> PathBuf {
+    let tagged = below.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let is_made = |dir: &&Path| dir.file_name().is_some_and(|name| name == "build" || name == "deps");
+    let usual = || below.ancestors().find(is_made)?.ancestors().nth(2);
+    tagged.or_else(usual).unwrap_or(below).to_path_buf()
 }
 
 #[cfg(test)]

@@ -32,6 +32,21 @@ fn the_manifest_names_every_form_of_a_file() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+#[test]
+fn the_target_directory_is_found_with_and_without_cargos_mark() {
+    let dir = std::env::temp_dir().join(format!("orrery-target-{}", std::process::id()));
+    for below in ["release/build/orrery-1/out", "release/deps/orrery_bundle-1", "wasm32/wasm/deps/x"] {
+        let below = dir.join(below);
+        std::fs::create_dir_all(&below).unwrap();
+        let unmarked = if below.ends_with("x") { dir.join("wasm32") } else { dir.clone() };
+        assert_eq!(target_dir(&below), unmarked);
+        std::fs::write(dir.join("CACHEDIR.TAG"), "").unwrap();
+        assert_eq!(target_dir(&below), dir);
+        std::fs::remove_file(dir.join("CACHEDIR.TAG")).unwrap();
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// Builds the real dashboard: minutes on a cold cache, so it runs where the server has been built before.
 #[test]
 fn the_dashboard_fits_its_budget() {
