@@ -25,6 +25,12 @@ enum Chore {
         #[arg(long)]
         no_browser: bool,
     },
+    /// Measure the server under synthetic load; prints JSON. Further arguments go to `orrery-synth bench`.
+    Bench {
+        /// For example `--spans 20000000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// What CI checks besides tests: format, lints, licences.
     Check,
     /// Rewrite what tests compare with: the OpenAPI document and inline snapshots.
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
 fn chore(chore: Chore) -> Result<()> {
     match chore {
         Chore::Test { filter, no_browser } => test(filter.as_deref(), no_browser),
+        Chore::Bench { arguments } => bench(&arguments),
         Chore::Check => check(),
         Chore::Bless => run::step("bless", run::cargo(&["test", "--release", "--workspace"]).env("UPDATE_EXPECT", "1")),
     }
@@ -61,6 +68,16 @@ fn test(filter: Option<&str>, no_browser: bool) -> Result<()> {
     }
     tests.args(filter);
     run::step("test", &mut tests)
+}
+
+fn bench(arguments: &[String]) -> Result<()> {
+    // As everything is built for tests: nothing is compiled twice.
+    run::step("build", &mut run::cargo(&["build", "--release", "--workspace", "--all-targets"]))?;
+    let binaries = std::env::current_exe()?;
+    let beside = |name: &str| binaries.with_file_name(name);
+    let mut bench = std::process::Command::new(beside("orrery-synth"));
+    bench.arg("bench").arg("--orrery").arg(beside("orrery")).args(arguments);
+    run::step("bench", &mut bench)
 }
 
 fn check() -> Result<()> {

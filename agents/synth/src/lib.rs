@@ -11,7 +11,10 @@
 //! Every span carries `bench.seq`, its number within the run, without gaps: request by request, so that a request's
 //! spans are `first_span .. first_span + spans`. The [`ledger`] of a [`send`] says which requests were acknowledged.
 
+pub mod bench;
+pub mod corpus;
 pub mod ledger;
+pub mod replay;
 pub mod send;
 mod shape;
 mod span;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use orrery_synth::bench;
 use orrery_synth::ledger::Ledger;
 use orrery_synth::send::{self, Options};
 use orrery_synth::{Shape, Synth};
@@ -59,6 +60,24 @@ enum Action {
     Write,
     /// Count requests, spans and bytes.
     Count,
+    /// Measure an Orrery server from outside and print the figures as JSON.
+    Bench {
+        /// The `orrery` binary.
+        #[arg(long, default_value = "target/release/orrery")]
+        orrery: PathBuf,
+        /// Where its data lies; a temporary directory unless said.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+        /// Spans stored before queries are asked.
+        #[arg(long, default_value_t = 2_000_000)]
+        spans: u64,
+        /// Questions of each kind.
+        #[arg(long, default_value_t = 200)]
+        questions: u64,
+        /// Seconds of half load, and of overload.
+        #[arg(long, default_value_t = 20.0)]
+        seconds: f64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -106,6 +125,12 @@ fn main() -> Result<()> {
                 out.write_all(&body)?;
             }
             out.flush()?;
+        }
+        Action::Bench { orrery, data_dir, spans, questions, seconds } => {
+            let shape = Shape::named(&arguments.shape).expect("it was found above");
+            let options = bench::Options { orrery, data_dir, shape, seed: arguments.seed, spans, questions, seconds };
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            println!("{:#}", runtime.block_on(bench::run(&options))?);
         }
         Action::Count => {
             let (mut requests, mut spans, mut bytes) = (0u64, 0, 0);

@@ -70,15 +70,30 @@ fn topic(service: usize) -> &'static str {
     TABLES[service % TABLES.len()]
 }
 
+/// What a request carries along from service to service: the same on all spans of a trace.
+pub(crate) fn carried(shape: &Shape, rng: &mut Xoshiro256PlusPlus) -> Vec<KeyValue> {
+    if !shape.is_rich {
+        return Vec::new();
+    }
+    vec![
+        text("enduser.id", format!("user-{}", rng.random_range(0..200_000))),
+        text("session.id", uuid(rng)),
+        text("tenant.name", format!("tenant-{}", rng.random_range(0..40))),
+        text("app.baggage", baggage(rng)),
+    ]
+}
+
 /// Attributes of a span.
 pub(crate) fn attributes(
     shape: &Shape,
     world: &World,
     (work, service): (Work, usize),
     failed: bool,
+    carried: &[KeyValue],
     rng: &mut Xoshiro256PlusPlus,
 ) -> Vec<KeyValue> {
     let mut all = if shape.is_rich { rich(shape, world, work, service, failed, rng) } else { bare(world, work) };
+    all.extend_from_slice(carried);
     for _ in 0..shape.unique_ids {
         let key = ["request.id", "message.id", "job.id"][all.len() % 3];
         all.retain(|pair| pair.key != key);
@@ -119,10 +134,6 @@ fn rich(
         text("code.function.name", format!("synth::{}::{}", TABLES[service % 8], FUNCTIONS[rng.random_range(0..6)])),
         text("code.file.path", format!("src/{}/handler.rs", TABLES[service % 8])),
         int("code.line.number", rng.random_range(1..900)),
-        text("enduser.id", format!("user-{}", rng.random_range(0..200_000))),
-        text("session.id", uuid(rng)),
-        text("tenant.name", format!("tenant-{}", rng.random_range(0..40))),
-        text("app.baggage", baggage(rng)),
     ];
     let status = if failed { 503 } else { [200, 200, 200, 201, 204][rng.random_range(0..5)] };
     match work {

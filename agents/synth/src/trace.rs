@@ -1,7 +1,7 @@
 //! One trace: a tree of work over services.
 
 use crate::shape::Shape;
-use crate::span::{Work, attributes, name, text};
+use crate::span::{Work, attributes, carried, name, text};
 use crate::world::World;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
@@ -22,6 +22,7 @@ struct Plan {
 pub(crate) fn spans(shape: &Shape, world: &World, start: u64, rng: &mut Xoshiro256PlusPlus) -> Vec<(usize, Span)> {
     let plans = plan(shape, world, start, rng);
     let trace_id: [u8; 16] = rng.random();
+    let carried = carried(shape, rng);
     // Odd, so never zero; spread by an odd factor, so distinct.
     let base = rng.random::<u64>() | 1;
     let ids: Vec<[u8; 8]> = (1..=plans.len() as u64).map(|n| base.wrapping_mul(2 * n + 1).to_be_bytes()).collect();
@@ -37,7 +38,7 @@ pub(crate) fn spans(shape: &Shape, world: &World, start: u64, rng: &mut Xoshiro2
             kind: plan.work.kind(),
             start_time_unix_nano: plan.start,
             end_time_unix_nano: plan.end,
-            attributes: attributes(shape, world, (plan.work, plan.service), failed, rng),
+            attributes: attributes(shape, world, (plan.work, plan.service), failed, &carried, rng),
             events: if failed { vec![exception(plan.end)] } else { Vec::new() },
             links: link
                 .map(|to| Link { trace_id: trace_id.to_vec(), span_id: ids[to].to_vec(), ..Default::default() })

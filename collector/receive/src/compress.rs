@@ -30,7 +30,7 @@ pub(crate) fn decompress(
     limit: usize,
     reservation: Option<&mut Reservation>,
 ) -> Result<Vec<u8>, Failure> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(expected(coding, bytes).min(SMALL).min(limit));
     read_at_most(coding, bytes, SMALL.min(limit) + 1, &mut out)?;
     let mut length = out.len();
     if length > SMALL.min(limit) {
@@ -48,6 +48,14 @@ pub(crate) fn decompress(
         read_at_most(coding, bytes, length, &mut out)?;
     }
     Ok(out)
+}
+
+/// What gzip says about the length at its end; whoever lies gains nothing but a smaller or larger first allocation.
+fn expected(coding: Coding, bytes: &[u8]) -> usize {
+    match (coding, bytes.last_chunk::<4>()) {
+        (Coding::Kept(Compression::Gzip), Some(length)) => u32::from_le_bytes(*length) as usize,
+        _ => bytes.len(),
+    }
 }
 
 fn read_at_most(coding: Coding, bytes: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Failure> {

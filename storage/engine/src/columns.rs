@@ -17,9 +17,9 @@ use crate::slice::{HotTable, Slice};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
+pub(crate) use attributes::Promotion;
 use orrery_model::batch::Context;
 use orrery_model::{Attributes, Signal, TraceId};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// What a column holds.
@@ -32,7 +32,13 @@ pub(crate) enum Kind {
     I64,
     F64,
     Bool,
+    /// Eight random bytes as a number: nothing repeats.
+    Id,
+    /// Nanoseconds: a point in time or a duration.
+    Nanos,
     Text,
+    /// Text of which few are distinct.
+    Word,
     /// 16 bytes.
     TraceId,
     /// Attribute name to value as JSON text.
@@ -72,6 +78,8 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
     const COLUMNS: &'static [Column<Self>];
     /// Whether frequent attributes get columns of their own in segments.
     const PROMOTES: bool;
+    /// Whether rows in memory are looked at in the batches they came in, instead of in a table of the query engine.
+    const IN_BATCHES: bool;
 
     fn rows(&self) -> usize;
     fn context(&self) -> &Context;
@@ -86,8 +94,9 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
     fn same(a: (&Part<Self>, usize), b: (&Part<Self>, usize)) -> bool;
     /// This signal's rows in a slice.
     fn hot(slice: &Slice) -> &HotTable<Self>;
-    /// Order inside a segment.
-    fn compare(a: (&Part<Self>, usize), b: (&Part<Self>, usize)) -> Ordering;
+    /// What a row's place in a segment goes by; among equals, by arrival.
+    type Key<'a>: Ord + Copy;
+    fn key(part: &Part<Self>, row: usize) -> Self::Key<'_>;
     /// The batch that `record_batch` made these columns of; the inverse, but for interning.
     fn read(from: &RecordBatch, context: &ContextTable, promoted: &[Promoted]) -> Result<Self, ArrowError>;
 }
@@ -96,9 +105,9 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
 pub(crate) struct Part<B> {
     pub(crate) batch: Arc<B>,
     /// By the batch's resource index.
-    pub(crate) resources: Vec<u32>,
+    pub(crate) resources: Arc<[u32]>,
     /// By the batch's scope index.
-    pub(crate) scopes: Vec<u32>,
+    pub(crate) scopes: Arc<[u32]>,
     pub(crate) arrival: Arrival,
 }
 
@@ -106,8 +115,8 @@ impl<B> Clone for Part<B> {
     fn clone(&self) -> Self {
         Part {
             batch: Arc::clone(&self.batch),
-            resources: self.resources.clone(),
-            scopes: self.scopes.clone(),
+            resources: Arc::clone(&self.resources),
+            scopes: Arc::clone(&self.scopes),
             arrival: self.arrival.clone(),
         }
     }
@@ -134,6 +143,11 @@ impl Arrival {
 /// The arrival number of a row of a record of the log.
 pub(crate) fn arrival(seq: u64, row: usize) -> u64 {
     seq << 24 | (row as u64).min((1 << 24) - 1)
+}
+
+/// The arrival number of the first row of the record that brought a row.
+pub(crate) fn record_of(arrival: u64) -> u64 {
+    arrival >> 24 << 24
 }
 
 /// A row: which part, which row of it.
@@ -166,20 +180,24 @@ pub(crate) const ATTRIBUTES: &str = "attributes";
 
 /// The rows as columns of a table in memory.
 pub(crate) fn hot_batch<B: Table>(rows: &Rows<'_, B>) -> Result<RecordBatch, ArrowError> {
-    record_batch(rows, Place::Everywhere, &[])
+    record_batch(rows, Place::Everywhere, &Promotion::new(rows.parts, &[]))
 }
 
 /// The rows as columns of a segment.
-pub(crate) fn sealed_batch<B: Table>(rows: &Rows<'_, B>, promoted: &[Promoted]) -> Result<RecordBatch, ArrowError> {
-    record_batch(rows, Place::Sealed, promoted)
+pub(crate) fn sealed_batch<B: Table>(rows: &Rows<'_, B>, promotion: &Promotion<'_>) -> Result<RecordBatch, ArrowError> {
+    record_batch(rows, Place::Sealed, promotion)
 }
 
-fn record_batch<B: Table>(rows: &Rows<'_, B>, place: Place, promoted: &[Promoted]) -> Result<RecordBatch, ArrowError> {
-    let (typed, rest) = attributes::split(rows, promoted);
+fn record_batch<B: Table>(
+    rows: &Rows<'_, B>,
+    place: Place,
+    promotion: &Promotion<'_>,
+) -> Result<RecordBatch, ArrowError> {
+    let (typed, rest) = attributes::split(rows, promotion);
     let mut arrays: Vec<ArrayRef> = columns::<B>(place).map(|column| (column.cells)(rows)).collect();
     arrays.push(rest);
     arrays.extend(typed);
-    RecordBatch::try_new(schema::<B>(place, promoted), arrays)
+    RecordBatch::try_new(schema::<B>(place, promotion.promoted), arrays)
 }
 
 /// The columns of a table, without attributes.
@@ -210,11 +228,11 @@ impl Kind {
             Kind::U8 => "UTINYINT",
             Kind::U32 => "UINTEGER",
             Kind::I32 => "INTEGER",
-            Kind::U64 => "UBIGINT",
-            Kind::I64 => "BIGINT",
+            Kind::U64 | Kind::Id => "UBIGINT",
+            Kind::I64 | Kind::Nanos => "BIGINT",
             Kind::F64 => "DOUBLE",
             Kind::Bool => "BOOLEAN",
-            Kind::Text => "VARCHAR",
+            Kind::Text | Kind::Word => "VARCHAR",
             Kind::TraceId => "BLOB",
             Kind::Map => "MAP(VARCHAR, VARCHAR)",
             Kind::F64List => "DOUBLE[]",
@@ -238,11 +256,12 @@ impl Kind {
             Kind::U8 => DataType::UInt8,
             Kind::U32 => DataType::UInt32,
             Kind::I32 => DataType::Int32,
-            Kind::U64 => DataType::UInt64,
-            Kind::I64 => DataType::Int64,
+            Kind::U64 | Kind::Id => DataType::UInt64,
+            Kind::I64 | Kind::Nanos => DataType::Int64,
             Kind::F64 => DataType::Float64,
             Kind::Bool => DataType::Boolean,
             Kind::Text => DataType::Utf8,
+            Kind::Word => cells::word_type(),
             Kind::TraceId => DataType::FixedSizeBinary(16),
             Kind::Map => attributes::map_type(),
             Kind::F64List => list(DataType::Float64),

@@ -16,13 +16,14 @@ pub struct Config {
     /// Received bytes that may wait for the log, decoded size included. Default 256 MiB.
     #[serde(default = "queue_bytes")]
     pub queue_bytes: u64,
-    /// Bytes of rows held in memory before requests are refused. Default: a quarter of the memory available.
+    /// Bytes of rows held in memory before requests are refused. Default: a sixteenth of the memory available, at
+    /// least 128 MiB and at most 512.
     #[serde(default = "hot_bytes")]
     pub hot_bytes: u64,
     /// A slice of rows in memory is sealed when it is this old. Default 60 s.
     #[serde(default = "seal_after")]
     pub seal_after: Duration,
-    /// A slice is sealed early when it holds this many bytes. Default: a sixth of `hot_bytes`.
+    /// A slice is sealed early when it holds this many bytes. Default: a quarter of `hot_bytes`.
     #[serde(default)]
     pub seal_bytes: Option<u64>,
     /// A file of the write-ahead log is closed at this size. Default 64 MiB.
@@ -31,7 +32,7 @@ pub struct Config {
     /// Requests are refused when the file system has less than this free. Default 512 MiB.
     #[serde(default = "disk_reserve_bytes")]
     pub disk_reserve_bytes: u64,
-    /// Memory for queries, bytes. Default: a quarter of the memory available.
+    /// Memory for queries, bytes. Default: an eighth of the memory available, at most 1 GiB.
     #[serde(default = "query_memory_bytes")]
     pub query_memory_bytes: u64,
     /// Threads for queries. Default: as many as there are processors for us.
@@ -40,7 +41,7 @@ pub struct Config {
     /// Queries that may run at once; more are told to retry. Default 8.
     #[serde(default = "query_concurrency")]
     pub query_concurrency: u32,
-    /// Rows that a merged segment has at most; about a kilobyte of memory each while merging. Default 500 000.
+    /// Rows that a merged segment has at most; about a kilobyte of memory each while merging. Default 250 000.
     #[serde(default = "compact_rows")]
     pub compact_rows: u64,
     /// Whether small segments are merged. Default yes.
@@ -69,7 +70,7 @@ impl Config {
     }
 
     pub(crate) fn seal_bytes(&self) -> u64 {
-        self.seal_bytes.unwrap_or(self.hot_bytes / 6)
+        self.seal_bytes.unwrap_or(self.hot_bytes / 4)
     }
 }
 
@@ -84,7 +85,7 @@ fn queue_bytes() -> u64 {
 }
 
 fn hot_bytes() -> u64 {
-    available_memory() / 4
+    (available_memory() / 16).clamp(128 * MIB, 512 * MIB)
 }
 
 fn seal_after() -> Duration {
@@ -100,7 +101,7 @@ fn disk_reserve_bytes() -> u64 {
 }
 
 fn query_memory_bytes() -> u64 {
-    available_memory() / 4
+    (available_memory() / 8).min(1024 * MIB)
 }
 
 fn query_threads() -> u32 {
@@ -113,7 +114,7 @@ fn query_concurrency() -> u32 {
 }
 
 fn compact_rows() -> u64 {
-    500_000
+    250_000
 }
 
 fn yes() -> bool {

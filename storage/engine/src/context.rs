@@ -74,6 +74,7 @@ pub(crate) fn text_of_json(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => String::new(),
+        serde_json::Value::Number(number) if number.is_f64() => format!("{:?}", number.as_f64().unwrap_or(f64::NAN)),
         serde_json::Value::Object(object) if object.len() == 1 => match object.get("bytesValue") {
             Some(serde_json::Value::String(base64)) => base64.clone(),
             _ => value.to_string(),

@@ -78,6 +78,8 @@ fn configure(connection: &Connection, config: &Config, dir: &Dir) -> Result<(), 
     set("temp_directory", &tmp.to_string_lossy())?;
     set("max_temp_directory_size", &format!("{}B", config.query_memory_bytes * 2))?;
     set("preserve_insertion_order", "false")?;
+    // The operating system's cache does as well, and gives memory back.
+    set("enable_external_file_cache", "false")?;
     // Segments never change: a lookup of one trace must not parse the footer again.
     set("parquet_metadata_cache", "true")?;
     set("autoinstall_known_extensions", "false")?;

@@ -2,6 +2,7 @@
 
 mod filter;
 pub(crate) mod hosts;
+mod hot;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod rollups;

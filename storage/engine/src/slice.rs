@@ -1,9 +1,9 @@
 //! Slices: the rows of the last minute or so, in memory.
 //!
 //! A slice takes the records of the log from one sequence number to another, so that one cursor says what is sealed.
-//! Its rows are twice in memory: in tables, where queries find them, and as the batches they came in, from which the
-//! segment is written. That is simpler than reading the tables back, keeps every type, and works even if the query
-//! engine failed.
+//! Its rows are held as the batches they came in, from which the segment is written: every type stays, and nothing
+//! depends on the query engine. Spans are also searched there; log records and data points, of which there are fewer,
+//! are in tables of the query engine besides.
 
 use crate::columns::{self, Arrival, Part, Pick, Rows, Table};
 use crate::context::ContextTable;
@@ -102,7 +102,9 @@ impl<B> Default for HotRows<B> {
 impl<B: Table> HotTable<B> {
     fn new(slice: u64, duck: &Arc<Duck>) -> Result<HotTable<B>, Fault> {
         let name = TableName::new(B::NAME, slice);
-        duck.create_table(&name, &columns::ddl::<B>())?;
+        if !B::IN_BATCHES {
+            duck.create_table(&name, &columns::ddl::<B>())?;
+        }
         Ok(HotTable { name, duck: Arc::clone(duck), rows: RwLock::default() })
     }
 
@@ -122,7 +124,7 @@ impl<B: Table> HotTable<B> {
         self.rows.read().count
     }
 
-    /// What is held, for sealing. The slice no longer grows then.
+    /// What is held now.
     pub(crate) fn held(&self) -> (Vec<Part<B>>, Arc<ContextTable>) {
         let rows = self.rows.read();
         (rows.parts.clone(), Arc::clone(&rows.context))
@@ -137,7 +139,8 @@ impl<B: Table> HotTable<B> {
         }
         let context = self.context();
         let picks = picks(&parts);
-        let inserted = self.append(&Rows { parts: &parts, picks: &picks, context: &context }, connection);
+        let rows = Rows { parts: &parts, picks: &picks, context: &context };
+        let inserted = if B::IN_BATCHES { Ok(()) } else { self.append(&rows, connection) };
         let mut rows = self.rows.write();
         rows.count += picks.len() as u64;
         rows.times = times(&parts, &picks).fold(rows.times, |all, time| match all {
@@ -152,6 +155,7 @@ impl<B: Table> HotTable<B> {
         let mut rows = self.rows.write();
         let part = |(seq, batch): (u64, B)| {
             let (resources, scopes) = Arc::make_mut(&mut rows.context).number(batch.context());
+            let (resources, scopes) = (resources.into(), scopes.into());
             Part { batch: Arc::new(batch), resources, scopes, arrival: Arrival::Record(seq) }
         };
         batches.into_iter().filter(|(_, batch)| batch.rows() > 0).map(part).collect()
@@ -168,7 +172,9 @@ impl<B: Table> HotTable<B> {
 
 impl<B: Table> Drop for HotTable<B> {
     fn drop(&mut self) {
-        self.duck.drop_table(&self.name);
+        if !B::IN_BATCHES {
+            self.duck.drop_table(&self.name);
+        }
     }
 }
 

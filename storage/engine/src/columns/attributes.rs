@@ -63,14 +63,27 @@ impl MapWriter {
     }
 }
 
+/// The promoted keys as each part knows them: found once for all row groups.
+pub(crate) struct Promotion<'a> {
+    pub(super) promoted: &'a [Promoted],
+    /// By part, by symbol of its strings: the column.
+    columns: Vec<Vec<u16>>,
+}
+
+impl<'a> Promotion<'a> {
+    pub(crate) fn new<B: Table>(parts: &[Part<B>], promoted: &'a [Promoted]) -> Promotion<'a> {
+        Promotion { promoted, columns: parts.iter().map(|part| symbols(part, promoted)).collect() }
+    }
+}
+
 /// The attributes of the rows: a column for each promoted key, and a map of everything else, including values of a
 /// promoted key that are not of the column's type.
-pub(super) fn split<B: Table>(rows: &Rows<'_, B>, promoted: &[Promoted]) -> (Vec<ArrayRef>, ArrayRef) {
-    let symbols: Vec<Vec<u16>> = rows.parts.iter().map(|part| symbols(part, promoted)).collect();
+pub(super) fn split<B: Table>(rows: &Rows<'_, B>, promotion: &Promotion<'_>) -> (Vec<ArrayRef>, ArrayRef) {
+    let Promotion { promoted, columns } = promotion;
     let mut typed: Vec<Typed> = promoted.iter().map(|promoted| Typed::new(promoted.kind)).collect();
     let mut rest = MapWriter::default();
     for pick in rows.picks {
-        let (batch, symbols) = (&rows.parts[pick.part as usize].batch, &symbols[pick.part as usize]);
+        let (batch, symbols) = (&rows.parts[pick.part as usize].batch, &columns[pick.part as usize]);
         let strings = &batch.context().strings;
         for (key, value) in batch.attributes().row(pick.row as usize) {
             let column = symbols.get(key.0 as usize).copied().unwrap_or(NONE);

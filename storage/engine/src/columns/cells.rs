@@ -3,8 +3,8 @@
 use super::attributes::{MapWriter, map_type};
 use super::{Kind, Part, Rows, fields};
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryBuilder, ListArray, PrimitiveArray, StringArray,
-    StringBuilder, StructArray,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryBuilder, ListArray, PrimitiveArray,
+    StringArray, StringBuilder, StructArray,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
@@ -60,6 +60,11 @@ impl<B> Rows<'_, B> {
         trace_ids(self.iter().map(|(part, row)| cell(&part.batch, row)))
     }
 
+    /// When the row's request arrived: less to tell apart than rows, and less to store.
+    pub(super) fn record(&self) -> ArrayRef {
+        self.primitive::<UInt64Type>(|part, row| Some(super::record_of(part.arrival.of(row))))
+    }
+
     pub(super) fn arrival(&self) -> ArrayRef {
         self.primitive::<UInt64Type>(|part, row| Some(part.arrival.of(row)))
     }
@@ -106,17 +111,24 @@ impl<B: super::Table> Rows<'_, B> {
     }
 
     pub(super) fn of_resource(&self, cell: fn(&crate::context::Resource) -> &str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(
-            self.iter()
-                .map(|(part, row)| cell(self.context.resource(part.resources[part.batch.resources()[row] as usize]))),
-        ))
+        let id = |(part, row): (&Part<B>, usize)| part.resources[part.batch.resources()[row] as usize];
+        words(self.iter().map(id), self.context.resources().iter().map(|resource| cell(resource)))
     }
 
     pub(super) fn of_scope(&self, cell: fn(&crate::context::Scope) -> &str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(
-            self.iter().map(|(part, row)| cell(self.context.scope(part.scopes[part.batch.scopes()[row] as usize]))),
-        ))
+        let id = |(part, row): (&Part<B>, usize)| part.scopes[part.batch.scopes()[row] as usize];
+        words(self.iter().map(id), self.context.scopes().iter().map(|scope| cell(scope)))
     }
+}
+
+/// Texts by number.
+fn words<'a>(numbers: impl Iterator<Item = u32>, words: impl Iterator<Item = &'a str>) -> ArrayRef {
+    let numbers: PrimitiveArray<UInt32Type> = numbers.map(Some).collect();
+    Arc::new(DictionaryArray::new(numbers, Arc::new(StringArray::from_iter_values(words))))
+}
+
+pub(super) fn word_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
 }
 
 fn trace_ids(ids: impl ExactSizeIterator<Item = TraceId>) -> ArrayRef {

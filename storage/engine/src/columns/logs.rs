@@ -9,16 +9,16 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use orrery_model::batch::Context;
 use orrery_model::{Attributes, LogBatch, Signal, TraceId, Value};
-use std::cmp::Ordering;
 
 impl Table for LogBatch {
     const SIGNAL: Signal = Signal::Logs;
     const NAME: &'static str = "logs";
     const PROMOTES: bool = true;
+    const IN_BATCHES: bool = false;
     const COLUMNS: &'static [Column<LogBatch>] = &[
-        column!("time_unix_nano", I64, Everywhere, "When it happened, Unix nanoseconds.", |rows| rows
+        column!("time_unix_nano", Nanos, Everywhere, "When it happened, Unix nanoseconds.", |rows| rows
             .i64(|b, i| b.time_unix_nano[i])),
-        column!("observed_time_unix_nano", I64, Everywhere, "When it was collected, Unix nanoseconds.", |rows| rows
+        column!("observed_time_unix_nano", Nanos, Everywhere, "When it was collected, Unix nanoseconds.", |rows| rows
             .i64(|b, i| b.observed_time_unix_nano[i])),
         column!("severity_number", U8, Everywhere, "OTLP number, 0 to 24.", |rows| rows
             .u8(|b, i| b.severity_number[i])),
@@ -32,7 +32,7 @@ impl Table for LogBatch {
             .bool(|b, i| !matches!(b.body[i], Value::String(_)))),
         column!("trace_id", TraceId, Everywhere, "16 bytes, all zero outside a trace.", |rows| rows
             .trace_id(|b, i| b.trace_id[i])),
-        column!("span_id", U64, Everywhere, "0 outside a span.", |rows| rows.u64(|b, i| b.span_id[i].0)),
+        column!("span_id", Id, Everywhere, "0 outside a span.", |rows| rows.u64(|b, i| b.span_id[i].0)),
         column!("flags", U32, Everywhere, "OTLP flags.", |rows| rows.u32(|b, i| b.flags[i])),
         column!("dropped_attributes_count", U32, Everywhere, "By the sender or by us.", |rows| rows
             .u32(|b, i| b.dropped_attributes_count[i])),
@@ -40,14 +40,14 @@ impl Table for LogBatch {
             .arrival()),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
-        column!("service_namespace", Text, Sealed, "`service.namespace`, or empty.", |rows| rows
+        column!("service_namespace", Word, Sealed, "`service.namespace`, or empty.", |rows| rows
             .of_resource(|r| &r.service.service_namespace)),
-        column!("service_name", Text, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
-        column!("environment", Text, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
+        column!("service_name", Word, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
+        column!("environment", Word, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
             .of_resource(|r| &r.service.environment)),
-        column!("resource", Text, Sealed, "All resource attributes, a JSON object.", |rows| rows
+        column!("resource", Word, Sealed, "All resource attributes, a JSON object.", |rows| rows
             .of_resource(|r| &r.attributes)),
-        column!("scope_name", Text, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
+        column!("scope_name", Word, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
     ];
 
     fn rows(&self) -> usize {
@@ -88,9 +88,10 @@ impl Table for LogBatch {
     }
 
     /// By time, the order they are read in.
-    fn compare((a, i): (&Part<Self>, usize), (b, j): (&Part<Self>, usize)) -> Ordering {
-        let key = |part: &Part<Self>, row: usize| (part.batch.time_unix_nano[row], part.arrival.of(row));
-        key(a, i).cmp(&key(b, j))
+    type Key<'a> = (i64, u64);
+
+    fn key(part: &Part<Self>, row: usize) -> Self::Key<'_> {
+        (part.batch.time_unix_nano[row], part.arrival.of(row))
     }
 
     fn read(from: &RecordBatch, context: &ContextTable, promoted: &[Promoted]) -> Result<Self, ArrowError> {

@@ -9,7 +9,6 @@ use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::error::ArrowError;
 use orrery_model::batch::{Buckets, Context, Distribution, Metric};
 use orrery_model::{Attributes, MetricBatch, Signal, TraceId, Value};
-use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ impl Table for MetricBatch {
     const NAME: &'static str = "points";
     // Points are read by metric, then by series: the map is small after that.
     const PROMOTES: bool = false;
+    const IN_BATCHES: bool = false;
     const COLUMNS: &'static [Column<MetricBatch>] = &[
         column!("name", Text, Everywhere, "Metric name.", |rows| rows
             .text(|b, i| b.context.strings.get(metric(b, i).name))),
@@ -33,9 +33,9 @@ impl Table for MetricBatch {
         column!("is_monotonic", Bool, Everywhere, "Whether a sum only grows.", |rows| rows
             .bool(|b, i| metric(b, i).is_monotonic)),
         column!("series", U64, Everywhere, "Hash of metric, attributes, resource and scope.", series),
-        column!("start_time_unix_nano", I64, Everywhere, "Unix nanoseconds; 0 when not said.", |rows| rows
+        column!("start_time_unix_nano", Nanos, Everywhere, "Unix nanoseconds; 0 when not said.", |rows| rows
             .i64(|b, i| b.start_time_unix_nano[i])),
-        column!("time_unix_nano", I64, Everywhere, "Unix nanoseconds.", |rows| rows.i64(|b, i| b.time_unix_nano[i])),
+        column!("time_unix_nano", Nanos, Everywhere, "Unix nanoseconds.", |rows| rows.i64(|b, i| b.time_unix_nano[i])),
         column!("flags", U32, Everywhere, "OTLP flags; bit 0: no recorded value.", |rows| rows.u32(|b, i| b.flags[i])),
         column!("value_int", I64, Everywhere, "Gauge or sum, if an integer.", |rows| rows.i64_or_null(|b, i| match b
             .value[i]
@@ -80,15 +80,15 @@ impl Table for MetricBatch {
         column!("exemplars", Exemplars, Everywhere, "Example measurements.", cells::exemplars),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
-        column!("service_namespace", Text, Sealed, "`service.namespace`, or empty.", |rows| rows
+        column!("service_namespace", Word, Sealed, "`service.namespace`, or empty.", |rows| rows
             .of_resource(|r| &r.service.service_namespace)),
-        column!("service_name", Text, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
-        column!("environment", Text, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
+        column!("service_name", Word, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
+        column!("environment", Word, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
             .of_resource(|r| &r.service.environment)),
-        column!("host_name", Text, Sealed, "`host.name`, or empty.", |rows| rows.of_resource(|r| &r.host_name)),
-        column!("resource", Text, Sealed, "All resource attributes, a JSON object.", |rows| rows
+        column!("host_name", Word, Sealed, "`host.name`, or empty.", |rows| rows.of_resource(|r| &r.host_name)),
+        column!("resource", Word, Sealed, "All resource attributes, a JSON object.", |rows| rows
             .of_resource(|r| &r.attributes)),
-        column!("scope_name", Text, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
+        column!("scope_name", Word, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
     ];
 
     fn rows(&self) -> usize {
@@ -129,13 +129,11 @@ impl Table for MetricBatch {
     }
 
     /// By metric, then resource, then time: a metric's points lie together.
-    fn compare((a, i): (&Part<Self>, usize), (b, j): (&Part<Self>, usize)) -> Ordering {
-        let key = |part: &Part<Self>, row: usize| {
-            (part.resources[part.batch.resource[row] as usize], part.batch.time_unix_nano[row])
-        };
-        let same = Arc::ptr_eq(&a.batch, &b.batch) && a.batch.metric[i] == b.batch.metric[j];
-        let by_name = if same { Ordering::Equal } else { name(a, i).cmp(name(b, j)) };
-        by_name.then_with(|| key(a, i).cmp(&key(b, j)))
+    type Key<'a> = (&'a str, u32, i64);
+
+    fn key(part: &Part<Self>, row: usize) -> Self::Key<'_> {
+        let resource = part.resources[part.batch.resource[row] as usize];
+        (name(part, row), resource, part.batch.time_unix_nano[row])
     }
 
     fn read(from: &RecordBatch, context: &ContextTable, _: &[Promoted]) -> Result<Self, ArrowError> {

@@ -7,8 +7,7 @@ use crate::slice::{HotTable, Slice};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use orrery_model::batch::Context;
-use orrery_model::{Attributes, Signal, SpanBatch, TraceId};
-use std::cmp::Ordering;
+use orrery_model::{Attributes, Signal, SpanBatch, SpanId, TraceId};
 
 macro_rules! column {
     ($name:literal, $kind:ident, $place:ident, $doc:literal, $cells:expr) => {
@@ -21,18 +20,19 @@ impl Table for SpanBatch {
     const SIGNAL: Signal = Signal::Traces;
     const NAME: &'static str = "spans";
     const PROMOTES: bool = true;
+    const IN_BATCHES: bool = true;
     const COLUMNS: &'static [Column<SpanBatch>] = &[
         column!("trace_id", TraceId, Everywhere, "16 bytes.", |rows| rows.trace_id(|b, i| b.trace_id[i])),
-        column!("span_id", U64, Everywhere, "8 bytes as a big-endian number.", |rows| rows.u64(|b, i| b.span_id[i].0)),
-        column!("parent_span_id", U64, Everywhere, "0 for a root span.", |rows| rows.u64(|b, i| b.parent_span_id[i].0)),
+        column!("span_id", Id, Everywhere, "8 bytes as a big-endian number.", |rows| rows.u64(|b, i| b.span_id[i].0)),
+        column!("parent_span_id", Id, Everywhere, "0 for a root span.", |rows| rows.u64(|b, i| b.parent_span_id[i].0)),
         column!("trace_state", Text, Everywhere, "W3C trace state.", |rows| rows
             .text(|b, i| b.context.strings.get(b.trace_state[i]))),
         column!("flags", U32, Everywhere, "OTLP flags.", |rows| rows.u32(|b, i| b.flags[i])),
         column!("name", Text, Everywhere, "Span name.", |rows| rows.text(|b, i| b.context.strings.get(b.name[i]))),
         column!("kind", U8, Everywhere, "OTLP number of the span kind.", |rows| rows.u8(|b, i| b.kind[i])),
-        column!("start_time_unix_nano", I64, Everywhere, "Unix nanoseconds.", |rows| rows
+        column!("start_time_unix_nano", Nanos, Everywhere, "Unix nanoseconds.", |rows| rows
             .i64(|b, i| b.start_time_unix_nano[i])),
-        column!("duration_nanos", I64, Everywhere, "Nanoseconds; 0 when the sender's clock ran back.", |rows| rows
+        column!("duration_nanos", Nanos, Everywhere, "Nanoseconds; 0 when the sender's clock ran back.", |rows| rows
             .i64(|b, i| b.duration_nanos[i])),
         column!("status_code", U8, Everywhere, "0 unset, 1 ok, 2 error.", |rows| rows.u8(|b, i| b.status_code[i])),
         column!("status_message", Text, Everywhere, "Text with the status.", |rows| rows
@@ -46,21 +46,21 @@ impl Table for SpanBatch {
         column!("dropped_links_count", U32, Everywhere, "By the sender or by us.", |rows| rows
             .u32(|b, i| b.dropped_links_count[i])),
         column!("arrival", U64, Everywhere, "Grows with the order of arrival; 0 in segments merged twice.", |rows| {
-            rows.arrival()
+            rows.record()
         }),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
-        column!("service_namespace", Text, Sealed, "`service.namespace`, or empty.", |rows| rows
+        column!("service_namespace", Word, Sealed, "`service.namespace`, or empty.", |rows| rows
             .of_resource(|r| &r.service.service_namespace)),
-        column!("service_name", Text, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
-        column!("environment", Text, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
+        column!("service_name", Word, Sealed, "`service.name`.", |rows| rows.of_resource(|r| &r.service.service_name)),
+        column!("environment", Word, Sealed, "`deployment.environment.name`, or empty.", |rows| rows
             .of_resource(|r| &r.service.environment)),
-        column!("service_version", Text, Sealed, "`service.version`, or empty.", |rows| rows
+        column!("service_version", Word, Sealed, "`service.version`, or empty.", |rows| rows
             .of_resource(|r| &r.service_version)),
-        column!("resource", Text, Sealed, "All resource attributes, a JSON object.", |rows| rows
+        column!("resource", Word, Sealed, "All resource attributes, a JSON object.", |rows| rows
             .of_resource(|r| &r.attributes)),
-        column!("scope_name", Text, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
-        column!("scope_version", Text, Sealed, "Its version.", |rows| rows.of_scope(|s| &s.version)),
+        column!("scope_name", Word, Sealed, "Instrumentation scope.", |rows| rows.of_scope(|s| &s.name)),
+        column!("scope_version", Word, Sealed, "Its version.", |rows| rows.of_scope(|s| &s.version)),
     ];
 
     fn rows(&self) -> usize {
@@ -100,11 +100,10 @@ impl Table for SpanBatch {
     }
 
     /// By trace: its spans lie together, and ids cost next to nothing.
-    fn compare((a, i): (&Part<Self>, usize), (b, j): (&Part<Self>, usize)) -> Ordering {
-        let key = |part: &Part<Self>, row: usize| {
-            (part.batch.trace_id[row], part.batch.start_time_unix_nano[row], part.batch.span_id[row])
-        };
-        key(a, i).cmp(&key(b, j))
+    type Key<'a> = (TraceId, i64, SpanId);
+
+    fn key(part: &Part<Self>, row: usize) -> Self::Key<'_> {
+        (part.batch.trace_id[row], part.batch.start_time_unix_nano[row], part.batch.span_id[row])
     }
 
     fn read(from: &RecordBatch, context: &ContextTable, promoted: &[Promoted]) -> Result<Self, ArrowError> {

@@ -65,6 +65,7 @@ impl Inner {
         for segment in segments {
             let read = self.read_back::<B>(segment, |batch, arrivals| {
                 let (resources, scopes) = context.number(batch.context());
+                let (resources, scopes) = (resources.into(), scopes.into());
                 parts.push(Part { batch: Arc::new(batch), resources, scopes, arrival: Arrival::Rows(arrivals) });
                 Ok(())
             });

@@ -201,7 +201,7 @@ impl Ingest {
                     let (signal, items) = (batch.signal(), batch.len() as u64);
                     progress.counters.stored(signal, items, body_bytes);
                     progress.counters.queryable(signal, items);
-                    progress.bytes += memory * size::HOT_FACTOR;
+                    progress.bytes += size::hot(signal, memory);
                     match *batch {
                         Batch::Traces(batch) => {
                             self.remembered.add(durable.seq, received_unix_nano, batch.len());

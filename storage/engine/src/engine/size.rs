@@ -1,10 +1,21 @@
 //! How much memory a batch takes, estimated from its lengths.
 
+use crate::columns::Table;
 use orrery_model::batch::Context;
-use orrery_model::{Attributes, Batch, Value};
+use orrery_model::{Attributes, Batch, LogBatch, MetricBatch, Signal, SpanBatch, Value};
 
-/// A row in the query engine's table weighs about this many times what it weighs in its batch.
-pub(super) const HOT_FACTOR: u64 = 3;
+/// A row in the query engine's table and in its batch weighs about this many times what it weighs in its batch.
+const IN_TABLE: u64 = 3;
+
+/// Memory that a batch of so many bytes takes until it is sealed.
+pub(super) fn hot(signal: Signal, bytes: u64) -> u64 {
+    let in_table = match signal {
+        Signal::Traces => !SpanBatch::IN_BATCHES,
+        Signal::Logs => !LogBatch::IN_BATCHES,
+        Signal::Metrics => !MetricBatch::IN_BATCHES,
+    };
+    if in_table { bytes * IN_TABLE } else { bytes }
+}
 
 const PAIR: usize = size_of::<Value>() + 4;
 

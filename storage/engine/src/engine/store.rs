@@ -20,7 +20,7 @@ impl Inner {
     pub(super) fn count_durable(&self, durable: &Durable) {
         if let Content::Batch { batch, body_bytes, memory, .. } = &durable.content {
             self.count(|counters| counters.stored(batch.signal(), batch.len() as u64, *body_bytes));
-            self.hot_bytes.fetch_add(memory * size::HOT_FACTOR, Ordering::AcqRel);
+            self.hot_bytes.fetch_add(size::hot(batch.signal(), *memory), Ordering::AcqRel);
         }
     }
 

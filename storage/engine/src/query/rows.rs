@@ -4,7 +4,7 @@ use super::session::Session;
 use super::source::Source;
 use super::sql::Sql;
 use crate::columns::{ATTRIBUTES, Place, Table, columns};
-use crate::context::ContextTable;
+use crate::context::{ContextTable, Resource, Scope};
 use orrery_model::{Attributes, LogBatch, SpanBatch, SpanKind, StatusCode, Strings, Value};
 use orrery_query::QueryError;
 use orrery_query::answer::{AttributeMap, LogRow, SpanEvent, SpanLink, SpanRow};
@@ -42,10 +42,8 @@ pub(super) fn read_all<B: Table>(
     Ok(batches)
 }
 
-pub(super) fn span(batch: &SpanBatch, row: usize, context: &ContextTable) -> SpanRow {
+pub(super) fn span(batch: &SpanBatch, row: usize, resource: &Resource, scope: &Scope) -> SpanRow {
     let strings = &batch.context.strings;
-    let resource = context.resource(batch.resource[row]);
-    let scope = context.scope(batch.scope[row]);
     let events = batch.event_range(row).map(|event| SpanEvent {
         time_unix_nano: batch.events.time_unix_nano[event],
         name: strings.get(batch.events.name[event]).to_owned(),

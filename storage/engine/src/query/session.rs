@@ -1,6 +1,7 @@
 //! One query: a connection, a snapshot, and what was read.
 
 use super::engine_error;
+use super::hot::HotSpans;
 use super::source::Source;
 use super::sql::Sql;
 use crate::columns::Table;
@@ -11,6 +12,7 @@ use crate::manifest::SegmentEntry;
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
+use orrery_model::SpanBatch;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
 use std::sync::Arc;
 
@@ -62,6 +64,13 @@ impl<'a> Session<'a> {
         }
         sources.sort_by_key(|source| std::cmp::Reverse(source.last::<B>()));
         Ok(sources)
+    }
+
+    /// The spans of a source in memory, which are not in a table.
+    pub(crate) fn hot_spans(&mut self, source: &Source) -> Option<HotSpans> {
+        let Source::Hot(slice) = source else { return None };
+        self.scanned.rows += source.rows::<SpanBatch>();
+        Some(HotSpans::of(slice))
     }
 
     /// Runs a statement that reads `source`.

@@ -26,7 +26,10 @@ impl Source {
     /// Pushes the table expression.
     pub(crate) fn from<B: Table>(&self, sql: &mut Sql) {
         match self {
-            Source::Hot(slice) => _ = sql.table(B::hot(slice).name()),
+            Source::Hot(slice) => {
+                debug_assert!(!B::IN_BATCHES, "what is in batches is not in a table");
+                sql.table(B::hot(slice).name());
+            }
             Source::Sealed(segment, _) => {
                 _ = sql.push("read_parquet(").bind_path(segment.parquet()).push(")");
             }

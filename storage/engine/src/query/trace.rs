@@ -16,6 +16,14 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
     let sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
     let mut spans = BTreeMap::new();
     for source in sources.iter().filter(|source| source.may_have_trace(plan.trace_id)) {
+        if let Some(hot) = session.hot_spans(source) {
+            hot.of_traces(&session, &[plan.trace_id], |_, span| {
+                let (resource, scope) = (hot.context().resource(span.resource), hot.context().scope(span.scope));
+                let key = (span.batch.start_time_unix_nano[span.row], span.batch.span_id[span.row]);
+                spans.entry(key).or_insert_with(|| rows::span(span.batch, span.row, resource, scope));
+            })?;
+            continue;
+        }
         let mut sql = rows::select_all::<SpanBatch>(source);
         sql.push(" WHERE trace_id = ").bind(plan.trace_id).push(" LIMIT ").bind(SPANS as u64 + 1);
         let batches = rows::read_all::<SpanBatch>(&mut session, source, &sql)?;
@@ -24,13 +32,18 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
             for row in 0..batch.len() {
                 // A span that arrived twice is shown once.
                 let key = (batch.start_time_unix_nano[row], batch.span_id[row]);
-                spans.entry(key).or_insert_with(|| rows::span(batch, row, &context));
+                spans.entry(key).or_insert_with(|| {
+                    let (resource, scope) = (context.resource(batch.resource[row]), context.scope(batch.scope[row]));
+                    rows::span(batch, row, resource, scope)
+                });
             }
         }
         if spans.len() > SPANS {
-            session.incomplete(format!("the trace has more than {SPANS} spans; the earliest are shown"));
             break;
         }
+    }
+    if spans.len() > SPANS {
+        session.incomplete(format!("the trace has more than {SPANS} spans; the earliest are shown"));
     }
     let spans = spans.into_values().take(SPANS).collect();
     Ok(session.answer(Trace { spans }))

@@ -24,7 +24,9 @@ const SUMMARY_SPANS: u64 = 1_000_000;
 const FETCH: usize = 1 << 16;
 
 /// Where a trace stands in the list.
-type Position = (i64, TraceId);
+pub(super) type Position = (i64, TraceId);
+/// A matching span: where it stands, and which it is.
+pub(super) type Found = (i64, TraceId, SpanId);
 
 /// Where a page ended, and what the first page saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,12 +51,12 @@ impl Cursor {
 }
 
 /// A search in progress.
-struct Search<'a> {
-    plan: &'a plan::Traces,
+pub(super) struct Search<'a> {
+    pub(super) plan: &'a plan::Traces,
     /// Where the previous page ended.
     after: Option<Position>,
     /// Spans with this arrival number or a later one are not looked at.
-    arrived_before: u64,
+    pub(super) arrived_before: u64,
 }
 
 pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Result<Answer<TracePage>, QueryError> {
@@ -139,16 +141,7 @@ impl Search<'_> {
         let mut before = self.after;
         let mut fetch = need.saturating_mul(8).clamp(64, FETCH);
         loop {
-            let mut sql = Sql::new("SELECT start_time_unix_nano, trace_id, span_id FROM ");
-            source.from::<SpanBatch>(&mut sql);
-            self.conditions(&mut sql, source);
-            if let Some((start, trace)) = before {
-                sql.push(" AND (start_time_unix_nano < ").bind(start);
-                sql.push(" OR (start_time_unix_nano = ").bind(start).push(" AND trace_id < ").bind(trace).push("))");
-            }
-            sql.push(" ORDER BY start_time_unix_nano DESC, trace_id DESC LIMIT ").bind(fetch as u64);
-            let rows = session.select::<SpanBatch>(source, &sql)?;
-            let spans = matches(&rows).map_err(|error| session.fault(error))?;
+            let spans = self.fetch(session, source, before, fetch)?;
             for (start, trace, span) in &spans {
                 let newest = best.entry(*trace).or_insert((*start, *span));
                 *newest = (*newest).max((*start, *span));
@@ -165,6 +158,29 @@ impl Search<'_> {
         }
     }
 
+    /// The newest matches of a source below a position, newest first, at most `limit`.
+    fn fetch(
+        &self,
+        session: &mut Session<'_>,
+        source: &Source,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Found>, QueryError> {
+        if let Some(hot) = session.hot_spans(source) {
+            return hot.newest(session, self, before, limit);
+        }
+        let mut sql = Sql::new("SELECT start_time_unix_nano, trace_id, span_id FROM ");
+        source.from::<SpanBatch>(&mut sql);
+        self.conditions(&mut sql, source);
+        if let Some((start, trace)) = before {
+            sql.push(" AND (start_time_unix_nano < ").bind(start);
+            sql.push(" OR (start_time_unix_nano = ").bind(start).push(" AND trace_id < ").bind(trace).push("))");
+        }
+        sql.push(" ORDER BY start_time_unix_nano DESC, trace_id DESC LIMIT ").bind(limit as u64);
+        let rows = session.select::<SpanBatch>(source, &sql)?;
+        matches(&rows).map_err(|error| session.fault(error))
+    }
+
     /// Which of the found traces stand above the cursor, so that an earlier page has shown them.
     fn shown(
         &self,
@@ -177,6 +193,10 @@ impl Search<'_> {
         for source in sources.iter().filter(|source| source.last::<SpanBatch>() >= after.0) {
             let traces: Vec<TraceId> =
                 found.iter().map(|((_, trace), _)| *trace).filter(|trace| source.may_have_trace(*trace)).collect();
+            if let Some(hot) = session.hot_spans(source) {
+                shown.extend(hot.shown(session, self, after, &traces)?);
+                continue;
+            }
             for traces in traces.chunks(512) {
                 let mut sql = Sql::new("SELECT DISTINCT trace_id FROM ");
                 source.from::<SpanBatch>(&mut sql);
@@ -224,7 +244,7 @@ fn rank(best: &HashMap<TraceId, (i64, SpanId)>, need: usize) -> Option<Position>
     Some(*worst)
 }
 
-fn matches(rows: &[RecordBatch]) -> Result<Vec<(i64, TraceId, SpanId)>, ArrowError> {
+fn matches(rows: &[RecordBatch]) -> Result<Vec<Found>, ArrowError> {
     let mut spans = Vec::new();
     for rows in rows {
         let read = Reader::new(rows);
@@ -269,6 +289,19 @@ fn collect(
     wanted: &[TraceId],
     traces: &mut HashMap<TraceId, HashMap<SpanId, Seen>>,
 ) -> Result<(), QueryError> {
+    if let Some(hot) = session.hot_spans(source) {
+        return hot.of_traces(session, wanted, |trace, span| {
+            let (batch, row) = (span.batch, span.row);
+            traces.entry(trace).or_default().entry(batch.span_id[row]).or_insert_with(|| Seen {
+                root: batch.parent_span_id[row].is_none(),
+                name: batch.context.strings.get(batch.name[row]).to_owned(),
+                service: hot.context().resource(span.resource).service(),
+                start: batch.start_time_unix_nano[row],
+                duration: batch.duration_nanos[row],
+                error: batch.status_code[row] == 2,
+            });
+        });
+    }
     let mut sql = Sql::new(
         "SELECT trace_id, span_id, parent_span_id, name, resource_id, start_time_unix_nano, duration_nanos, \
          status_code FROM ",

@@ -53,6 +53,12 @@ fn of<B: Table>(
     let field = if plan.key == "name" { Field::Name } else { Field::Attribute };
     let mut counts: HashMap<String, u64> = HashMap::new();
     for source in session.sources::<B>(plan.range, |_| true)? {
+        if B::SIGNAL == Signal::Traces
+            && let Some(hot) = session.hot_spans(&source)
+        {
+            hot.values(&session, &plan.key, plan.range, &mut counts)?;
+            continue;
+        }
         let mut sql = match field {
             Field::Name => {
                 let mut sql = Sql::new("SELECT count(*)::UBIGINT AS items, 0::UINTEGER AS resource_id, ");

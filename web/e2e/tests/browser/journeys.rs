@@ -28,7 +28,7 @@ pub(crate) async fn from_an_error_on_the_map_to_the_failing_span(browser: &Brows
     let failing = told["spans"].as_array().into_iter().flatten().find(|found| found["span_id"] == span);
     ensure!(failing.is_some_and(|found| found["status_code"] == "error"), "{url} selects no failing span");
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
-    println!("from an error on the map to the failing span: 2 clicks");
+    crate::say!("from an error on the map to the failing span: 2 clicks");
     tab.close().await
 }
 

@@ -3,6 +3,15 @@
 //! One product and one browser serve all checks, in order: they share two cores. Pictures of every page go to
 //! `target/e2e/` (or `ORRERY_SHOTS`); look at them.
 
+/// Prints a figure even where the test harness keeps what tests print to itself.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+pub(crate) use say;
+
 mod axe;
 mod journeys;
 mod pages;

@@ -28,7 +28,7 @@ pub(crate) async fn every_page_in_every_dress(browser: &Browser, product: &Produ
             }
         }
     }
-    println!("pictures of {} pages in 8 dresses each in {}", pages.len(), shots().display());
+    crate::say!("pictures of {} pages in 8 dresses each in {}", pages.len(), shots().display());
     if wrong.is_empty() {
         return Ok(());
     }

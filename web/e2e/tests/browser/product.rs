@@ -48,7 +48,7 @@ impl Product {
         let (dashboard, faults) = (url_after("Dashboard")?, url_after("Faults")?);
         let product = Product { process, dashboard, faults, _data: data };
         product.until_mapped().await?;
-        println!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
+        crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
         Ok(product)
     }
 

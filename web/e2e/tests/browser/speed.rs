@@ -10,7 +10,7 @@ const WASM_BUDGET: usize = 450 * 1024;
 
 pub(crate) async fn first_frame_and_usable(browser: &Browser, product: &Product) -> Result<()> {
     let wasm = wasm_bytes(product).await?;
-    println!("wasm over the wire: {:.0} KiB brotli (budget {} KiB)", wasm as f64 / 1024.0, WASM_BUDGET / 1024);
+    crate::say!("wasm over the wire: {:.0} KiB brotli (budget {} KiB)", wasm as f64 / 1024.0, WASM_BUDGET / 1024);
     ensure!(wasm <= WASM_BUDGET, "the dashboard's wasm weighs {wasm} bytes");
     let mut figures = Vec::new();
     for visit in 0..6 {
@@ -31,7 +31,7 @@ pub(crate) async fn first_frame_and_usable(browser: &Browser, product: &Product)
         if visit > 0 {
             figures.push(figure);
         } else {
-            println!("first visit: first frame {:.0} ms, usable {:.0} ms", figure.0, figure.1);
+            crate::say!("first visit: first frame {:.0} ms, usable {:.0} ms", figure.0, figure.1);
         }
     }
     let median = |pick: fn(&(f64, f64)) -> f64| {
@@ -40,7 +40,7 @@ pub(crate) async fn first_frame_and_usable(browser: &Browser, product: &Product)
         values[values.len() / 2]
     };
     let (frame, usable) = (median(|figure| figure.0), median(|figure| figure.1));
-    println!("later visits (median of 5): first frame {frame:.0} ms (goal 300), usable {usable:.0} ms (goal 700)");
+    crate::say!("later visits (median of 5): first frame {frame:.0} ms (goal 300), usable {usable:.0} ms (goal 700)");
     Ok(())
 }
 

@@ -57,17 +57,20 @@ fn body(detail: Detail) -> AnyView {
             {frame(t(say::REQUESTS_AND_ERRORS), None, charted(detail, requests))}
             {frame(t(say::LATENCY), None, charted(detail, latency))}
         </div>
-        {operations(detail)}
+        {is_service.then(|| operations(detail))}
         <div class="columns">
             {neighbours(detail, say::CALLERS, |detail| &detail.callers, |edge| &edge.caller)}
             {neighbours(detail, say::CALLEES, |detail| &detail.callees, |edge| &edge.callee)}
         </div>
-        {errors(detail)}
-        {is_service.then(|| recent(service))}
-        <div class="columns">
-            {slices(detail, say::VERSIONS, |detail| &detail.versions)}
-            {slices(detail, say::INSTANCES, |detail| &detail.instances)}
-        </div>
+        // Who is only known from its callers says nothing of itself.
+        {is_service.then(|| view! {
+            {errors(detail)}
+            {recent(service)}
+            <div class="columns">
+                {slices(detail, say::VERSIONS, |detail| &detail.versions)}
+                {slices(detail, say::INSTANCES, |detail| &detail.instances)}
+            </div>
+        })}
     }
     .into_any()
 }

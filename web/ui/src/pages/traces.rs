@@ -63,6 +63,8 @@ pub(crate) fn Traces() -> impl IntoView {
     let traces = Signal::derive(move || {
         let mut all = list.data.get().map(|list| list.traces.clone()).unwrap_or_default();
         more.traces.with(|more| all.extend(more.iter().cloned()));
+        // The API goes by the newest matching span, the list shows when traces began.
+        all.sort_by_key(|trace| std::cmp::Reverse(trace.start_time_unix_nano.0));
         all
     });
     let next = move || {

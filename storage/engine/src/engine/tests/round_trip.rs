@@ -3,7 +3,7 @@
 use super::*;
 
 /// Every shape of value, in spans that make some keys frequent, some rare and some of mixed type.
-fn rich() -> Vec<Item> {
+pub(super) fn rich() -> Vec<Item> {
     let values = [
         "\"text\"",
         "\"200\"",
@@ -193,9 +193,14 @@ fn points_come_back_from_segments_as_they_were() {
     let orrery_model::Batch::Metrics(batch) = items::batch(Signal::Metrics, &items) else { unreachable!() };
     let mut context = ContextTable::default();
     let (resources, scopes) = context.number(&batch.context);
+    let (resources, scopes) = (resources.into(), scopes.into());
     let parts = [Part { batch: Arc::new(batch.clone()), resources, scopes, arrival: Arrival::Record(1) }];
     let picks = crate::slice::picks(&parts);
-    let columns = columns::sealed_batch(&Rows { parts: &parts, picks: &picks, context: &context }, &[]).unwrap();
+    let columns = columns::sealed_batch(
+        &Rows { parts: &parts, picks: &picks, context: &context },
+        &columns::Promotion::new(&parts, &[]),
+    )
+    .unwrap();
     assert_eq!(columns.schema(), columns::schema::<orrery_model::MetricBatch>(Place::Sealed, &[]));
     let read = orrery_model::MetricBatch::read(&columns, &context, &[]).unwrap();
     assert_eq!(read.value, batch.value);

@@ -169,3 +169,91 @@ fn queries_stop_at_their_deadline_when_cancelled_and_when_too_many() {
     let endless = lease.connection().execute_batch("SELECT count(*) FROM range(100000000) a, range(100000000) b");
     assert!(endless.is_err() && started.elapsed() < Duration::from_secs(10));
 }
+
+/// What is found does not depend on where it is: each kind of filter, on values of every type, in memory and sealed.
+#[test]
+fn memory_and_segments_find_the_same() {
+    let rig = Rig::new();
+    let mut items = super::round_trip::rich();
+    for (at, item) in items.iter_mut().enumerate() {
+        let version = if at % 2 == 0 { json!("1.0") } else { json!(1.5) };
+        let service = ["cart", "orders"][at % 2];
+        item.resource = pairs(json!({"service.name": service, "service.version": version}));
+        item.duration = at as i64 * 1_000_000;
+        item.name = format!("operation {}", at % 4);
+        // The old spelling of an attribute that others have by its new name; a resource's attribute of the span's own.
+        if at % 3 == 0 {
+            let method = item.attributes.remove("http.request.method").unwrap();
+            item.attributes.insert("http.method".into(), method);
+        }
+        if at % 7 == 0 {
+            item.attributes.insert("service.version".into(), raw("\"2.0\""));
+        }
+    }
+    items.chunks(7).for_each(|items| rig.put(Signal::Traces, items));
+    let keys = ["mixed", "http.method", "http.request.method", "ratio", "sampled", "service.version", "rare.3", "none"];
+    let values = [
+        "text",
+        "200",
+        "200.0",
+        "1e300",
+        "0.1",
+        "true",
+        "null",
+        "",
+        "GET",
+        "1.0",
+        "1.5",
+        "2.0",
+        "0.25",
+        "AAEC",
+        "[1,2.0,\"x\"]",
+        "a \"b\"\n한",
+        "-9223372036854775808",
+        "NaN",
+        "-Infinity",
+    ];
+    let mut plans = vec![
+        all_traces(),
+        plan::Traces { limit: 3, ..all_traces() },
+        plan::Traces { operation: Some("operation 2".into()), ..all_traces() },
+        plan::Traces { operation: Some("nothing".into()), ..all_traces() },
+        plan::Traces { error: Some(true), service: Some(plan::ServiceMatch::Name("orders".into())), ..all_traces() },
+        plan::Traces { min_duration_nanos: Some(20_000_000), max_duration_nanos: Some(30_000_000), ..all_traces() },
+        plan::Traces { range: TimeRange::new(T0 + 10, T0 + 31).unwrap(), ..all_traces() },
+    ];
+    for (key, value) in keys.iter().flat_map(|key| values.iter().map(move |value| (*key, *value))) {
+        for negated in [false, true] {
+            let filter = plan::AttributeFilter { key: key.into(), value: value.into(), negated };
+            plans.push(plan::Traces { attributes: vec![filter], ..all_traces() });
+        }
+    }
+    let everything = |rig: &Rig| {
+        let found: Vec<Vec<TraceSummary>> = plans.iter().map(|plan| rig.search(plan)).collect();
+        let spans: Vec<Vec<SpanRow>> = (1..=7).map(|trace| rig.trace(&trace.to_string())).collect();
+        let values: Vec<_> = keys
+            .iter()
+            .chain(&["name", "service.name"])
+            .map(|key| {
+                let plan = plan::Values {
+                    range: TimeRange::ALL,
+                    signal: Signal::Traces,
+                    key: (*key).into(),
+                    prefix: String::new(),
+                    limit: 100,
+                };
+                rig.engine().values(&plan, &control()).unwrap().value
+            })
+            .collect();
+        (found, spans, values)
+    };
+    let hot = everything(&rig);
+    assert!(hot.0.iter().filter(|found| !found.is_empty()).count() > plans.len() / 2);
+    rig.seal();
+    let sealed = everything(&rig);
+    for ((plan, hot), sealed) in plans.iter().zip(hot.0).zip(sealed.0) {
+        assert_eq!(hot, sealed, "{plan:?}");
+    }
+    assert_eq!(hot.1, sealed.1);
+    assert_eq!(hot.2, sealed.2);
+}

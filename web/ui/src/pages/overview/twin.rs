@@ -7,12 +7,25 @@ use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::{Edge, Node, Red, Topology};
 use orrery_chart::Unit;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Nodes, then edges.
+/// Nodes, then edges, the worst first.
 pub(super) fn twin(map: Signal<Arc<Topology>>, choose: Callback<Option<Selection>>) -> AnyView {
-    let nodes = move || map.with(|map| map.nodes.iter().map(|node| node_row(node, choose)).collect_view());
-    let edges = move || map.with(|map| map.edges.iter().map(|edge| edge_row(edge, &map.nodes, choose)).collect_view());
+    let nodes = move || {
+        map.with(|map| {
+            let mut nodes: Vec<&Node> = map.nodes.iter().collect();
+            nodes.sort_by_key(|node| (Reverse(node.health as u8), node.service.is_none(), &node.name));
+            nodes.into_iter().map(|node| node_row(node, choose)).collect_view()
+        })
+    };
+    let edges = move || {
+        map.with(|map| {
+            let mut edges: Vec<&Edge> = map.edges.iter().collect();
+            edges.sort_by_key(|edge| Reverse(edge.health as u8));
+            edges.into_iter().map(|edge| edge_row(edge, &map.nodes, choose)).collect_view()
+        })
+    };
     view! {
         <div class="twin" tabindex="0" role="group" aria-label=t(say::MAP)>
             <table class="table"><caption>{t(say::NODES)}</caption>
@@ -40,7 +53,7 @@ fn node_row(node: &Node, choose: Callback<Option<Selection>>) -> AnyView {
     let id = node.id.clone();
     view! {
         <tr><td class="col-glyph">{health_glyph(node.health)}</td>
-            <th scope="row" class="cell-name"><span class="kind" title=kind_word(node.kind)>{icon(kind_icon(node.kind))}</span><button type="button" class="link" on:click=move |_| choose.run(Some(Selection::Node(id.clone())))>{node.name.clone()}</button></th>
+            <th scope="row" class="cell-name"><span class="kind" title=kind_word(node.kind)>{icon(kind_icon(node.kind))}</span><button type="button" class="link" title=node.name.clone() on:click=move |_| choose.run(Some(Selection::Node(id.clone())))>{crate::figures::middle(&node.name, 24)}</button></th>
             <td class="col-wide hint">{kind_word(node.kind)}</td>{cells(&node.red)}</tr>
     }
     .into_any()

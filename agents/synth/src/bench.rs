@@ -1,0 +1,310 @@
+//! Measures a server from outside: what it takes in per second of processor time, what that is on disk, how soon it is
+//! seen, how quickly it is found, and what overload and a kill do.
+//!
+//! Processor time repeats on shared machines where wall time does not. The sender runs beside the server and takes its
+//! share of the cores, so that wall figures are a lower bound.
+
+mod server;
+
+use crate::Shape;
+use crate::corpus::Corpus;
+use crate::replay::{self, Plan, Sent, Target, quantile};
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use server::Server;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The `orrery` binary.
+    pub orrery: PathBuf,
+    /// Where data lies; a temporary directory if `None`.
+    pub data_dir: Option<PathBuf>,
+    /// What traffic looks like.
+    pub shape: Shape,
+    /// Seed of the corpus.
+    pub seed: u64,
+    /// Spans stored before queries are asked.
+    pub spans: u64,
+    /// Questions of each kind.
+    pub questions: u64,
+    /// Seconds of half load, and of overload.
+    pub seconds: f64,
+}
+
+/// Spans of one round of the corpus.
+const ROUND: u64 = 100_000;
+const CONNECTIONS: u64 = 8;
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Runs all phases. The figures' names say their units.
+///
+/// # Errors
+/// The server does not start, loses something, or answers wrongly.
+pub async fn run(options: &Options) -> Result<Value> {
+    let temporary = tempfile::tempdir()?;
+    let data = options.data_dir.clone().unwrap_or_else(|| temporary.path().join("data"));
+    let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, ROUND, 50_000.0));
+    let mut figures = Map::new();
+    let mut bench = Bench { options, corpus, next: 0 };
+    let server = Server::start(&options.orrery, &data).await?;
+    figures.insert("idle_cpu_percent".into(), bench.idle(&server).await?);
+    figures.insert("ingest_http".into(), bench.ingest(&server, false, options.spans / 2).await?);
+    figures.insert("ingest_grpc".into(), bench.ingest(&server, true, options.spans / 2).await?);
+    let rate = figures["ingest_http"]["wall_spans_per_second"].as_f64().context("a rate")?;
+    figures.insert("settled".into(), bench.settled(&server).await?);
+    figures.insert("queries_idle".into(), bench.queries(&server).await?);
+    figures.insert("half_load".into(), bench.half_load(&server, rate / 2.0).await?);
+    figures.insert("overload_3x".into(), bench.overload(&server, rate * 3.0).await?);
+    figures.insert("peak_rss_mib".into(), json!(server.peak_rss_mib().round()));
+    figures.insert("restart".into(), bench.restart(server, &data).await?);
+    Ok(Value::Object(figures))
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    corpus: Arc<Corpus>,
+    /// Requests sent so far.
+    next: u64,
+}
+
+impl Bench<'_> {
+    async fn send(&mut self, server: &Server, is_grpc: bool, spans: u64, rate: Option<f64>) -> Result<Sent> {
+        let requests = (spans * self.corpus.requests()).div_ceil(self.corpus.spans());
+        let url = if is_grpc { &server.otlp_grpc } else { &server.otlp_http };
+        let connections = if rate.is_some() { CONNECTIONS * 8 } else { CONNECTIONS };
+        let target = Target { url: url.clone(), is_grpc, connections };
+        let plan = Plan { first: self.next, requests, spans_per_second: rate };
+        self.next += requests;
+        replay::send(&self.corpus, &target, plan).await
+    }
+
+    async fn idle(&self, server: &Server) -> Result<Value> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (before, seconds) = (server.cpu_seconds(), 10.0);
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        Ok(json!(round((server.cpu_seconds() - before) / seconds * 100.0)))
+    }
+
+    /// As fast as it goes, until everything is seen.
+    async fn ingest(&mut self, server: &Server, is_grpc: bool, spans: u64) -> Result<Value> {
+        say(&format!("{spans} spans over {}", if is_grpc { "gRPC" } else { "HTTP" }));
+        let (cpu, began, before) = (server.cpu_seconds(), Instant::now(), server.spans("queryable").await?);
+        let sent = self.send(server, is_grpc, spans, None).await?;
+        while server.spans("queryable").await? < before + sent.acked_spans {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "acknowledged spans do not become visible");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let cpu = server.cpu_seconds() - cpu;
+        Ok(json!({
+            "spans": sent.acked_spans,
+            "refused_spans": sent.refused_spans,
+            "spans_per_cpu_second": (sent.acked_spans as f64 / cpu).round(),
+            "wall_spans_per_second": (sent.acked_spans as f64 / began.elapsed().as_secs_f64()).round(),
+            "ack_p50_ms": round(sent.ack_quantile(0.5)),
+            "ack_p99_ms": round(sent.ack_quantile(0.99)),
+            "wire_bytes_per_span": round(sent.bytes as f64 / sent.acked_spans as f64),
+        }))
+    }
+
+    /// Everything sealed and merged: what all of it cost.
+    async fn settled(&self, server: &Server) -> Result<Value> {
+        say("settling");
+        server.settle(PATIENCE).await?;
+        let own = server.own().await?;
+        let spans = server.spans("queryable").await?;
+        Ok(json!({
+            "spans": spans,
+            "spans_per_cpu_second": (spans as f64 / server.cpu_seconds()).round(),
+            "disk_bytes_per_span": round(server.disk_bytes() as f64 / spans as f64),
+            "sealed_bytes_per_span": round(own["sealed_bytes"].as_f64().unwrap_or(f64::NAN) / spans as f64),
+            "segments": own["segments"],
+            "peak_rss_mib": server.peak_rss_mib().round(),
+        }))
+    }
+
+    async fn queries(&self, server: &Server) -> Result<Value> {
+        say("asking");
+        let mut figures = Map::new();
+        let numbers: Vec<u64> = (0..self.options.questions).map(|at| at * 7919 % self.next).collect();
+        let mut traces = Vec::new();
+        for number in &numbers {
+            traces.push(format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number)));
+        }
+        let missing: Vec<String> =
+            numbers.iter().map(|number| format!("/api/v1/traces/{:032x}", u128::MAX - u128::from(*number))).collect();
+        let day = "from=now-24h";
+        let few = |path: String| vec![path; (self.options.questions as usize / 4).max(5)];
+        let searches = [
+            ("trace_by_id", traces),
+            ("missing_trace", missing),
+            ("service_newest_20", few(format!("/api/v1/traces?service=cart&limit=20&{day}"))),
+            ("attribute_common", few(format!("/api/v1/traces?attr=http.request.method=POST&limit=20&{day}"))),
+            ("attribute_rare", few(format!("/api/v1/traces?attr=enduser.id=user-777&limit=20&{day}"))),
+            ("attribute_none", few(format!("/api/v1/traces?attr=enduser.id=nobody&limit=20&{day}"))),
+            ("errors_newest_20", few(format!("/api/v1/traces?status=error&limit=20&{day}"))),
+            ("slow_newest_20", few(format!("/api/v1/traces?min_duration=200ms&limit=20&{day}"))),
+            ("services_24h", few(format!("/api/v1/services?{day}"))),
+            ("service_24h", few(format!("/api/v1/services/synth%2Fcart%40bench?{day}"))),
+            ("topology_24h", few(format!("/api/v1/topology?{day}"))),
+        ];
+        for (name, paths) in searches {
+            figures.insert(name.to_owned(), self.ask(server, name, &paths).await?);
+        }
+        Ok(Value::Object(figures))
+    }
+
+    async fn ask(&self, server: &Server, name: &str, paths: &[String]) -> Result<Value> {
+        let mut millis = Vec::new();
+        let cpu = server.cpu_seconds();
+        for path in paths {
+            let began = Instant::now();
+            match server.get(path).await {
+                Ok(answer) => anyhow::ensure!(
+                    name != "trace_by_id" || answer["spans"].as_array().is_some_and(|spans| !spans.is_empty()),
+                    "{path} is stored and not found"
+                ),
+                Err(error) => anyhow::ensure!(name == "missing_trace", "{error:#}"),
+            }
+            millis.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        let cpu_millis = (server.cpu_seconds() - cpu) * 1e3 / paths.len() as f64;
+        let first = millis[0];
+        millis.sort_by(f64::total_cmp);
+        Ok(json!({
+            "p50_ms": round(quantile(&millis, 0.5)),
+            "p99_ms": round(quantile(&millis, 0.99)),
+            "first_ms": round(first),
+            "cpu_ms": round(cpu_millis),
+        }))
+    }
+
+    /// Half of what it can take, with a look every moment at how soon a trace is seen; traces are looked up meanwhile.
+    async fn half_load(&mut self, server: &Server, rate: f64) -> Result<Value> {
+        say(&format!("{rate:.0} spans per second"));
+        let cpu = server.cpu_seconds();
+        let spans = (rate * self.options.seconds) as u64;
+        let watch = Arc::new(Corpus::new(Shape::T4, self.options.seed + 1, 2, 100.0));
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let (stored, corpus) = (self.next, Arc::clone(&self.corpus));
+        let load = async {
+            let sent = self.send(server, false, spans, Some(rate)).await;
+            _ = stop.send(true);
+            sent
+        };
+        let seen = watch_visibility(server, &watch, stopped.clone());
+        let found = look_up(server, &corpus, stored, stopped);
+        let (sent, seen, found) = tokio::join!(load, seen, found);
+        let (sent, seen, found) = (sent?, seen?, found?);
+        let cpu = server.cpu_seconds() - cpu;
+        Ok(json!({
+            "offered_spans_per_second": rate.round(),
+            "refused_spans": sent.refused_spans,
+            "ack_p50_ms": round(sent.ack_quantile(0.5)),
+            "ack_p99_ms": round(sent.ack_quantile(0.99)),
+            "visible_p50_ms": round(quantile(&seen, 0.5)),
+            "visible_p99_ms": round(quantile(&seen, 0.99)),
+            "trace_by_id_p50_ms": round(quantile(&found, 0.5)),
+            "trace_by_id_p99_ms": round(quantile(&found, 0.99)),
+            "spans_per_cpu_second": (sent.acked_spans as f64 / cpu).round(),
+        }))
+    }
+
+    async fn overload(&mut self, server: &Server, rate: f64) -> Result<Value> {
+        say(&format!("overload: {rate:.0} spans per second"));
+        let spans = (rate * self.options.seconds) as u64;
+        let before = server.spans("accepted").await?;
+        let sent = self.send(server, false, spans, Some(rate)).await?;
+        let began = Instant::now();
+        // One request after the other is answered again at once.
+        let calm = self.send(server, false, 1_000, Some(10_000.0)).await?;
+        let accepted = server.spans("accepted").await? - before;
+        anyhow::ensure!(accepted >= sent.acked_spans + calm.acked_spans, "acknowledged and not accepted");
+        while server.spans("queryable").await? < before + accepted {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "acknowledged spans do not become visible");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(json!({
+            "offered_spans_per_second": rate.round(),
+            "accepted_spans_per_second": (sent.acked_spans as f64 / sent.seconds).round(),
+            "refused_spans": sent.refused_spans,
+            "recovered_in_ms": round(began.elapsed().as_secs_f64() * 1e3),
+            "refused_afterwards": calm.refused_spans,
+        }))
+    }
+
+    /// kill -9 with a log behind, and a start.
+    async fn restart(&mut self, server: Server, data: &std::path::Path) -> Result<Value> {
+        say("kill and restart");
+        self.send(&server, false, ROUND, None).await?;
+        let (own, accepted) = (server.own().await?, server.spans("accepted").await?);
+        server.kill();
+        let server = Server::start(&self.options.orrery, data).await?;
+        let now = server.spans("accepted").await?;
+        anyhow::ensure!(now >= accepted, "{accepted} spans were accepted, {now} are known after the restart");
+        Ok(
+            json!({ "wal_mib": round(own["wal_bytes"].as_f64().unwrap_or(0.0) / 1048576.0), "ready_ms": round(server.started_in.as_secs_f64() * 1e3) }),
+        )
+    }
+}
+
+/// From sending a small request to finding its trace, milliseconds.
+async fn watch_visibility(
+    server: &Server,
+    corpus: &Arc<Corpus>,
+    stopped: tokio::sync::watch::Receiver<bool>,
+) -> Result<Vec<f64>> {
+    let target = Target { url: server.otlp_http.clone(), is_grpc: false, connections: 1 };
+    let mut millis = Vec::new();
+    for first in 0.. {
+        if *stopped.borrow() {
+            break;
+        }
+        let began = Instant::now();
+        replay::send(corpus, &target, Plan { first, requests: 1, spans_per_second: None }).await?;
+        let path = format!("/api/v1/traces/{:032x}", corpus.trace_id(first));
+        while server.get(&path).await.is_err() {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "an acknowledged trace is never seen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        millis.push(began.elapsed().as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    millis.sort_by(f64::total_cmp);
+    Ok(millis)
+}
+
+/// Traces that were stored before, one after the other, while others come in.
+async fn look_up(
+    server: &Server,
+    corpus: &Corpus,
+    stored: u64,
+    stopped: tokio::sync::watch::Receiver<bool>,
+) -> Result<Vec<f64>> {
+    let mut millis = Vec::new();
+    for at in 0u64.. {
+        if *stopped.borrow() {
+            break;
+        }
+        let path = format!("/api/v1/traces/{:032x}", corpus.trace_id(at * 7919 % stored));
+        let began = Instant::now();
+        server.get(&path).await?;
+        millis.push(began.elapsed().as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    millis.sort_by(f64::total_cmp);
+    Ok(millis)
+}
+
+/// Progress, beside the figures.
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}
+
+/// Three digits after the point are more than anybody reads.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
