@@ -31,7 +31,7 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// What CI checks besides tests: format, lints, licences.
+    /// What CI checks besides tests: format, lints, documentation, licences.
     Check,
     /// Rewrite what tests compare with: the OpenAPI document and inline snapshots.
     Bless,
@@ -85,6 +85,8 @@ fn check() -> Result<()> {
     let mut clippy = run::cargo(&["clippy", "--release", "--workspace", "--all-targets"]);
     // The dashboard is linted as the library it is; built it is with the tests.
     run::step("lints", clippy.args(["--", "-D", "warnings"]).env("ORRERY_SKIP_UI", "1"))?;
+    let mut docs = run::cargo(&["doc", "--release", "--no-deps", "--workspace"]);
+    run::step("documentation", docs.env("RUSTDOCFLAGS", "-D warnings").env("ORRERY_SKIP_UI", "1"))?;
     if run::exists("cargo-deny") {
         return run::step(
             "licences and advisories",
