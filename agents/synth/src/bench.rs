@@ -101,6 +101,7 @@ impl Bench<'_> {
         let cpu = server.cpu_seconds() - cpu;
         Ok(json!({
             "spans": sent.acked_spans,
+            "rejected_spans": sent.rejected_spans,
             "refused_spans": sent.refused_spans,
             "spans_per_cpu_second": (sent.acked_spans as f64 / cpu).round(),
             "wall_spans_per_second": (sent.acked_spans as f64 / began.elapsed().as_secs_f64()).round(),

@@ -46,6 +46,8 @@ pub struct Plan {
 pub struct Sent {
     /// Spans acknowledged.
     pub acked_spans: u64,
+    /// Spans in acknowledged requests that were not kept.
+    pub rejected_spans: u64,
     /// Spans refused, by status; 0 is no answer.
     pub refused_spans: BTreeMap<i32, u64>,
     /// Bytes of bodies, compressed.
@@ -129,20 +131,21 @@ impl Run {
             let round = number / self.corpus.requests();
             let now = *self.rounds.lock().expect("no worker panics").entry(round).or_insert_with(now_unix_nano);
             let fresh = self.corpus.request(number, now);
-            let (status, bytes) = sender.send(fresh.body).await;
+            let (answer, bytes) = sender.send(fresh.body).await;
             let mut sent = self.sent.lock().expect("no worker panics");
             sent.bytes += bytes as u64;
-            if status == OK {
-                sent.acked_spans += fresh.spans;
-                sent.ack_millis.push(due.elapsed().as_secs_f64() * 1e3);
-            } else {
-                *sent.refused_spans.entry(status).or_default() += fresh.spans;
+            match answer {
+                Ok(rejected) => {
+                    sent.acked_spans += fresh.spans - rejected.min(fresh.spans);
+                    sent.rejected_spans += rejected;
+                    sent.ack_millis.push(due.elapsed().as_secs_f64() * 1e3);
+                }
+                Err(status) => *sent.refused_spans.entry(status).or_default() += fresh.spans,
             }
         }
     }
 }
 
-const OK: i32 = 200;
 const NO_ANSWER: i32 = 0;
 
 enum Sender {
@@ -161,38 +164,44 @@ impl Sender {
         Ok(Sender::Grpc(tonic::client::Grpc::new(channel).send_compressed(CompressionEncoding::Gzip)))
     }
 
-    /// Status as of HTTP (gRPC: 200 for OK, else its code negated), and bytes sent.
-    async fn send(&mut self, body: Vec<u8>) -> (i32, usize) {
+    /// Spans rejected, or why nothing was kept (HTTP's status, gRPC's code negated); and bytes sent.
+    async fn send(&mut self, body: Vec<u8>) -> (Result<u64, i32>, usize) {
         match self {
             Sender::Http { client, url } => {
                 let body = gzip(&body);
                 let bytes = body.len();
                 let request = client.post(url.as_str()).header("content-type", "application/x-protobuf");
                 let answer = request.header("content-encoding", "gzip").body(body).send().await;
-                let status = match answer {
-                    Ok(answer) => {
-                        let status = i32::from(answer.status().as_u16());
-                        // An acknowledgement is one when it has been read to its end.
-                        if answer.bytes().await.is_ok() { status } else { NO_ANSWER }
-                    }
-                    Err(_) => NO_ANSWER,
-                };
-                (status, bytes)
+                (read_answer(answer).await, bytes)
             }
             Sender::Grpc(grpc) => {
                 let bytes = body.len();
                 if grpc.ready().await.is_err() {
-                    return (NO_ANSWER, 0);
+                    return (Err(NO_ANSWER), 0);
                 }
                 let path =
                     http::uri::PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
                 match grpc.unary(tonic::Request::new(body), path, Raw).await {
-                    Ok(_) => (OK, bytes),
-                    Err(status) => (-(status.code() as i32), bytes),
+                    Ok(answer) => (rejected(answer.get_ref()), bytes),
+                    Err(status) => (Err(-(status.code() as i32)), bytes),
                 }
             }
         }
     }
+}
+
+/// An acknowledgement is one when it has been read to its end.
+async fn read_answer(answer: reqwest::Result<reqwest::Response>) -> Result<u64, i32> {
+    let answer = answer.map_err(|_| NO_ANSWER)?;
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(|_| NO_ANSWER)?;
+    if status.is_success() { rejected(&body) } else { Err(i32::from(status.as_u16())) }
+}
+
+/// What an OTLP answer says was not kept.
+fn rejected(answer: &[u8]) -> Result<u64, i32> {
+    let answer = ExportTraceServiceResponse::decode(answer).map_err(|_| NO_ANSWER)?;
+    Ok(answer.partial_success.map_or(0, |partial| partial.rejected_spans.max(0) as u64))
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -200,13 +209,13 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.write_all(body).and_then(|()| encoder.finish()).expect("memory takes everything")
 }
 
-/// Messages that are bytes already.
-#[derive(Clone, Copy, Debug)]
-struct Raw;
+/// A gRPC codec of messages that are bytes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Vec<u8>;
-    type Decode = ExportTraceServiceResponse;
+    type Decode = Vec<u8>;
     type Encoder = Raw;
     type Decoder = Raw;
 
@@ -230,11 +239,10 @@ impl Encoder for Raw {
 }
 
 impl Decoder for Raw {
-    type Item = ExportTraceServiceResponse;
+    type Item = Vec<u8>;
     type Error = tonic::Status;
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, tonic::Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        ExportTraceServiceResponse::decode(bytes).map(Some).map_err(|error| tonic::Status::internal(error.to_string()))
+        Ok(Some(from.copy_to_bytes(from.remaining()).into()))
     }
 }

@@ -22,12 +22,12 @@
 //!
 //! ```no_run
 //! use orrery_query::{Control, Store, plan};
-//! # fn decoder() -> std::sync::Arc<dyn orrery_model::Decode> { unimplemented!() }
-//! let engine = orrery_storage::Engine::open(orrery_storage::Config::new("data"), decoder())?;
+//! # fn example(decoder: std::sync::Arc<dyn orrery_model::Decode>) -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = orrery_storage::Engine::open(orrery_storage::Config::new("data"), decoder)?;
 //! let plan = plan::Trace { trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".parse()? };
 //! let trace = engine.trace(&plan, &Control::within(std::time::Duration::from_secs(10)))?;
 //! println!("{} spans", trace.value.spans.len());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(()) }
 //! ```
 
 mod columns;

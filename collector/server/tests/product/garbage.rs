@@ -3,11 +3,11 @@
 use crate::otlp;
 use crate::server::Server;
 use http::uri::PathAndQuery;
+use orrery_synth::replay::Raw;
 use prost::Message;
 use std::time::Duration;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
-use tonic::{Code, Status};
+use tonic::Code;
 
 const REQUESTS: u64 = 100;
 /// One good request for so many bad ones.
@@ -106,44 +106,4 @@ async fn garbage_over_grpc() {
     }
     good_data_is_there(&server).await;
     assert!(server.is_running());
-}
-
-/// Sends bytes as they are.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes::BufMut::put_slice(out, &item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; bytes::Buf::remaining(bytes)];
-        bytes::Buf::copy_to_slice(bytes, &mut item);
-        Ok(Some(item))
-    }
 }

@@ -18,10 +18,16 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
     for source in sources.iter().filter(|source| source.may_have_trace(plan.trace_id)) {
         if let Some(hot) = session.hot_spans(source) {
             hot.of_traces(&session, &[plan.trace_id], |_, span| {
+                if spans.len() > SPANS {
+                    return;
+                }
                 let (resource, scope) = (hot.context().resource(span.resource), hot.context().scope(span.scope));
                 let key = (span.batch.start_time_unix_nano[span.row], span.batch.span_id[span.row]);
                 spans.entry(key).or_insert_with(|| rows::span(span.batch, span.row, resource, scope));
             })?;
+            if spans.len() > SPANS {
+                break;
+            }
             continue;
         }
         let mut sql = rows::select_all::<SpanBatch>(source);

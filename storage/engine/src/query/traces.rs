@@ -20,6 +20,7 @@ use orrery_query::{Control, QueryError, TimeRange, plan};
 
 /// Spans read to sum up the traces of a page, at most.
 const SUMMARY_SPANS: u64 = 1_000_000;
+const TOO_MANY: &str = "the traces of this page have too many spans to count them all";
 /// Matching spans fetched from one place at once, at most.
 const FETCH: usize = 1 << 16;
 
@@ -290,7 +291,12 @@ fn collect(
     traces: &mut HashMap<TraceId, HashMap<SpanId, Seen>>,
 ) -> Result<(), QueryError> {
     if let Some(hot) = session.hot_spans(source) {
-        return hot.of_traces(session, wanted, |trace, span| {
+        let mut read = 0;
+        hot.of_traces(session, wanted, |trace, span| {
+            read += 1;
+            if read > SUMMARY_SPANS {
+                return;
+            }
             let (batch, row) = (span.batch, span.row);
             traces.entry(trace).or_default().entry(batch.span_id[row]).or_insert_with(|| Seen {
                 root: batch.parent_span_id[row].is_none(),
@@ -300,7 +306,11 @@ fn collect(
                 duration: batch.duration_nanos[row],
                 error: batch.status_code[row] == 2,
             });
-        });
+        })?;
+        if read > SUMMARY_SPANS {
+            session.incomplete(TOO_MANY.into());
+        }
+        return Ok(());
     }
     let mut sql = Sql::new(
         "SELECT trace_id, span_id, parent_span_id, name, resource_id, start_time_unix_nano, duration_nanos, \
@@ -312,7 +322,7 @@ fn collect(
     sql.push(" LIMIT ").bind(SUMMARY_SPANS);
     let found = session.select::<SpanBatch>(source, &sql)?;
     if found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64 == SUMMARY_SPANS {
-        session.incomplete("the traces of this page have too many spans to count them all".into());
+        session.incomplete(TOO_MANY.into());
     }
     let context = source.context::<SpanBatch>();
     for rows in &found {
