@@ -6,8 +6,8 @@ use http::uri::PathAndQuery;
 use orrery_synth::replay::Raw;
 use prost::Message;
 use std::time::Duration;
-use tonic::transport::Endpoint;
 use tonic::Code;
+use tonic::transport::Endpoint;
 
 const REQUESTS: u64 = 100;
 /// One good request for so many bad ones.
