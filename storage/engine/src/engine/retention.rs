@@ -19,6 +19,9 @@ fn horizon(now: i64, keep: Duration) -> i64 {
 impl Inner {
     /// Drops what is past its time, and counts it.
     pub(super) fn retain(&self, now: i64) {
+        if let Err(error) = self.rollups.thin(now) {
+            self.warn("rollup thinning", format!("old rollups stay at full detail: {}", chain(&error)));
+        }
         let Some(keep) = self.config.retention else { return };
         let gone = self.manifest.with(|manifest| expired(&manifest.segments, now, keep));
         if let Err(error) = self.rollups.expire(horizon(now, keep)) {

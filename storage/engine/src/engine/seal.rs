@@ -54,6 +54,11 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
             Ok(false) => inner.settle("compaction"),
             Err(fault) => inner.warn("compaction", format!("small segments stay: {}", chain(&fault))),
         }
+        match inner.fold_rollups() {
+            Ok(true) => continue,
+            Ok(false) => inner.settle("folding"),
+            Err(fault) => inner.warn("folding", format!("rollups of slices stay apart: {}", chain(&fault))),
+        }
         inner.sealer.wait(TICK);
     }
 }
@@ -83,6 +88,20 @@ impl Inner {
         self.seal(&slice)?;
         let progress = slice.progress.lock().clone();
         trim(progress.next_seq.min(progress.observed.from_seq));
+        Ok(true)
+    }
+
+    /// Folds rollup rows of slices that are sealed; false if there are too few.
+    pub(super) fn fold_rollups(&self) -> Result<bool, Fault> {
+        let failed = |error| Fault::Other(chain(&error));
+        let snapshot = self.current.get();
+        let Some(oldest) = snapshot.slices.first().map(|slice| slice.id) else { return Ok(false) };
+        if self.rebuilding() {
+            return Ok(false);
+        }
+        let Some(folded) = self.rollups.fold(oldest).map_err(failed)? else { return Ok(false) };
+        let _gate = self.rollup_gate.write();
+        self.rollups.commit(&folded).map_err(failed)?;
         Ok(true)
     }
 
