@@ -13,12 +13,15 @@
 
 pub mod bench;
 pub mod corpus;
+pub mod hostile;
 pub mod ledger;
+pub mod process;
 pub mod replay;
 pub mod send;
 mod shape;
 mod span;
 mod trace;
+pub mod wire;
 mod world;
 
 pub use shape::Shape;

@@ -4,7 +4,7 @@
 
 mod api;
 mod demo;
-mod garbage;
+mod hostile;
 mod kill;
 mod live;
 mod otlp;
