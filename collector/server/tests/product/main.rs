@@ -8,6 +8,8 @@ mod hostile;
 mod kill;
 mod live;
 mod otlp;
+mod overload;
+mod peers;
 mod sdk;
 mod server;
 mod startup;
