@@ -37,7 +37,7 @@ pub struct Options {
 }
 
 /// Items of one round of the corpus.
-const ROUND: u64 = 100_000;
+const ROUND: u64 = 250_000;
 const CONNECTIONS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(900);
 

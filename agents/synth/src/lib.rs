@@ -41,8 +41,8 @@ use world::World;
 /// Most spans per request: what SDKs' batch processors send.
 pub const MAX_SPANS: usize = 512;
 
-/// After so many traces every process sends what it has, as SDKs do every few seconds.
-const TRACES_PER_FLUSH: u64 = 100;
+/// After so much time every process sends what it has: the schedule delay of SDKs' batch processors.
+const FLUSH_EVERY_NANOS: u64 = 5_000_000_000;
 
 /// One export request.
 #[derive(Clone, Debug)]
@@ -73,6 +73,7 @@ pub struct Synth {
     next_trace: u64,
     start_unix_nano: u64,
     interval_nanos: u64,
+    next_flush_unix_nano: u64,
     waiting: BTreeMap<usize, Vec<Span>>,
     ready: VecDeque<(usize, Vec<Span>)>,
     next_request: u64,
@@ -90,6 +91,7 @@ impl Synth {
             next_trace: 0,
             start_unix_nano,
             interval_nanos,
+            next_flush_unix_nano: start_unix_nano + FLUSH_EVERY_NANOS,
             waiting: BTreeMap::new(),
             ready: VecDeque::new(),
             next_request: 0,
@@ -150,7 +152,8 @@ impl Synth {
                 self.ready.push_back((process, std::mem::take(spans)));
             }
         }
-        if self.next_trace.is_multiple_of(TRACES_PER_FLUSH) {
+        if start >= self.next_flush_unix_nano {
+            self.next_flush_unix_nano = start + FLUSH_EVERY_NANOS;
             self.flush();
         }
     }
