@@ -8,20 +8,25 @@
 //! assert!(request.spans > 0 && !request.body().is_empty());
 //! ```
 //!
-//! Every span carries `bench.seq`, its number within the run, without gaps: request by request, so that a request's
-//! spans are `first_span .. first_span + spans`. The [`ledger`] of a [`send`] says which requests were acknowledged.
+//! A [`corpus`] is sent again and again by [`send`], over OTLP/HTTP or gRPC; requests are numbered, a number says which
+//! ids are in it, and the [`ledger`] says which were acknowledged and whether those can be found. [`hostile`] requests
+//! are for receivers to refuse.
 
 pub mod bench;
 pub mod corpus;
+pub mod hostile;
 pub mod ledger;
-pub mod replay;
+pub mod overload;
+pub mod process;
 pub mod send;
+mod server;
 mod shape;
 mod span;
 mod trace;
+pub mod wire;
 mod world;
 
-pub use shape::Shape;
+pub use shape::{Kind, Shape};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -124,6 +129,17 @@ impl Synth {
         }
         let (process, spans) = self.ready.pop_front()?;
         Some(self.request(process, spans))
+    }
+
+    /// One whole trace as one request of one process; `change` sees its spans, the root last.
+    pub(crate) fn next_whole(&mut self, change: impl FnOnce(&mut [Span])) -> Vec<u8> {
+        let start = self.start_unix_nano + self.next_trace * self.interval_nanos;
+        self.next_trace += 1;
+        let spans = trace::spans(&self.shape, &self.world, start, &mut self.rng);
+        let process = spans.last().map_or(0, |(process, _)| *process);
+        let mut spans: Vec<Span> = spans.into_iter().map(|(_, span)| span).collect();
+        change(&mut spans);
+        self.request(process, spans).body()
     }
 
     fn make_trace(&mut self) {

@@ -84,7 +84,7 @@ impl Server {
         let bus = Arc::new(Bus::default());
         let writes = Arc::new(AtomicBool::new(true));
         let sink = StoreSink { store: Arc::clone(&self.store), bus: Arc::clone(&bus), writes: Arc::clone(&writes) };
-        let mut config = orrery_receive::Config::default();
+        let mut config = settings.receive.clone();
         config.connections.drain_timeout_millis = DRAIN_MILLIS;
         let receiver = Receiver::new(Arc::new(sink), config);
         let (over_http, stopping) = (receiver.clone(), self.stopping.clone());
@@ -195,7 +195,8 @@ async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let mut config = orrery_storage::Config::new(&settings.data_dir);
     config.retention = settings.retention.length;
     config.query_concurrency = settings.query_concurrency;
-    let decoder = Arc::new(Decoder::default());
+    // The log is read again with the limits it was written with, unless they were changed in between.
+    let decoder = Arc::new(Decoder::new(settings.receive.limits.clone()));
     let engine = tokio::task::spawn_blocking(move || orrery_storage::Engine::open(config, decoder)).await?;
     Ok(Arc::new(engine.map_err(unopened)?))
 }

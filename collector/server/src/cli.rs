@@ -24,6 +24,11 @@ The file has the same names with underscores:
   http      = \"0.0.0.0:7070\"
   retention = \"14d\"
 
+  [receive.limits]                  # sizes and counts of requests and items
+  max_value_bytes = 65536
+  [receive.connections]             # sockets and times
+  header_timeout_millis = 10000
+
 Port 0 picks a free port and prints it. Ctrl-C or SIGTERM finishes what is in flight and exits;
 a second Ctrl-C exits at once.";
 

@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) query_timeout: Duration,
     pub(crate) query_concurrency: u32,
     pub(crate) log: String,
+    pub(crate) receive: orrery_receive::Config,
 }
 
 /// An address to listen on, with what is needed to say so.
@@ -71,9 +72,10 @@ struct File {
     query_timeout: Option<String>,
     query_concurrency: Option<u32>,
     log: Option<String>,
+    receive: Option<orrery_receive::Config>,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "data_dir",
     "retention",
     "http",
@@ -83,6 +85,7 @@ const KEYS: [&str; 9] = [
     "query_timeout",
     "query_concurrency",
     "log",
+    "receive",
 ];
 
 impl Settings {
@@ -112,6 +115,7 @@ impl Settings {
             query_timeout: positive("query_timeout", &timeout)?,
             query_concurrency: concurrency,
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            receive: file.receive.unwrap_or_default(),
         })
     }
 }
@@ -194,6 +198,15 @@ mod tests {
         check_refused("colour = 1", "the keys are data_dir");
         check_refused("http = 7070", "line 1");
         check_refused("\nhttp = ", "line 2");
+    }
+
+    #[test]
+    fn limits_of_receiving_are_a_table() {
+        let file = parse("[receive.limits]\nmax_attributes = 7\n[receive.connections]\nmax_total = 9").unwrap();
+        let receive = file.receive.unwrap();
+        assert_eq!((receive.limits.max_attributes, receive.connections.max_total), (7, 9));
+        assert_eq!(receive.limits.max_items, orrery_receive::Config::default().limits.max_items);
+        check_refused("[receive.limits]\nmax_atributes = 7", "unknown field `max_atributes`");
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 mod api;
 mod demo;
-mod garbage;
+mod hostile;
 mod kill;
 mod live;
 mod otlp;
+mod overload;
+mod peers;
 mod sdk;
 mod server;
 mod startup;
