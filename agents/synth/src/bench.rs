@@ -83,7 +83,9 @@ impl Bench<'_> {
             compression: self.options.compression,
             connections: if rate.is_some() { CONNECTIONS * 8 } else { CONNECTIONS },
         };
-        let plan = Plan { items_per_second: rate, ..Plan::of(self.next, requests) };
+        // As fast as it goes: what is refused for now is sent again. At a rate it is lost, and counted.
+        let retry = if rate.is_none() { PATIENCE } else { Duration::ZERO };
+        let plan = Plan { items_per_second: rate, retry, ..Plan::of(self.next, requests) };
         self.next += requests;
         send::send(&self.corpus, &target, plan).await
     }
@@ -111,6 +113,7 @@ impl Bench<'_> {
             "items": sent.acked_items,
             "rejected_items": sent.rejected_items,
             "refused_items": sent.refused_items,
+            "refused_requests": sent.ledger.refusals,
             "items_per_cpu_second": (sent.acked_items as f64 / cpu).round(),
             "wall_items_per_second": (sent.acked_items as f64 / began.elapsed().as_secs_f64()).round(),
             "ack_p50_ms": round(sent.ack_quantile(0.5)),

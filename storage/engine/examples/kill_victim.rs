@@ -1,4 +1,5 @@
-//! Appends until it is killed, and says on stdout, one line per request, what was acknowledged. Used by `tests/kill.rs`.
+//! Appends until it is killed, and says on stdout, one line per request, what was acknowledged. Used by `tests/kill.rs`
+//! and `tests/open_files.rs`.
 
 #[path = "../tests/support/shop.rs"]
 mod shop;
@@ -13,12 +14,13 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let dir = arguments.next().expect("the data directory");
     let first: u64 = arguments.next().expect("the first request").parse()?;
+    let compact_rows = arguments.next().map_or(Ok(2_000), |rows| rows.parse())?;
     let config = Config {
         seal_after: Duration::from_millis(300),
         wal_file_bytes: 100_000,
         disk_reserve_bytes: 0,
         retention: None,
-        compact_rows: 2_000,
+        compact_rows,
         hot_bytes: 1 << 30,
         query_memory_bytes: 256 << 20,
         ..Config::new(dir)

@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 /// Format of the data directory that this code writes, and the newest it reads.
 pub(crate) const FORMAT: u32 = 1;
 
+/// In quarantine: a line for each file there, its name, a tab, the reason.
+pub(crate) const REASONS: &str = "reasons.txt";
+
 /// A locked data directory. See `FORMAT.md` for what lies where.
 #[derive(Debug)]
 pub(crate) struct Dir {
     root: PathBuf,
     // Held for its lock.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Dir {
@@ -34,7 +37,23 @@ impl Dir {
         let probe = root.join("tmp").join("probe");
         fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe)).map_err(unwritable(&probe))?;
         sync_dir(&root).map_err(OpenError::Engine)?;
-        Ok(Dir { root, _lock: lock })
+        Ok(Dir { root, _lock: Some(lock) })
+    }
+
+    /// The directory as it is: nothing is made or changed. Locked, unless a server uses it, whose process id is the
+    /// second part then, as far as it is known.
+    pub(crate) fn look(root: &Path) -> Result<(Dir, Option<Option<u32>>), OpenError> {
+        if !root.join("version").is_file() {
+            return Err(OpenError::Absent { path: root.to_owned() });
+        }
+        let root = root.canonicalize().map_err(|source| OpenError::Unwritable { path: root.to_owned(), source })?;
+        let lock = File::open(root.join("lock")).ok();
+        let server = match &lock {
+            Some(file) if !is_free(file) => Some(owner(file)),
+            _ => None,
+        };
+        check_format(&root)?;
+        Ok((Dir { root, _lock: lock.filter(|_| server.is_none()) }, server))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -55,6 +74,34 @@ impl Dir {
 
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    /// Moves a file to quarantine and writes down why. Failing is logged: the server goes on without the file.
+    pub(crate) fn set_aside(&self, path: &Path, reason: &str) {
+        let Some(name) = path.file_name() else { return };
+        match fs::rename(path, self.quarantine().join(name)) {
+            Ok(()) => self.set_aside_because(&name.to_string_lossy(), reason),
+            Err(error) => tracing::warn!(%error, file = %path.display(), "could not be moved to quarantine"),
+        }
+    }
+
+    /// Copies bytes to a file in quarantine and writes down why, once.
+    pub(crate) fn copy_aside(&self, name: &str, bytes: &[u8], reason: &str) -> Result<PathBuf, Fault> {
+        let path = self.quarantine().join(name);
+        if !path.exists() {
+            fs::write(&path, bytes).map_err(Fault::io(&path))?;
+            self.set_aside_because(name, reason);
+        }
+        Ok(path)
+    }
+
+    /// Writes down why a file is in quarantine.
+    fn set_aside_because(&self, name: &str, reason: &str) {
+        let line = format!("{name}\t{}\n", reason.replace(['\n', '\t'], " "));
+        let file = OpenOptions::new().create(true).append(true).open(self.quarantine().join(REASONS));
+        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+            tracing::warn!(%error, name, reason, "the reason for the quarantine could not be written down");
+        }
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {
@@ -79,13 +126,23 @@ fn lock(root: &Path) -> Result<File, OpenError> {
         .truncate(false)
         .open(&path)
         .map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
-    if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut text = String::new();
-        _ = file.read_to_string(&mut text);
-        return Err(OpenError::Locked { path: root.to_owned(), pid: text.trim().parse().ok() });
+    if !is_free(&file) {
+        return Err(OpenError::Locked { path: root.to_owned(), pid: owner(&file) });
     }
     sign(&mut file).map_err(|source| OpenError::Unwritable { path, source })?;
     Ok(file)
+}
+
+/// Takes the lock if nobody has it.
+fn is_free(lock: &File) -> bool {
+    rustix::fs::flock(lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Who has it, by their own word.
+fn owner(mut lock: &File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 fn sign(lock: &mut File) -> io::Result<()> {

@@ -52,6 +52,9 @@ pub(crate) struct SegmentEntry {
     pub(crate) promoted: Vec<Promoted>,
     /// Attributes in the map, with their number of rows; `None` when too many to list.
     pub(crate) mapped: Option<BTreeMap<String, u64>>,
+    /// By retention rule: rows before this time, Unix nanoseconds, have been judged by it and are here for good.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) judged: BTreeMap<String, i64>,
 }
 
 impl SegmentEntry {

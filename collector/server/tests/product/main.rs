@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod api;
+mod data;
 mod demo;
 mod hostile;
 mod kill;

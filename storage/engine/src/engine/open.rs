@@ -54,6 +54,7 @@ impl Engine {
             visible_seq: known.cursor.into(),
             hot_bytes: 0.into(),
             disk_low: false.into(),
+            lingering: Default::default(),
             rebuilding: (!missing.is_empty()).into(),
             stopping: false.into(),
             sealer: Default::default(),
@@ -114,7 +115,7 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
     Ok(Engine { inner, wal, threads: Mutex::new(threads) })
 }
 
-/// Removes what the manifest does not know: files of seals and merges that were not finished.
+/// Removes segments that the manifest does not know: files of seals and merges that were not finished.
 fn clean(dir: &Dir, known: &Manifest) -> Result<(), Fault> {
     let names: BTreeSet<String> = known
         .segments
@@ -124,8 +125,11 @@ fn clean(dir: &Dir, known: &Manifest) -> Result<(), Fault> {
     let segments = dir.segments();
     for entry in std::fs::read_dir(&segments).map_err(Fault::io(&segments))? {
         let path = entry.map_err(Fault::io(&segments))?.path();
-        let is_known = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(name));
-        if !is_known {
+        let is_left_over = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| crate::doctor::is_segment_file(name) && !names.contains(name));
+        if is_left_over {
             std::fs::remove_file(&path).map_err(Fault::io(&path))?;
         }
     }
@@ -202,8 +206,8 @@ impl Replay<'_> {
                         let text = format!("a stored request no longer decodes and was set aside: {error}");
                         self.inner.warn("undecodable request", text);
                         let name = format!("undecodable-{:020}.body", header.seq);
-                        if let Err(error) = std::fs::write(self.inner.dir.quarantine().join(name), payload) {
-                            tracing::warn!(%error, "could not be copied to quarantine");
+                        if let Err(fault) = self.inner.dir.copy_aside(&name, payload, &error.to_string()) {
+                            tracing::warn!(error = chain(&fault), "could not be copied to quarantine");
                         }
                         let mut counts = Counters::default();
                         counts.stored(signal, header.items.into(), payload.len() as u64);
@@ -237,8 +241,8 @@ impl Replay<'_> {
         }
         let stem = file.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("log");
         let seq = header.map_or(self.next_seq, |header| header.seq);
-        let path = self.inner.dir.quarantine().join(format!("{stem}-{seq:020}.wal-record"));
-        std::fs::write(&path, bytes).map_err(Fault::io(&path))?;
+        let reason = if header.is_some() { "a payload with a wrong checksum" } else { "no intact header" };
+        let path = self.inner.dir.copy_aside(&format!("{stem}-{seq:020}.wal-record"), bytes, reason)?;
         let mut counts = Counters::default();
         let lost = match header.map(|header| (header.kind, header.items)) {
             Some((Kind::Body { signal, .. }, items)) => {
@@ -304,8 +308,7 @@ fn torn(inner: &Inner, file: &LogFile, bytes: &[u8], at: usize) -> Result<(), Fa
         .is_some_and(|header| bytes.len() - at >= crate::wal::record::HEADER + header.payload_bytes as usize);
     if whole {
         let name = format!("torn-{:020}-{at}.wal-record", file.first_seq);
-        let path = inner.dir.quarantine().join(name);
-        std::fs::write(&path, &bytes[at..]).map_err(Fault::io(&path))?;
+        let path = inner.dir.copy_aside(&name, &bytes[at..], "the last record of the log, whole but not intact")?;
         inner.warn("torn log", format!("the last record of the log was not intact; copy in {}", path.display()));
     }
     tracing::info!(file = %file.path.display(), bytes = bytes.len() - at, "cut off an unfinished record");

@@ -104,6 +104,7 @@ fn describe<B: Table>(
         services: services.iter().map(ServiceKey::to_string).collect(),
         promoted: keys.promoted,
         mapped: (keys.mapped.len() <= LISTED_KEYS).then_some(keys.mapped),
+        judged: Default::default(),
     }
 }
 
