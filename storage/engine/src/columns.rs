@@ -34,7 +34,9 @@ pub(crate) enum Kind {
     Bool,
     /// Eight random bytes as a number: nothing repeats.
     Id,
-    /// Nanoseconds: a point in time or a duration.
+    /// A point in time, nanoseconds: smaller plain than as differences, which jump from trace to trace.
+    Time,
+    /// A length of time, nanoseconds.
     Nanos,
     Text,
     /// Text of which few are distinct.
@@ -236,7 +238,7 @@ impl Kind {
             Kind::U32 => "UINTEGER",
             Kind::I32 => "INTEGER",
             Kind::U64 | Kind::Id => "UBIGINT",
-            Kind::I64 | Kind::Nanos => "BIGINT",
+            Kind::I64 | Kind::Time | Kind::Nanos => "BIGINT",
             Kind::F64 => "DOUBLE",
             Kind::Bool => "BOOLEAN",
             Kind::Text | Kind::Word => "VARCHAR",
@@ -264,7 +266,7 @@ impl Kind {
             Kind::U32 => DataType::UInt32,
             Kind::I32 => DataType::Int32,
             Kind::U64 | Kind::Id => DataType::UInt64,
-            Kind::I64 | Kind::Nanos => DataType::Int64,
+            Kind::I64 | Kind::Time | Kind::Nanos => DataType::Int64,
             Kind::F64 => DataType::Float64,
             Kind::Bool => DataType::Boolean,
             Kind::Text => DataType::Utf8,

@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod index;
+mod values;
 pub(crate) mod write;
 
 use crate::context::ContextTable;

@@ -224,6 +224,11 @@ impl Attributes {
         self.keys[range.clone()].iter().copied().zip(self.values[range].iter().copied())
     }
 
+    /// The pairs of all rows, and of the row being built.
+    pub fn pairs_of_all_rows(&self) -> impl ExactSizeIterator<Item = (Sym, Value)> + '_ {
+        self.keys.iter().copied().zip(self.values.iter().copied())
+    }
+
     /// The value of `key` in a row.
     #[inline]
     pub fn get(&self, row: usize, key: Sym) -> Option<Value> {

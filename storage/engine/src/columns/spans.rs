@@ -30,7 +30,7 @@ impl Table for SpanBatch {
         column!("flags", U32, Everywhere, "OTLP flags.", |rows| rows.u32(|b, i| b.flags[i])),
         column!("name", Text, Everywhere, "Span name.", |rows| rows.text(|b, i| b.context.strings.get(b.name[i]))),
         column!("kind", U8, Everywhere, "OTLP number of the span kind.", |rows| rows.u8(|b, i| b.kind[i])),
-        column!("start_time_unix_nano", Nanos, Everywhere, "Unix nanoseconds.", |rows| rows
+        column!("start_time_unix_nano", Time, Everywhere, "Unix nanoseconds.", |rows| rows
             .i64(|b, i| b.start_time_unix_nano[i])),
         column!("duration_nanos", Nanos, Everywhere, "Nanoseconds; 0 when the sender's clock ran back.", |rows| rows
             .i64(|b, i| b.duration_nanos[i])),

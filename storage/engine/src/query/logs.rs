@@ -36,7 +36,8 @@ pub(crate) fn page(inner: &Inner, plan: &plan::Logs, control: &Control) -> Resul
             })?),
         };
     let mut session = Session::new(inner, "logs", control)?;
-    let sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
+    let mut sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
+    session.prune(&mut sources, &plan.filter.attributes);
     let limit = page_limit(plan.limit);
     let mut newest: BTreeMap<Position, LogRow> = BTreeMap::new();
     for source in &sources {

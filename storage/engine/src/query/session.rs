@@ -14,6 +14,7 @@ use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
 use orrery_model::SpanBatch;
+use orrery_query::plan::AttributeFilter;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
 use std::sync::Arc;
 
@@ -65,6 +66,13 @@ impl<'a> Session<'a> {
         }
         sources.sort_by_key(|source| std::cmp::Reverse(source.last::<B>()));
         Ok(sources)
+    }
+
+    /// Leaves out segments that cannot meet the filters.
+    pub(crate) fn prune(&mut self, sources: &mut Vec<Source>, filters: &[AttributeFilter]) {
+        let before = sources.len();
+        sources.retain(|source| filters.iter().all(|filter| source.may_meet(filter)));
+        self.scanned.segments_pruned += (before - sources.len()) as u32;
     }
 
     /// The spans of a source in memory, which are not in a table.

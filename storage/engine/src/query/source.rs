@@ -2,12 +2,13 @@
 
 use super::sql::Sql;
 use crate::columns::Table;
-use crate::context::ContextTable;
+use crate::context::{ContextTable, Resource};
 use crate::promote::Promoted;
 use crate::segment::Segment;
 use crate::segment::index::Index;
 use crate::slice::Slice;
-use orrery_model::TraceId;
+use orrery_model::{TraceId, semconv};
+use orrery_query::plan::AttributeFilter;
 use std::sync::Arc;
 
 /// One of the places a query reads.
@@ -71,6 +72,18 @@ impl Source {
             Source::Hot(_) => true,
             Source::Sealed(_, index) => index.traces.may_contain(trace),
         }
+    }
+
+    /// False: no row meets the filter, neither by an attribute of its own nor by one of its resource.
+    pub(crate) fn may_meet(&self, filter: &AttributeFilter) -> bool {
+        let Source::Sealed(_, index) = self else { return true };
+        let keys = || semconv::spellings(&filter.key);
+        let says_so = |resource: &Resource| keys().any(|key| resource.text(key).as_ref() == Some(&filter.value));
+        let is_here = |key: &str| {
+            let places = self.places(key);
+            (places.column.is_some() || places.map) && index.values.may_contain(key, &filter.value)
+        };
+        filter.negated || keys().any(is_here) || !index.context.resources_where(says_so).is_empty()
     }
 
     /// Where an attribute of exactly this name may be.

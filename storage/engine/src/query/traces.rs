@@ -75,7 +75,8 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Resu
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);
     let search = Search { plan, after: cursor.map(|cursor| cursor.after), arrived_before: arrival(seen, 0) };
     let listed = |services: &[String]| filter::lists_service(services, plan.service.as_ref());
-    let sources = session.sources::<SpanBatch>(plan.range, |entry| listed(&entry.services))?;
+    let mut sources = session.sources::<SpanBatch>(plan.range, |entry| listed(&entry.services))?;
+    session.prune(&mut sources, &plan.attributes);
     let limit = page_limit(plan.limit);
     let mut found = search.page(&mut session, &sources, limit + 1)?;
     let more = found.len() > limit;

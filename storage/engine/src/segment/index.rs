@@ -1,6 +1,7 @@
-//! The index file of a segment: its resources and scopes, and the filter over its traces.
+//! The index file of a segment: its resources and scopes, and the filters over its traces and attribute values.
 
 use super::filter::TraceFilter;
+use super::values::ValueFilter;
 use crate::context::{ContextTable, Resource, Scope};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -11,26 +12,32 @@ const MAGIC: &[u8; 8] = b"ORRYIDX1";
 pub(crate) struct Index {
     pub(crate) context: Arc<ContextTable>,
     pub(crate) traces: TraceFilter,
+    pub(crate) values: ValueFilter,
 }
 
 #[derive(Serialize)]
 struct Lists<'a> {
     resources: Vec<&'a Resource>,
     scopes: Vec<&'a Scope>,
+    values: &'a ValueFilter,
 }
 
 #[derive(Deserialize)]
 struct OwnedLists {
     resources: Vec<Resource>,
     scopes: Vec<Scope>,
+    /// Not in segments written before there were any: nothing is known of their values.
+    #[serde(default)]
+    values: ValueFilter,
 }
 
 impl Index {
     /// The file: magic, length of the lists, the lists as zstd JSON, then the filter's words.
-    pub(crate) fn print(context: &ContextTable, traces: &TraceFilter) -> Vec<u8> {
+    pub(crate) fn print(context: &ContextTable, traces: &TraceFilter, values: &ValueFilter) -> Vec<u8> {
         let lists = Lists {
             resources: context.resources().iter().map(|resource| &**resource).collect(),
             scopes: context.scopes().iter().map(|scope| &**scope).collect(),
+            values,
         };
         let json = serde_json::to_vec(&lists).expect("lists of text");
         let lists = zstd::bulk::compress(&json, 3).expect("compressing into memory works");
@@ -52,6 +59,7 @@ impl Index {
         Ok(Index {
             context: Arc::new(ContextTable::new(lists.resources, lists.scopes)),
             traces: TraceFilter::from_bytes(filter),
+            values: lists.values,
         })
     }
 }

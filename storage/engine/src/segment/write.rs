@@ -2,6 +2,7 @@
 
 use super::filter::TraceFilter;
 use super::index::Index;
+use super::values::Values;
 use crate::columns::{self, Kind, Part, Pick, Place, Promotion, Rows, Table};
 use crate::context::ContextTable;
 use crate::dir::{sync_dir, write_synced};
@@ -20,7 +21,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Rows of a Parquet row group: what reading one trace costs.
-const ROW_GROUP: usize = 16 * 1024;
+const ROW_GROUP: usize = 24 * 1024;
 /// Bytes of distinct values after which a column's dictionary is given up.
 const DICTIONARY: usize = 1 << 20;
 /// The same for columns that repeat by their nature, however long their words are.
@@ -45,8 +46,9 @@ pub(crate) fn write<B: Table>(
     let mut entry = describe(id, level, parts, &picks, context, keys);
     let stem = dir.join(entry.stem());
     let tmp = stem.with_extension("parquet.tmp");
-    (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry)?;
-    let index = Index::print(context, &trace_filter(parts, &picks));
+    let values = Values::of(parts);
+    (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry, &values)?;
+    let index = Index::print(context, &trace_filter(parts, &picks), &values.filter());
     (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
     write_synced(&stem.with_extension("index"), &index)?;
     let path = stem.with_extension("parquet");
@@ -108,11 +110,16 @@ fn describe<B: Table>(
     }
 }
 
-fn write_parquet<B: Table>(path: &Path, rows: &Rows<'_, B>, entry: &SegmentEntry) -> Result<(u64, u32), Fault> {
+fn write_parquet<B: Table>(
+    path: &Path,
+    rows: &Rows<'_, B>,
+    entry: &SegmentEntry,
+    values: &Values,
+) -> Result<(u64, u32), Fault> {
     let file = File::create(path).map_err(Fault::io(path))?;
     let out = Checksummed { out: BufWriter::with_capacity(1 << 20, file), hasher: crc32fast::Hasher::new(), bytes: 0 };
     let schema = columns::schema::<B>(Place::Sealed, &entry.promoted);
-    let mut writer = ArrowWriter::try_new(out, schema, Some(properties::<B>()))?;
+    let mut writer = ArrowWriter::try_new(out, schema, Some(properties::<B>(entry, values)))?;
     let promotion = Promotion::new(rows.parts, &entry.promoted);
     for picks in rows.picks.chunks(ROW_GROUP) {
         writer.write(&columns::sealed_batch(&Rows { picks, ..*rows }, &promotion)?)?;
@@ -125,7 +132,7 @@ fn write_parquet<B: Table>(path: &Path, rows: &Rows<'_, B>, entry: &SegmentEntry
 
 /// How each column is encoded: a dictionary where values repeat, else none, which would cost time and room for nothing.
 /// Minimum and maximum only where rows near each other have near values: nobody finds a word by them.
-fn properties<B: Table>() -> WriterProperties {
+fn properties<B: Table>(entry: &SegmentEntry, values: &Values) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
         .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -138,13 +145,16 @@ fn properties<B: Table>() -> WriterProperties {
             properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
         }
         properties = match column.kind {
-            Kind::Id => properties.set_column_dictionary_enabled(path, false),
+            Kind::Id | Kind::Time => properties.set_column_dictionary_enabled(path, false),
             Kind::Nanos => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             Kind::Word => properties.set_column_dictionary_page_size_limit(path, WORDS),
             _ => properties,
         };
+    }
+    for promoted in entry.promoted.iter().filter(|promoted| values.hardly_repeat(&promoted.key)) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(promoted.column()), false);
     }
     properties.build()
 }
