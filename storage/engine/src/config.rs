@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Config {
     /// The data directory; made if missing.
     pub data_dir: PathBuf,
-    /// How long items are kept, by their own time. `None` keeps them for ever. Default 30 days.
+    /// How long items are kept, by their own time, counted from now or from the newest sealed item if that is earlier:
+    /// a clock set ahead deletes nothing. `None` keeps them for ever. Default 30 days.
     #[serde(default = "retention")]
     pub retention: Option<Duration>,
     /// Received bytes that may wait for the log, decoded size included. Default 256 MiB.

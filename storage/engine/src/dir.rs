@@ -1,6 +1,9 @@
 //! The data directory: layout, version, lock, and writing files so that they survive.
 
 use crate::error::{Fault, OpenError};
+use crate::failpoint;
+use crate::fs::Fs;
+use crate::manifest;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +15,7 @@ pub(crate) const FORMAT: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Dir {
     root: PathBuf,
+    damage: Option<String>,
     // Held for its lock.
     _lock: File,
 }
@@ -26,15 +30,16 @@ impl Dir {
         fs::create_dir_all(root).map_err(unwritable(root))?;
         let root = root.canonicalize().map_err(unwritable(root))?;
         let lock = lock(&root)?;
-        check_format(&root)?;
+        let damage = check_format(&root)?;
         for name in ["wal", "segments", "quarantine", "tmp"] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(unwritable(&path))?;
+            failpoint::pass("directory made").map_err(OpenError::Engine)?;
         }
         let probe = root.join("tmp").join("probe");
-        fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe)).map_err(unwritable(&probe))?;
-        sync_dir(&root).map_err(OpenError::Engine)?;
-        Ok(Dir { root, _lock: lock })
+        // A full disk is no reason to stay down: retention makes room, and what is there can be read.
+        unless_full(fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe))).map_err(unwritable(&probe))?;
+        Ok(Dir { root, damage, _lock: lock })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -58,7 +63,41 @@ impl Dir {
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {
-        self.root.join("manifest.json")
+        self.root.join(manifest::NAME)
+    }
+
+    pub(crate) fn rollups(&self) -> PathBuf {
+        self.root.join("rollups.duckdb")
+    }
+
+    /// What was wrong with the directory itself and is mended.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// Moves a file, or whatever has its name, to quarantine, under a name that is free there; answers where it is.
+    pub(crate) fn set_aside(&self, path: &Path) -> io::Result<PathBuf> {
+        set_aside(&self.root, path)
+    }
+
+    /// Moves the rollups' file and its log to quarantine.
+    pub(crate) fn set_rollups_aside(&self) -> Result<(), Fault> {
+        let path = self.rollups();
+        for path in [path.with_extension("duckdb.wal"), path] {
+            if path.exists() {
+                self.set_aside(&path).map_err(Fault::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps bytes in quarantine; answers with a clause for a warning. A full disk must not stop a start.
+    pub(crate) fn keep_copy(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.quarantine().join(name);
+        match fs::write(&path, bytes) {
+            Ok(()) => format!("copy in {}", path.display()),
+            Err(error) => format!("no copy could be kept ({error})"),
+        }
     }
 
     /// Free and total bytes of the file system, without what it reserves for the superuser: full is when we are refused.
@@ -72,6 +111,9 @@ impl Dir {
 
 fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join("lock");
+    if path.is_dir() {
+        set_aside(root, &path).map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
+    }
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -84,8 +126,12 @@ fn lock(root: &Path) -> Result<File, OpenError> {
         _ = file.read_to_string(&mut text);
         return Err(OpenError::Locked { path: root.to_owned(), pid: text.trim().parse().ok() });
     }
-    sign(&mut file).map_err(|source| OpenError::Unwritable { path, source })?;
+    unless_full(sign(&mut file)).map_err(|source| OpenError::Unwritable { path, source })?;
     Ok(file)
+}
+
+fn unless_full(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::StorageFull { Ok(()) } else { Err(error) })
 }
 
 fn sign(lock: &mut File) -> io::Result<()> {
@@ -94,41 +140,68 @@ fn sign(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-fn check_format(root: &Path) -> Result<(), OpenError> {
+/// Checks the version, or writes it; answers what was wrong and is mended.
+fn check_format(root: &Path) -> Result<Option<String>, OpenError> {
     let path = root.join("version");
-    match fs::read_to_string(&path) {
-        Ok(text) => match text.trim().strip_prefix("orrery-data ").and_then(|number| number.parse::<u32>().ok()) {
-            Some(found) if found <= FORMAT => Ok(()),
-            Some(found) => Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }),
-            None => Err(OpenError::Damaged { path, reason: "it does not say which format the directory has".into() }),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_atomic(&path, format!("orrery-data {FORMAT}\n").as_bytes()).map_err(|fault| match fault {
-                Fault::Io { path, source } => OpenError::Unwritable { path, source },
-                other => OpenError::Engine(other),
-            })
+    let found = match fs::read(&path) {
+        Ok(text) => str::from_utf8(&text).ok().and_then(format_of),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return write_format(&path).map(|()| None),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => None,
+        Err(source) => return Err(OpenError::Unwritable { path, source }),
+    };
+    match found {
+        Some(found) if found <= FORMAT => Ok(None),
+        Some(found) => Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }),
+        // The manifest says as well whose directory this is.
+        None if manifest::is_readable(root) => {
+            let aside =
+                set_aside(root, &path).map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
+            write_format(&path)?;
+            Ok(Some(format!("the version file did not say which format the directory has; it is {}", aside.display())))
         }
-        Err(source) => Err(OpenError::Unwritable { path, source }),
+        None => Err(OpenError::Damaged { path, reason: "it does not say which format the directory has".into() }),
     }
 }
 
-/// Replaces a file so that after a crash it has either the old or the new content.
-pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Fault> {
-    let tmp = path.with_extension("tmp");
-    write_synced(&tmp, content)?;
-    rename_synced(&tmp, path)
+fn format_of(text: &str) -> Option<u32> {
+    text.trim().strip_prefix("orrery-data ")?.parse().ok()
+}
+
+fn write_format(path: &Path) -> Result<(), OpenError> {
+    let line = format!("orrery-data {FORMAT}\n");
+    let written = write_synced(&Fs::Real, &path.with_extension("tmp"), line.as_bytes())
+        .and_then(|()| failpoint::pass("version written"))
+        .and_then(|()| rename_synced(&Fs::Real, &path.with_extension("tmp"), path, "version renamed"));
+    written.map_err(|fault| match fault {
+        Fault::Io { path, source } => OpenError::Unwritable { path, source },
+        other => OpenError::Engine(other),
+    })
+}
+
+fn set_aside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let quarantine = root.join("quarantine");
+    fs::create_dir_all(&quarantine)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names = std::iter::once(name.to_string()).chain((1..).map(|number| format!("{name}.{number}")));
+    let free = names.map(|name| quarantine.join(name)).find(|path| !path.exists()).expect("names do not end");
+    fs::rename(path, &free)?;
+    Ok(free)
 }
 
 /// Writes a new file and syncs it, not yet its directory.
-pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<(), Fault> {
-    let mut file = File::create(path).map_err(Fault::io(path))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(Fault::io(path))
+pub(crate) fn write_synced(fs: &Fs, path: &Path, content: &[u8]) -> Result<(), Fault> {
+    let written = fs.create(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync()));
+    // After a failed sync nobody knows what of this file a later one would save: the next attempt has one of its own.
+    written.inspect_err(|_| _ = fs.remove(path)).map_err(Fault::io(path))
 }
 
-/// Renames within one directory and syncs that directory.
-pub(crate) fn rename_synced(from: &Path, to: &Path) -> Result<(), Fault> {
-    fs::rename(from, to).map_err(Fault::io(to))?;
-    sync_dir(to.parent().expect("files of the data directory have a parent"))
+/// Renames within one directory and syncs that directory: after a crash the name has either the old or the new content.
+/// `step` is passed in between.
+pub(crate) fn rename_synced(fs: &Fs, from: &Path, to: &Path, step: &'static str) -> Result<(), Fault> {
+    fs.rename(from, to).map_err(Fault::io(to))?;
+    failpoint::pass(step)?;
+    let dir = to.parent().expect("files of the data directory have a parent");
+    fs.sync_dir(dir).map_err(Fault::io(dir))
 }
 
 /// Makes creations, renames and removals in a directory durable.

@@ -59,6 +59,9 @@ pub(crate) struct Inner {
     disk_low: AtomicBool,
     /// Rollups are being made again.
     rebuilding: AtomicBool,
+    /// The rollups' database failed, and is to be looked after.
+    rollups_failed: AtomicBool,
+    rebuilder: Mutex<Option<JoinHandle<()>>>,
     stopping: AtomicBool,
     sealer: Signalled,
     #[cfg(test)]
@@ -129,10 +132,8 @@ impl Inner {
             return;
         }
         self.count(|counters| counters.dropped(entry.signal, "damaged", entry.rows));
-        for path in segment.files() {
-            if let Some(name) = path.file_name()
-                && let Err(error) = std::fs::rename(path, self.dir.quarantine().join(name))
-            {
+        for path in segment.files().into_iter().filter(|path| path.exists()) {
+            if let Err(error) = self.dir.set_aside(path) {
                 tracing::warn!(%error, file = %path.display(), "could not be moved to quarantine");
             }
         }

@@ -38,6 +38,8 @@ mod dir;
 mod duck;
 mod engine;
 mod error;
+pub mod failpoint;
+mod fs;
 mod manifest;
 mod promote;
 mod query;

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use crate::error::chain;
+use crate::failpoint;
 use crate::manifest::SegmentEntry;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +21,12 @@ impl Inner {
     /// Drops what is past its time, and counts it.
     pub(super) fn retain(&self, now: i64) {
         let Some(keep) = self.config.retention else { return };
-        let gone = self.manifest.with(|manifest| expired(&manifest.segments, now, keep));
+        let (gone, now) = self.manifest.with(|manifest| {
+            // A clock that was set far ahead must not delete everything: nothing is older than the newest item says.
+            let newest = manifest.segments.iter().map(|entry| entry.last_unix_nano).max();
+            let now = newest.map_or(now, |newest| newest.min(now));
+            (expired(&manifest.segments, now, keep), now)
+        });
         if let Err(error) = self.rollups.expire(horizon(now, keep)) {
             self.warn("rollup retention", format!("old rollups stay: {}", chain(&error)));
         }
@@ -40,6 +46,7 @@ impl Inner {
             return self.warn("retention", format!("old segments stay: {}", chain(&fault)));
         }
         self.settle("retention");
+        _ = failpoint::pass("retention committed");
         self.count(|counters| {
             dropped.iter().for_each(|(signal, rows)| counters.dropped(*signal, "retention", *rows));
         });
