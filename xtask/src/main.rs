@@ -27,7 +27,13 @@ enum Chore {
     },
     /// Measure the server under synthetic load; prints JSON. Further arguments go to `orrery-synth bench`.
     Bench {
-        /// For example `--spans 20000000`.
+        /// For example `--shape l1 --items 20000000 --compression zstd`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Offer the server three and ten times what it can take. Further arguments go to `orrery-synth overload`.
+    Overload {
+        /// For example `--seconds 600`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -50,7 +56,8 @@ fn main() -> ExitCode {
 fn chore(chore: Chore) -> Result<()> {
     match chore {
         Chore::Test { filter, no_browser } => test(filter.as_deref(), no_browser),
-        Chore::Bench { arguments } => bench(&arguments),
+        Chore::Bench { arguments } => synth("bench", &arguments),
+        Chore::Overload { arguments } => synth("overload", &arguments),
         Chore::Check => check(),
         Chore::Bless => run::step("bless", run::cargo(&["test", "--release", "--workspace"]).env("UPDATE_EXPECT", "1")),
     }
@@ -70,14 +77,14 @@ fn test(filter: Option<&str>, no_browser: bool) -> Result<()> {
     run::step("test", &mut tests)
 }
 
-fn bench(arguments: &[String]) -> Result<()> {
+fn synth(action: &str, arguments: &[String]) -> Result<()> {
     // As everything is built for tests: nothing is compiled twice.
     run::step("build", &mut run::cargo(&["build", "--release", "--workspace", "--all-targets"]))?;
     let binaries = std::env::current_exe()?;
     let beside = |name: &str| binaries.with_file_name(name);
-    let mut bench = std::process::Command::new(beside("orrery-synth"));
-    bench.arg("bench").arg("--orrery").arg(beside("orrery")).args(arguments);
-    run::step("bench", &mut bench)
+    let mut synth = std::process::Command::new(beside("orrery-synth"));
+    synth.arg(action).arg("--orrery").arg(beside("orrery")).args(arguments);
+    run::step(action, &mut synth)
 }
 
 fn check() -> Result<()> {

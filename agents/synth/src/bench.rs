@@ -4,14 +4,13 @@
 //! Processor time repeats on shared machines where wall time does not. The sender runs beside the server and takes its
 //! share of the cores, so that wall figures are a lower bound.
 
-mod server;
-
 use crate::Shape;
 use crate::corpus::Corpus;
-use crate::replay::{self, Plan, Sent, Target, quantile};
+use crate::send::{self, Plan, Sent, Target, quantile};
+use crate::server::Server;
+use crate::wire::{Compression, Signal, Transport};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use server::Server;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,16 +26,18 @@ pub struct Options {
     pub shape: Shape,
     /// Seed of the corpus.
     pub seed: u64,
-    /// Spans stored before queries are asked.
-    pub spans: u64,
+    /// Of bodies.
+    pub compression: Compression,
+    /// Spans, log records or data points stored before queries are asked.
+    pub items: u64,
     /// Questions of each kind.
     pub questions: u64,
     /// Seconds of half load, and of overload.
     pub seconds: f64,
 }
 
-/// Spans of one round of the corpus.
-const ROUND: u64 = 100_000;
+/// Items of one round of the corpus.
+const ROUND: u64 = 250_000;
 const CONNECTIONS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -50,16 +51,18 @@ pub async fn run(options: &Options) -> Result<Value> {
     let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, ROUND, 50_000.0));
     let mut figures = Map::new();
     let mut bench = Bench { options, corpus, next: 0 };
-    let server = Server::start(&options.orrery, &data).await?;
+    let server = Server::start(&options.orrery, &data, None).await?;
     figures.insert("idle_cpu_percent".into(), bench.idle(&server).await?);
-    figures.insert("ingest_http".into(), bench.ingest(&server, false, options.spans / 2).await?);
-    figures.insert("ingest_grpc".into(), bench.ingest(&server, true, options.spans / 2).await?);
-    let rate = figures["ingest_http"]["wall_spans_per_second"].as_f64().context("a rate")?;
+    figures.insert("ingest_http".into(), bench.ingest(&server, Transport::Http, options.items / 2).await?);
+    figures.insert("ingest_grpc".into(), bench.ingest(&server, Transport::Grpc, options.items / 2).await?);
+    let rate = figures["ingest_http"]["wall_items_per_second"].as_f64().context("a rate")?;
     figures.insert("settled".into(), bench.settled(&server).await?);
-    figures.insert("queries_idle".into(), bench.queries(&server).await?);
-    figures.insert("half_load".into(), bench.half_load(&server, rate / 2.0).await?);
+    if bench.corpus.signal() == Signal::Traces {
+        figures.insert("queries_idle".into(), bench.queries(&server).await?);
+        figures.insert("half_load".into(), bench.half_load(&server, rate / 2.0).await?);
+    }
     figures.insert("overload_3x".into(), bench.overload(&server, rate * 3.0).await?);
-    figures.insert("peak_rss_mib".into(), json!(server.peak_rss_mib().round()));
+    figures.insert("peak_rss_mib".into(), json!(server.process.peak_rss_mib().round()));
     figures.insert("restart".into(), bench.restart(server, &data).await?);
     Ok(Value::Object(figures))
 }
@@ -72,42 +75,50 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    async fn send(&mut self, server: &Server, is_grpc: bool, spans: u64, rate: Option<f64>) -> Result<Sent> {
-        let requests = (spans * self.corpus.requests()).div_ceil(self.corpus.spans());
-        let url = if is_grpc { &server.otlp_grpc } else { &server.otlp_http };
-        let connections = if rate.is_some() { CONNECTIONS * 8 } else { CONNECTIONS };
-        let target = Target { url: url.clone(), is_grpc, connections };
-        let plan = Plan { first: self.next, requests, spans_per_second: rate };
+    async fn send(&mut self, server: &Server, transport: Transport, items: u64, rate: Option<f64>) -> Result<Sent> {
+        let requests = (items * self.corpus.requests()).div_ceil(self.corpus.items());
+        let target = Target {
+            url: server.url(transport),
+            transport,
+            compression: self.options.compression,
+            connections: if rate.is_some() { CONNECTIONS * 8 } else { CONNECTIONS },
+        };
+        // As fast as it goes: what is refused for now is sent again. At a rate it is lost, and counted.
+        let retry = if rate.is_none() { PATIENCE } else { Duration::ZERO };
+        let plan = Plan { items_per_second: rate, retry, ..Plan::of(self.next, requests) };
         self.next += requests;
-        replay::send(&self.corpus, &target, plan).await
+        send::send(&self.corpus, &target, plan).await
+    }
+
+    fn signal(&self) -> Signal {
+        self.corpus.signal()
     }
 
     async fn idle(&self, server: &Server) -> Result<Value> {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let (before, seconds) = (server.cpu_seconds(), 10.0);
+        let (before, seconds) = (server.process.cpu_seconds(), 10.0);
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-        Ok(json!(round((server.cpu_seconds() - before) / seconds * 100.0)))
+        Ok(json!(round((server.process.cpu_seconds() - before) / seconds * 100.0)))
     }
 
     /// As fast as it goes, until everything is seen.
-    async fn ingest(&mut self, server: &Server, is_grpc: bool, spans: u64) -> Result<Value> {
-        say(&format!("{spans} spans over {}", if is_grpc { "gRPC" } else { "HTTP" }));
-        let (cpu, began, before) = (server.cpu_seconds(), Instant::now(), server.spans("queryable").await?);
-        let sent = self.send(server, is_grpc, spans, None).await?;
-        while server.spans("queryable").await? < before + sent.acked_spans {
-            anyhow::ensure!(began.elapsed() < PATIENCE, "acknowledged spans do not become visible");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let cpu = server.cpu_seconds() - cpu;
+    async fn ingest(&mut self, server: &Server, transport: Transport, items: u64) -> Result<Value> {
+        say(&format!("{items} {} over {transport:?}", self.signal().as_str()));
+        let (cpu, began) = (server.process.cpu_seconds(), Instant::now());
+        let before = server.counted(self.signal(), "queryable").await?;
+        let sent = self.send(server, transport, items, None).await?;
+        server.until_queryable(self.signal(), before + sent.acked_items, PATIENCE).await?;
+        let cpu = server.process.cpu_seconds() - cpu;
         Ok(json!({
-            "spans": sent.acked_spans,
-            "rejected_spans": sent.rejected_spans,
-            "refused_spans": sent.refused_spans,
-            "spans_per_cpu_second": (sent.acked_spans as f64 / cpu).round(),
-            "wall_spans_per_second": (sent.acked_spans as f64 / began.elapsed().as_secs_f64()).round(),
+            "items": sent.acked_items,
+            "rejected_items": sent.rejected_items,
+            "refused_items": sent.refused_items,
+            "refused_requests": sent.ledger.refusals,
+            "items_per_cpu_second": (sent.acked_items as f64 / cpu).round(),
+            "wall_items_per_second": (sent.acked_items as f64 / began.elapsed().as_secs_f64()).round(),
             "ack_p50_ms": round(sent.ack_quantile(0.5)),
             "ack_p99_ms": round(sent.ack_quantile(0.99)),
-            "wire_bytes_per_span": round(sent.bytes as f64 / sent.acked_spans as f64),
+            "wire_bytes_per_item": round(sent.bytes as f64 / sent.acked_items as f64),
         }))
     }
 
@@ -116,14 +127,14 @@ impl Bench<'_> {
         say("settling");
         server.settle(PATIENCE).await?;
         let own = server.own().await?;
-        let spans = server.spans("queryable").await?;
+        let items = server.counted(self.signal(), "queryable").await?;
         Ok(json!({
-            "spans": spans,
-            "spans_per_cpu_second": (spans as f64 / server.cpu_seconds()).round(),
-            "disk_bytes_per_span": round(server.disk_bytes() as f64 / spans as f64),
-            "sealed_bytes_per_span": round(own["sealed_bytes"].as_f64().unwrap_or(f64::NAN) / spans as f64),
+            "items": items,
+            "items_per_cpu_second": (items as f64 / server.process.cpu_seconds()).round(),
+            "disk_bytes_per_item": round(server.disk_bytes() as f64 / items as f64),
+            "sealed_bytes_per_item": round(own["sealed_bytes"].as_f64().unwrap_or(f64::NAN) / items as f64),
             "segments": own["segments"],
-            "peak_rss_mib": server.peak_rss_mib().round(),
+            "peak_rss_mib": server.process.peak_rss_mib().round(),
         }))
     }
 
@@ -160,7 +171,7 @@ impl Bench<'_> {
 
     async fn ask(&self, server: &Server, name: &str, paths: &[String]) -> Result<Value> {
         let mut millis = Vec::new();
-        let cpu = server.cpu_seconds();
+        let cpu = server.process.cpu_seconds();
         for path in paths {
             let began = Instant::now();
             match server.get(path).await {
@@ -172,7 +183,7 @@ impl Bench<'_> {
             }
             millis.push(began.elapsed().as_secs_f64() * 1e3);
         }
-        let cpu_millis = (server.cpu_seconds() - cpu) * 1e3 / paths.len() as f64;
+        let cpu_millis = (server.process.cpu_seconds() - cpu) * 1e3 / paths.len() as f64;
         let first = millis[0];
         millis.sort_by(f64::total_cmp);
         Ok(json!({
@@ -185,14 +196,14 @@ impl Bench<'_> {
 
     /// Half of what it can take, with a look every moment at how soon a trace is seen; traces are looked up meanwhile.
     async fn half_load(&mut self, server: &Server, rate: f64) -> Result<Value> {
-        say(&format!("{rate:.0} spans per second"));
-        let cpu = server.cpu_seconds();
-        let spans = (rate * self.options.seconds) as u64;
+        say(&format!("{rate:.0} items per second"));
+        let cpu = server.process.cpu_seconds();
+        let items = (rate * self.options.seconds) as u64;
         let watch = Arc::new(Corpus::new(Shape::T4, self.options.seed + 1, 2, 100.0));
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (stored, corpus) = (self.next, Arc::clone(&self.corpus));
         let load = async {
-            let sent = self.send(server, false, spans, Some(rate)).await;
+            let sent = self.send(server, Transport::Http, items, Some(rate)).await;
             _ = stop.send(true);
             sent
         };
@@ -200,52 +211,49 @@ impl Bench<'_> {
         let found = look_up(server, &corpus, stored, stopped);
         let (sent, seen, found) = tokio::join!(load, seen, found);
         let (sent, seen, found) = (sent?, seen?, found?);
-        let cpu = server.cpu_seconds() - cpu;
+        let cpu = server.process.cpu_seconds() - cpu;
         Ok(json!({
-            "offered_spans_per_second": rate.round(),
-            "refused_spans": sent.refused_spans,
+            "offered_items_per_second": rate.round(),
+            "refused_items": sent.refused_items,
             "ack_p50_ms": round(sent.ack_quantile(0.5)),
             "ack_p99_ms": round(sent.ack_quantile(0.99)),
             "visible_p50_ms": round(quantile(&seen, 0.5)),
             "visible_p99_ms": round(quantile(&seen, 0.99)),
             "trace_by_id_p50_ms": round(quantile(&found, 0.5)),
             "trace_by_id_p99_ms": round(quantile(&found, 0.99)),
-            "spans_per_cpu_second": (sent.acked_spans as f64 / cpu).round(),
+            "items_per_cpu_second": (sent.acked_items as f64 / cpu).round(),
         }))
     }
 
     async fn overload(&mut self, server: &Server, rate: f64) -> Result<Value> {
-        say(&format!("overload: {rate:.0} spans per second"));
-        let spans = (rate * self.options.seconds) as u64;
-        let before = server.spans("accepted").await?;
-        let sent = self.send(server, false, spans, Some(rate)).await?;
+        say(&format!("overload: {rate:.0} items per second"));
+        let items = (rate * self.options.seconds) as u64;
+        let before = server.counted(self.signal(), "accepted").await?;
+        let sent = self.send(server, Transport::Http, items, Some(rate)).await?;
         let began = Instant::now();
         // One request after the other is answered again at once.
-        let calm = self.send(server, false, 1_000, Some(10_000.0)).await?;
-        let accepted = server.spans("accepted").await? - before;
-        anyhow::ensure!(accepted >= sent.acked_spans + calm.acked_spans, "acknowledged and not accepted");
-        while server.spans("queryable").await? < before + accepted {
-            anyhow::ensure!(began.elapsed() < PATIENCE, "acknowledged spans do not become visible");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let calm = self.send(server, Transport::Http, 1_000, Some(10_000.0)).await?;
+        let accepted = server.counted(self.signal(), "accepted").await? - before;
+        anyhow::ensure!(accepted >= sent.acked_items + calm.acked_items, "acknowledged and not accepted");
+        server.until_queryable(self.signal(), before + accepted, PATIENCE).await?;
         Ok(json!({
-            "offered_spans_per_second": rate.round(),
-            "accepted_spans_per_second": (sent.acked_spans as f64 / sent.seconds).round(),
-            "refused_spans": sent.refused_spans,
+            "offered_items_per_second": rate.round(),
+            "accepted_items_per_second": (sent.acked_items as f64 / sent.seconds).round(),
+            "refused_items": sent.refused_items,
             "recovered_in_ms": round(began.elapsed().as_secs_f64() * 1e3),
-            "refused_afterwards": calm.refused_spans,
+            "refused_afterwards": calm.refused_items,
         }))
     }
 
     /// kill -9 with a log behind, and a start.
     async fn restart(&mut self, server: Server, data: &std::path::Path) -> Result<Value> {
         say("kill and restart");
-        self.send(&server, false, ROUND, None).await?;
-        let (own, accepted) = (server.own().await?, server.spans("accepted").await?);
-        server.kill();
-        let server = Server::start(&self.options.orrery, data).await?;
-        let now = server.spans("accepted").await?;
-        anyhow::ensure!(now >= accepted, "{accepted} spans were accepted, {now} are known after the restart");
+        self.send(&server, Transport::Http, ROUND, None).await?;
+        let (own, accepted) = (server.own().await?, server.counted(self.signal(), "accepted").await?);
+        drop(server);
+        let server = Server::start(&self.options.orrery, data, None).await?;
+        let now = server.counted(self.signal(), "accepted").await?;
+        anyhow::ensure!(now >= accepted, "{accepted} items were accepted, {now} are known after the restart");
         Ok(
             json!({ "wal_mib": round(own["wal_bytes"].as_f64().unwrap_or(0.0) / 1048576.0), "ready_ms": round(server.started_in.as_secs_f64() * 1e3) }),
         )
@@ -258,14 +266,15 @@ async fn watch_visibility(
     corpus: &Arc<Corpus>,
     stopped: tokio::sync::watch::Receiver<bool>,
 ) -> Result<Vec<f64>> {
-    let target = Target { url: server.otlp_http.clone(), is_grpc: false, connections: 1 };
+    let transport = Transport::Http;
+    let target = Target { url: server.url(transport), transport, compression: Compression::Gzip, connections: 1 };
     let mut millis = Vec::new();
     for first in 0.. {
         if *stopped.borrow() {
             break;
         }
         let began = Instant::now();
-        replay::send(corpus, &target, Plan { first, requests: 1, spans_per_second: None }).await?;
+        send::send(corpus, &target, Plan::of(first, 1)).await?;
         let path = format!("/api/v1/traces/{:032x}", corpus.trace_id(first));
         while server.get(&path).await.is_err() {
             anyhow::ensure!(began.elapsed() < PATIENCE, "an acknowledged trace is never seen");
@@ -306,6 +315,6 @@ fn say(what: &str) {
 }
 
 /// Three digits after the point are more than anybody reads.
-fn round(value: f64) -> f64 {
+pub(crate) fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

@@ -1,26 +1,30 @@
-//! Requests made once and sent again and again: only ids and times are new, written in place. That costs next to
+//! Requests made once and sent again and again: only ids, times and numbers are new, written in place. That costs next to
 //! nothing, so that a bench measures the receiver and not the sender.
 
-use crate::{Shape, Synth};
-use std::ops::Range;
+mod places;
+mod series;
+
+use crate::shape::Kind;
+use crate::wire::Signal;
+use crate::{Request, Shape, Synth};
+use places::Places;
 
 /// Requests to send in rounds.
 #[derive(Debug)]
 pub struct Corpus {
+    kind: Kind,
     templates: Vec<Template>,
-    spans: u64,
+    /// A piece of a trace that is too large for one request.
+    monster: Option<Template>,
+    items: u64,
     end_unix_nano: u64,
 }
 
 #[derive(Debug)]
 struct Template {
     body: Vec<u8>,
-    spans: u64,
-    trace_id: u128,
-    /// Where eight bytes of an id stand that are another's in each round.
-    ids: Vec<usize>,
-    /// Where times stand.
-    times: Vec<usize>,
+    items: u64,
+    places: Places,
 }
 
 /// What is in a request.
@@ -28,27 +32,67 @@ struct Template {
 pub struct Fresh {
     /// The message, uncompressed.
     pub body: Vec<u8>,
-    /// How many spans.
-    pub spans: u64,
-    /// One of its traces.
-    pub trace_id: u128,
+    /// How many spans, log records or data points.
+    pub items: u64,
 }
 
+/// How a template becomes a request.
+struct Change {
+    trace_mask: u64,
+    span_mask: u64,
+    /// Of the parent of a monster's piece; 0 for none.
+    parent: u64,
+    first_item: u64,
+    round: u64,
+    shift_nanos: u64,
+}
+
+/// Spans of the monsters, and which piece of ten belongs to which.
+const MONSTERS: [u64; 3] = [1_000_000, 100_000, 10_000];
+const PIECES: [usize; 10] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2];
+/// Spans of a monster's piece.
+const PIECE: u64 = 500;
+/// One request in so many is a monster's.
+const MONSTER_EVERY: u64 = 4;
+const SECOND: u64 = 1_000_000_000;
+
 impl Corpus {
-    /// At least `spans` spans of a shape, as if they came at `spans_per_second`.
-    pub fn new(shape: Shape, seed: u64, spans: u64, spans_per_second: f64) -> Corpus {
+    /// At least `items` items of a shape, in whole traces, as if they came at `items_per_second`.
+    pub fn new(shape: Shape, seed: u64, items: u64, items_per_second: f64) -> Corpus {
         const START: u64 = 1_700_000_000_000_000_000;
-        // Traces of T1 have 17 spans in the mean; the exact rate does not matter.
-        let interval = (17.0 * 1e9 / spans_per_second) as u64;
-        let mut synth = Synth::new(shape, seed, START, interval);
-        let mut corpus = Corpus { templates: Vec::new(), spans: 0, end_unix_nano: 0 };
-        while corpus.spans < spans {
-            let request = synth.next_request();
-            corpus.spans += request.spans;
-            corpus.templates.push(Template::new(request.body(), request.spans));
+        let kind = shape.kind;
+        let mut corpus = Corpus { kind, templates: Vec::new(), monster: None, items: 0, end_unix_nano: START };
+        match kind {
+            Kind::Logs => series::logs(&mut corpus, seed, items, START),
+            Kind::Metrics => series::metrics(&mut corpus, seed, items, START),
+            _ => {
+                // Traces of T1 have 17 spans in the mean; the exact rate does not matter.
+                let interval = (17.0 * 1e9 / items_per_second) as u64;
+                let monster = (kind == Kind::Monsters).then(|| monster(&shape, seed, START));
+                let mut synth = Synth::new(shape, seed, START, interval);
+                while let Some(mut request) =
+                    if corpus.items < items { Some(synth.next_request()) } else { synth.next_of(synth.traces()) }
+                {
+                    if kind == Kind::Late {
+                        lose_some(&mut request);
+                    }
+                    corpus.push(request.body(), request.spans);
+                }
+                corpus.end_unix_nano += synth.traces() * interval;
+                corpus.monster = monster;
+            }
         }
-        corpus.end_unix_nano = START + synth.traces() * interval;
         corpus
+    }
+
+    fn push(&mut self, body: Vec<u8>, items: u64) {
+        self.items += items;
+        self.templates.push(Template { items, places: Places::find(self.signal(), &body), body });
+    }
+
+    /// What requests carry.
+    pub fn signal(&self) -> Signal {
+        self.kind.signal()
     }
 
     /// Requests of one round.
@@ -56,37 +100,95 @@ impl Corpus {
         self.templates.len() as u64
     }
 
-    /// Spans of one round.
-    pub fn spans(&self) -> u64 {
-        self.spans
+    /// Items of one round.
+    pub fn items(&self) -> u64 {
+        self.items
     }
 
-    /// Spans of the first `requests` requests, over all rounds.
-    pub fn spans_of(&self, requests: u64) -> u64 {
+    /// Items of the first `requests` requests, over all rounds; near enough for a schedule when some are monsters or late.
+    pub fn items_of(&self, requests: u64) -> u64 {
         let rest = (requests % self.requests()) as usize;
-        requests / self.requests() * self.spans + self.templates[..rest].iter().map(|one| one.spans).sum::<u64>()
+        requests / self.requests() * self.items + self.templates[..rest].iter().map(|one| one.items).sum::<u64>()
     }
 
     /// A request by number, as if its round ended at `now_unix_nano`. A number gives the same ids every time, and no
-    /// other number does.
+    /// other number does (unless the shape sends duplicates).
     pub fn request(&self, number: u64, now_unix_nano: u64) -> Fresh {
-        let template = &self.templates[(number % self.requests()) as usize];
-        let mask = mask(number / self.requests());
-        let shift = now_unix_nano.wrapping_sub(self.end_unix_nano);
-        let mut body = template.body.clone();
-        for &at in &template.ids {
-            change(&mut body, at, |bytes| (u64::from_be_bytes(bytes) ^ mask).to_be_bytes());
-        }
-        for &at in &template.times {
-            change(&mut body, at, |bytes| u64::from_le_bytes(bytes).wrapping_add(shift).to_le_bytes());
-        }
-        Fresh { body, spans: template.spans, trace_id: template.trace_id ^ u128::from(mask) }
+        let (template, change) = self.plan(number, now_unix_nano);
+        Fresh { body: template.places.write(&template.body, &change), items: template.items }
+    }
+
+    /// Trace and span id of every span in a request; nothing for other signals.
+    pub fn spans(&self, number: u64) -> impl Iterator<Item = (u128, u64)> + '_ {
+        let (template, change) = self.plan(number, 0);
+        let ids = template.places.spans.iter();
+        ids.map(move |(trace, span)| (trace ^ u128::from(change.trace_mask), span ^ change.span_mask))
     }
 
     /// One of the traces in a request, without making it.
     pub fn trace_id(&self, number: u64) -> u128 {
+        self.spans(number).last().map_or(0, |(trace, _)| trace)
+    }
+
+    fn plan(&self, number: u64, now_unix_nano: u64) -> (&Template, Change) {
+        let number = self.original(number);
+        if let Some(monster) = self.monster.as_ref().filter(|_| number % MONSTER_EVERY == MONSTER_EVERY - 1) {
+            return (monster, self.piece(monster, number / MONSTER_EVERY, now_unix_nano));
+        }
         let template = &self.templates[(number % self.requests()) as usize];
-        template.trace_id ^ u128::from(mask(number / self.requests()))
+        let round = number / self.requests();
+        let mut shift_nanos = now_unix_nano.wrapping_sub(self.end_unix_nano);
+        if self.kind == Kind::Late {
+            let late = mix(number).is_multiple_of(20).then(|| SECOND * (60 + mix(number + 1) % 3540));
+            let skew = template.places.origin % (4 * SECOND);
+            shift_nanos = shift_nanos.wrapping_add(skew).wrapping_sub(2 * SECOND + late.unwrap_or(0));
+        }
+        let (mask, first_item) = (mask(round), self.items_of(number));
+        (template, Change { trace_mask: mask, span_mask: mask, parent: 0, first_item, round, shift_nanos })
+    }
+
+    /// A number that repeats the request before it says whose it is.
+    fn original(&self, number: u64) -> u64 {
+        if self.kind == Kind::Late && mix(number).is_multiple_of(200) { number.saturating_sub(1) } else { number }
+    }
+
+    /// Each piece hangs below the piece before: a deep trace, whose first piece is its root.
+    fn piece(&self, monster: &Template, at: u64, now_unix_nano: u64) -> Change {
+        let class = PIECES[(at % 10) as usize];
+        let pieces_in_ten = PIECES.iter().filter(|one| **one == class).count() as u64;
+        let at = at / 10 * pieces_in_ten + if class == 0 { at % 10 } else { 0 };
+        let pieces = MONSTERS[class] / PIECE;
+        let key = |at: u64| mix((class as u64 + 1) << 56 | at);
+        let root = monster.places.spans.last().map_or(0, |(_, span)| *span);
+        Change {
+            trace_mask: key(1 << 48 | at / pieces),
+            span_mask: key(at),
+            parent: if at.is_multiple_of(pieces) { 0 } else { root ^ key(at - 1) },
+            first_item: 0,
+            round: 0,
+            shift_nanos: now_unix_nano.wrapping_sub(self.end_unix_nano),
+        }
+    }
+}
+
+/// One trace of [`PIECE`] spans whose root has a parent that can be written.
+fn monster(shape: &Shape, seed: u64, start: u64) -> Template {
+    let size = PIECE as usize;
+    let shape = Shape { median_spans: PIECE as f64, spread: 0.0, max_spans: size, ..shape.clone() };
+    let mut synth = Synth::new(shape, seed ^ 1, start, SECOND);
+    let body = synth.next_whole(|spans| spans.last_mut().expect("spans").parent_span_id = vec![0; 8]);
+    Template { items: PIECE, places: Places::find(Signal::Traces, &body), body }
+}
+
+/// Every hundredth span never comes.
+fn lose_some(request: &mut Request) {
+    let (mut at, seq) = (0, request.seq);
+    for scope in request.message.resource_spans.iter_mut().flat_map(|group| &mut group.scope_spans) {
+        scope.spans.retain(|_| {
+            at += 1;
+            at == 1 || !mix(seq << 20 | at).is_multiple_of(100)
+        });
+        request.spans = scope.spans.len() as u64;
     }
 }
 
@@ -95,156 +197,13 @@ fn mask(round: u64) -> u64 {
     round.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn change(body: &mut [u8], at: usize, change: impl FnOnce([u8; 8]) -> [u8; 8]) {
-    let place = &mut body[at..at + 8];
-    let bytes: [u8; 8] = std::array::from_fn(|byte| place[byte]);
-    place.copy_from_slice(&change(bytes));
-}
-
-impl Template {
-    fn new(body: Vec<u8>, spans: u64) -> Template {
-        let mut template = Template { body: Vec::new(), spans, trace_id: 0, ids: Vec::new(), times: Vec::new() };
-        for resource in fields(&body, 0..body.len()).filter(|field| field.number == 1) {
-            for scope in fields(&body, resource.value).filter(|field| field.number == 2) {
-                for span in fields(&body, scope.value).filter(|field| field.number == 2) {
-                    template.span(&body, span.value);
-                }
-            }
-        }
-        template.body = body;
-        template
-    }
-
-    fn span(&mut self, body: &[u8], span: Range<usize>) {
-        for field in fields(body, span) {
-            let at = field.value.start;
-            match field.number {
-                1 => {
-                    self.trace_id = body[field.value].iter().fold(0, |id, byte| id << 8 | u128::from(*byte));
-                    self.ids.push(at + 8);
-                }
-                2 | 4 if field.value.len() == 8 => self.ids.push(at),
-                7 | 8 => self.times.push(at),
-                11 => {
-                    self.times.extend(fields(body, field.value).find(|one| one.number == 1).map(|one| one.value.start))
-                }
-                13 => self.ids.extend(fields(body, field.value).filter_map(|one| match one.number {
-                    1 => Some(one.value.start + 8),
-                    2 => Some(one.value.start),
-                    _ => None,
-                })),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// A field of a protobuf message.
-struct Field {
-    number: u64,
-    /// Its payload, without tag and length.
-    value: Range<usize>,
-}
-
-/// The fields of a message that this crate wrote.
-fn fields(bytes: &[u8], message: Range<usize>) -> impl Iterator<Item = Field> + '_ {
-    let mut at = message.start;
-    std::iter::from_fn(move || {
-        if at >= message.end {
-            return None;
-        }
-        let tag = varint(bytes, &mut at);
-        let start = at;
-        match tag & 7 {
-            0 => _ = varint(bytes, &mut at),
-            1 => at += 8,
-            5 => at += 4,
-            _ => {
-                let length = varint(bytes, &mut at) as usize;
-                at += length;
-                return Some(Field { number: tag >> 3, value: at - length..at });
-            }
-        }
-        Some(Field { number: tag >> 3, value: start..at })
-    })
-}
-
-fn varint(bytes: &[u8], at: &mut usize) -> u64 {
-    let mut value = 0;
-    for shift in (0..).step_by(7) {
-        let byte = bytes[*at];
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    value
+/// Splitmix64: as good as random, and the same every time.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::trace::v1::Span;
-    use prost::Message;
-    use std::collections::HashSet;
-
-    fn spans(fresh: &Fresh) -> Vec<Span> {
-        let message = ExportTraceServiceRequest::decode(fresh.body.as_slice()).unwrap();
-        message.resource_spans.into_iter().flat_map(|one| one.scope_spans).flat_map(|one| one.spans).collect()
-    }
-
-    #[test]
-    fn rounds_are_alike_but_for_ids_and_times() {
-        let corpus = Corpus::new(Shape::T1, 5, 5_000, 10_000.0);
-        let mut seen = HashSet::new();
-        let hour = 3_600_000_000_000;
-        for number in 0..corpus.requests() * 3 {
-            let at = 1_800_000_000_000_000_000 + number / corpus.requests() * hour;
-            let fresh = corpus.request(number, at);
-            let first = spans(&corpus.request(number % corpus.requests(), 1_800_000_000_000_000_000));
-            let again = spans(&fresh);
-            assert_eq!(again.len() as u64, fresh.spans);
-            assert!(again.iter().any(|span| span.trace_id == fresh.trace_id.to_be_bytes()));
-            assert_eq!(corpus.trace_id(number), fresh.trace_id);
-            for (mut span, mut was) in again.into_iter().zip(first) {
-                assert!(seen.insert((span.trace_id.clone(), span.span_id.clone())), "an id twice");
-                assert_eq!(span.parent_span_id.is_empty(), was.parent_span_id.is_empty());
-                let later = number / corpus.requests() * hour;
-                assert_eq!(span.start_time_unix_nano, was.start_time_unix_nano + later);
-                assert_eq!(span.end_time_unix_nano, was.end_time_unix_nano + later);
-                for (event, was) in span.events.iter_mut().zip(&was.events) {
-                    assert_eq!(event.time_unix_nano, was.time_unix_nano + later);
-                    event.time_unix_nano = was.time_unix_nano;
-                }
-                for (link, was) in span.links.iter_mut().zip(&was.links) {
-                    assert_eq!(link.trace_id, span.trace_id);
-                    (link.trace_id, link.span_id) = (was.trace_id.clone(), was.span_id.clone());
-                }
-                was.trace_id.clone_from(&span.trace_id);
-                was.span_id.clone_from(&span.span_id);
-                was.parent_span_id.clone_from(&span.parent_span_id);
-                (was.start_time_unix_nano, was.end_time_unix_nano) =
-                    (span.start_time_unix_nano, span.end_time_unix_nano);
-                span.parent_span_id.clone_from(&was.parent_span_id);
-                assert_eq!(span, was);
-            }
-        }
-        assert_eq!(seen.len() as u64, corpus.spans() * 3);
-        assert_eq!(corpus.spans_of(corpus.requests() * 3), corpus.spans() * 3);
-    }
-
-    #[test]
-    fn parents_are_found_in_every_round() {
-        let corpus = Corpus::new(Shape::T1, 6, 5_000, 10_000.0);
-        let round = corpus.requests();
-        let all: Vec<Span> = (round..2 * round).flat_map(|number| spans(&corpus.request(number, 1 << 60))).collect();
-        let ids: HashSet<_> = all.iter().map(|span| (&span.trace_id, &span.span_id)).collect();
-        let lost = all
-            .iter()
-            .filter(|span| !span.parent_span_id.is_empty() && !ids.contains(&(&span.trace_id, &span.parent_span_id)));
-        // The last traces were not finished when the corpus was big enough.
-        assert!(lost.count() < 1_000, "parents moved with their children");
-    }
-}
+mod tests;

@@ -1,101 +1,101 @@
-//! What was sent and what became of it, one line per fact, so that a test can say after a crash what must be there.
-//!
-//! `sent SEQ FIRST_SPAN SPANS` before a request goes out, then `acked SEQ REJECTED_SPANS`, `refused SEQ STATUS` or
-//! `failed SEQ` (no answer: it may or may not have arrived). A request sent again has several lines; acked wins.
+//! What was sent, and the best that became of each request: sets, so that a test can say afterwards what must be there.
 
-use anyhow::{Context, Result};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use crate::corpus::Corpus;
+use crate::wire::{Connection, Outcome, Transport};
+use anyhow::{Context, Result, ensure};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// No answer: it may have arrived.
-    Unknown,
-    /// Answered with this HTTP status: nothing was kept.
-    Refused(u16),
-    /// Answered with success; so many of its spans were rejected.
-    Acked(u64),
-}
-
-/// A request of the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// `bench.seq` of its first span.
-    pub first_span: u64,
-    /// Number of its spans.
-    pub spans: u64,
-    /// The best that became of it.
-    pub outcome: Outcome,
-}
-
-/// Writes a ledger. Every line is written at once: it survives this process.
-#[derive(Debug)]
+/// Requests by number.
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    file: Option<File>,
+    best: BTreeMap<u64, Outcome>,
+    /// Answers that refused, by status: a request sent again may have several.
+    pub refusals: BTreeMap<u16, u64>,
+}
+
+/// What an audit looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Traces looked up.
+    pub traces: u64,
+    /// Spans found in them.
+    pub spans: u64,
 }
 
 impl Ledger {
-    /// A new file, instead of one that is there.
-    pub fn create(path: &Path) -> Result<Ledger> {
-        let file = File::create(path).with_context(|| format!("cannot write ledger {}", path.display()))?;
-        Ok(Ledger { file: Some(file) })
-    }
-
-    /// Remembers nothing.
-    pub fn none() -> Ledger {
-        Ledger { file: None }
-    }
-
     /// A request goes out.
-    pub fn sent(&mut self, seq: u64, first_span: u64, spans: u64) -> Result<()> {
-        self.line(&format!("sent {seq} {first_span} {spans}\n"))
+    pub fn sent(&mut self, number: u64) {
+        self.best.entry(number).or_insert(Outcome::Unknown);
     }
 
-    /// What became of it.
-    pub fn ended(&mut self, seq: u64, outcome: Outcome) -> Result<()> {
-        self.line(&match outcome {
-            Outcome::Acked(rejected) => format!("acked {seq} {rejected}\n"),
-            Outcome::Refused(status) => format!("refused {seq} {status}\n"),
-            Outcome::Unknown => format!("failed {seq}\n"),
-        })
+    /// What became of it this time.
+    pub fn ended(&mut self, number: u64, outcome: Outcome) {
+        if let Outcome::Refused(status, _) = outcome {
+            *self.refusals.entry(status).or_default() += 1;
+        }
+        let best = self.best.entry(number).or_insert(outcome);
+        if !matches!(best, Outcome::Acked(_)) {
+            *best = outcome;
+        }
     }
 
-    fn line(&mut self, line: &str) -> Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(line.as_bytes()).context("cannot write the ledger")
-    }
-}
-
-/// Reads a ledger, by request number. A last line that was cut off is ignored.
-pub fn read(path: &Path) -> Result<BTreeMap<u64, Entry>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read ledger {}", path.display()))?;
-    let mut all: BTreeMap<u64, Entry> = BTreeMap::new();
-    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |at: usize| -> Result<u64> {
-            words.get(at).and_then(|word| word.parse().ok()).with_context(|| format!("no ledger line: {line:?}"))
-        };
-        let seq = number(1)?;
-        let outcome = match words[0] {
-            "sent" => {
-                all.entry(seq).or_insert(Entry {
-                    first_span: number(2)?,
-                    spans: number(3)?,
-                    outcome: Outcome::Unknown,
-                });
-                continue;
+    /// Everything another ledger has.
+    pub fn merge(&mut self, other: Ledger) {
+        other.best.into_iter().for_each(|(number, outcome)| {
+            let best = self.best.entry(number).or_insert(outcome);
+            if !matches!(best, Outcome::Acked(_)) {
+                *best = outcome;
             }
-            "acked" => Outcome::Acked(number(2)?),
-            "refused" => Outcome::Refused(number(2)? as u16),
-            _ => Outcome::Unknown,
-        };
-        let entry = all.get_mut(&seq).with_context(|| format!("request {seq} ended before it was sent"))?;
-        entry.outcome = entry.outcome.max(outcome);
+        });
+        other.refusals.into_iter().for_each(|(status, count)| *self.refusals.entry(status).or_default() += count);
     }
-    Ok(all)
+
+    /// Requests sent.
+    pub fn requests(&self) -> u64 {
+        self.best.len() as u64
+    }
+
+    /// Requests whose outcome nobody knows.
+    pub fn unknown(&self) -> u64 {
+        self.best.values().filter(|outcome| **outcome == Outcome::Unknown).count() as u64
+    }
+
+    /// Looks up every `every`th trace through the API at `url` and compares the sets: what was acknowledged is there, what
+    /// is there was sent, nothing is there twice.
+    ///
+    /// # Errors
+    /// A span is missing, was never sent, or is there twice; the trace and the span are named.
+    pub async fn audit(&self, corpus: &Corpus, url: &str, every: usize) -> Result<Audit> {
+        let mut traces: BTreeMap<u128, HashMap<u64, bool>> = BTreeMap::new();
+        for (&number, outcome) in &self.best {
+            for (trace, span) in corpus.spans(number) {
+                *traces.entry(trace).or_default().entry(span).or_default() |= *outcome == Outcome::Acked(0);
+            }
+        }
+        let (mut connection, mut audit) = (Connection::new(url, Transport::Http)?, Audit::default());
+        for (trace, sent) in traces.iter().step_by(every.max(1)) {
+            let answer = connection.get(&format!("/api/v1/traces/{trace:032x}")).await?;
+            ensure!(matches!(answer.status, 200 | 404), "{answer:?}");
+            let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
+            let found = answer["spans"].as_array().map_or(&[][..], Vec::as_slice);
+            let ids = found.iter().map(|span| {
+                let id = span["span_id"].as_str().context("span_id")?;
+                Ok(u64::from_str_radix(id, 16)?)
+            });
+            let ids = ids.collect::<Result<Vec<u64>>>()?;
+            let distinct: BTreeSet<u64> = ids.iter().copied().collect();
+            ensure!(distinct.len() == ids.len(), "trace {trace:032x} has a span twice");
+            for (span, _) in sent.iter().filter(|(span, is_acked)| **is_acked && !distinct.contains(span)) {
+                anyhow::bail!("span {span:016x} of trace {trace:032x} was acknowledged and is not there");
+            }
+            for span in distinct.iter().filter(|span| !sent.contains_key(span)) {
+                anyhow::bail!("span {span:016x} of trace {trace:032x} was never sent");
+            }
+            audit.traces += 1;
+            audit.spans += distinct.len() as u64;
+        }
+        Ok(audit)
+    }
 }
 
 #[cfg(test)]
@@ -103,22 +103,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_tells_what_became_of_each_request() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let mut ledger = Ledger::create(&path).unwrap();
-        for seq in 0..4 {
-            ledger.sent(seq, seq * 10, 10).unwrap();
-        }
-        ledger.ended(0, Outcome::Acked(2)).unwrap();
-        ledger.ended(1, Outcome::Unknown).unwrap();
-        ledger.sent(1, 10, 10).unwrap();
-        ledger.ended(1, Outcome::Acked(0)).unwrap();
-        ledger.ended(2, Outcome::Refused(503)).unwrap();
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"acked 3").unwrap();
-        let outcomes: Vec<_> =
-            read(&path).unwrap().into_values().map(|entry| (entry.first_span, entry.outcome)).collect();
-        let expected = [Outcome::Acked(2), Outcome::Acked(0), Outcome::Refused(503), Outcome::Unknown];
-        assert_eq!(outcomes, [0, 10, 20, 30].into_iter().zip(expected).collect::<Vec<_>>());
+    fn the_best_that_became_of_a_request_counts() {
+        let mut ledger = Ledger::default();
+        (0..4).for_each(|number| ledger.sent(number));
+        ledger.ended(0, Outcome::Refused(503, None));
+        ledger.ended(0, Outcome::Acked(2));
+        ledger.ended(0, Outcome::Refused(503, None));
+        ledger.ended(1, Outcome::Refused(429, None));
+        let mut other = Ledger::default();
+        other.ended(1, Outcome::Acked(0));
+        other.ended(2, Outcome::Refused(503, None));
+        ledger.merge(other);
+        let best: Vec<_> = ledger.best.values().copied().collect();
+        assert_eq!(best, [Outcome::Acked(2), Outcome::Acked(0), Outcome::Refused(503, None), Outcome::Unknown]);
+        assert_eq!((ledger.requests(), ledger.unknown()), (4, 1));
+        assert_eq!(ledger.refusals, BTreeMap::from([(429, 1), (503, 3)]));
     }
 }

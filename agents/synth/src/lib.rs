@@ -8,20 +8,25 @@
 //! assert!(request.spans > 0 && !request.body().is_empty());
 //! ```
 //!
-//! Every span carries `bench.seq`, its number within the run, without gaps: request by request, so that a request's
-//! spans are `first_span .. first_span + spans`. The [`ledger`] of a [`send`] says which requests were acknowledged.
+//! A [`corpus`] is sent again and again by [`send`], over OTLP/HTTP or gRPC; requests are numbered, a number says which
+//! ids are in it, and the [`ledger`] says which were acknowledged and whether those can be found. [`hostile`] requests
+//! are for receivers to refuse.
 
 pub mod bench;
 pub mod corpus;
+pub mod hostile;
 pub mod ledger;
-pub mod replay;
+pub mod overload;
+pub mod process;
 pub mod send;
+mod server;
 mod shape;
 mod span;
 mod trace;
+pub mod wire;
 mod world;
 
-pub use shape::Shape;
+pub use shape::{Kind, Shape};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -36,8 +41,8 @@ use world::World;
 /// Most spans per request: what SDKs' batch processors send.
 pub const MAX_SPANS: usize = 512;
 
-/// After so many traces every process sends what it has, as SDKs do every few seconds.
-const TRACES_PER_FLUSH: u64 = 100;
+/// After so much time every process sends what it has: the schedule delay of SDKs' batch processors.
+const FLUSH_EVERY_NANOS: u64 = 5_000_000_000;
 
 /// One export request.
 #[derive(Clone, Debug)]
@@ -68,6 +73,7 @@ pub struct Synth {
     next_trace: u64,
     start_unix_nano: u64,
     interval_nanos: u64,
+    next_flush_unix_nano: u64,
     waiting: BTreeMap<usize, Vec<Span>>,
     ready: VecDeque<(usize, Vec<Span>)>,
     next_request: u64,
@@ -85,6 +91,7 @@ impl Synth {
             next_trace: 0,
             start_unix_nano,
             interval_nanos,
+            next_flush_unix_nano: start_unix_nano + FLUSH_EVERY_NANOS,
             waiting: BTreeMap::new(),
             ready: VecDeque::new(),
             next_request: 0,
@@ -124,6 +131,17 @@ impl Synth {
         Some(self.request(process, spans))
     }
 
+    /// One whole trace as one request of one process; `change` sees its spans, the root last.
+    pub(crate) fn next_whole(&mut self, change: impl FnOnce(&mut [Span])) -> Vec<u8> {
+        let start = self.start_unix_nano + self.next_trace * self.interval_nanos;
+        self.next_trace += 1;
+        let spans = trace::spans(&self.shape, &self.world, start, &mut self.rng);
+        let process = spans.last().map_or(0, |(process, _)| *process);
+        let mut spans: Vec<Span> = spans.into_iter().map(|(_, span)| span).collect();
+        change(&mut spans);
+        self.request(process, spans).body()
+    }
+
     fn make_trace(&mut self) {
         let start = self.start_unix_nano + self.next_trace * self.interval_nanos;
         self.next_trace += 1;
@@ -134,7 +152,8 @@ impl Synth {
                 self.ready.push_back((process, std::mem::take(spans)));
             }
         }
-        if self.next_trace.is_multiple_of(TRACES_PER_FLUSH) {
+        if start >= self.next_flush_unix_nano {
+            self.next_flush_unix_nano = start + FLUSH_EVERY_NANOS;
             self.flush();
         }
     }

@@ -1,76 +1,93 @@
-//! Command line: print, write or send synthetic telemetry.
+//! Command line: print, write or send synthetic telemetry, and measure a server with it.
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use orrery_synth::Shape;
 use orrery_synth::bench;
-use orrery_synth::ledger::Ledger;
-use orrery_synth::send::{self, Options};
-use orrery_synth::{Shape, Synth};
+use orrery_synth::corpus::Corpus;
+use orrery_synth::overload;
+use orrery_synth::send::{self, Plan, Target, now_unix_nano};
+use orrery_synth::wire::{Compression, Transport};
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Seeded synthetic traces over OTLP: the same seed gives the same traces.
+/// Seeded synthetic telemetry over OTLP: the same seed gives the same telemetry.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Arguments {
-    /// What traffic looks like: t1 (demo-like, 17 attributes), t2 (wide, 200 services), t3 (unique ids), t4 (small).
-    #[arg(long, default_value = "t1")]
-    shape: String,
-    /// Seed of everything random.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Number of traces.
-    #[arg(long, default_value_t = 1000)]
-    traces: u64,
-    /// Traces per second: how far apart they begin, and how fast they are sent unless `--fast`.
-    #[arg(long, default_value_t = 100.0)]
-    rate: f64,
-    /// When the first trace begins, Unix nanoseconds; now unless said.
-    #[arg(long)]
-    start_unix_nano: Option<u64>,
     #[command(subcommand)]
     action: Action,
 }
 
+/// What traffic looks like.
+#[derive(Args, Debug)]
+struct Workload {
+    /// t1 (demo-like, 17 attributes), t2 (wide, 200 services), t3 (unique ids), t4 (small), t5 (traces of up to a
+    /// million spans), t6 (late, twice, skewed, incomplete), l1 (logs), m1 (metrics).
+    #[arg(long, default_value = "t1", value_parser = shape)]
+    shape: Shape,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 #[derive(Subcommand, Debug)]
 enum Action {
-    /// Send to an OTLP/HTTP receiver and say what was acknowledged.
+    /// Send to an OTLP receiver and say what became of it.
     Send {
-        /// Host and port.
-        #[arg(long, default_value = "127.0.0.1:4318")]
+        #[command(flatten)]
+        workload: Workload,
+        /// Spans, log records or data points.
+        #[arg(long, default_value_t = 100_000)]
+        items: u64,
+        /// Items per second; as fast as answers come unless said.
+        #[arg(long)]
+        rate: Option<f64>,
+        /// Base URL.
+        #[arg(long, default_value = "http://127.0.0.1:4318")]
         to: String,
-        /// File that gets a line for every request sent and acknowledged.
-        #[arg(long)]
-        ledger: Option<PathBuf>,
-        /// As fast as answers come, instead of at the rate.
-        #[arg(long)]
-        fast: bool,
+        /// How.
+        #[arg(long, value_enum, default_value_t = Transport::Http)]
+        transport: Transport,
+        /// Of bodies.
+        #[arg(long, value_enum, default_value_t = Compression::Gzip)]
+        compression: Compression,
         /// Requests under way at once.
         #[arg(long, default_value_t = 8)]
-        connections: usize,
-        /// Compress bodies.
-        #[arg(long)]
-        gzip: bool,
+        connections: u64,
         /// Seconds for which a request is sent again when refused for now or not answered.
         #[arg(long, default_value_t = 0)]
         retry: u64,
+        /// Base URL of the API, such as http://127.0.0.1:7070: look up every trace that was acknowledged.
+        #[arg(long)]
+        audit: Option<String>,
     },
     /// Write requests to standard output, each as a 4-byte big-endian length and its protobuf body.
-    Write,
-    /// Count requests, spans and bytes.
-    Count,
+    Write {
+        #[command(flatten)]
+        workload: Workload,
+        /// Spans, log records or data points.
+        #[arg(long, default_value_t = 100_000)]
+        items: u64,
+    },
     /// Measure an Orrery server from outside and print the figures as JSON.
     Bench {
+        #[command(flatten)]
+        workload: Workload,
         /// The `orrery` binary.
         #[arg(long, default_value = "target/release/orrery")]
         orrery: PathBuf,
         /// Where its data lies; a temporary directory unless said.
         #[arg(long)]
         data_dir: Option<PathBuf>,
-        /// Spans stored before queries are asked.
-        #[arg(long, default_value_t = 2_000_000)]
-        spans: u64,
+        /// Of bodies.
+        #[arg(long, value_enum, default_value_t = Compression::Gzip)]
+        compression: Compression,
+        /// Spans, log records or data points stored before queries are asked.
+        #[arg(long, visible_alias = "spans", default_value_t = 2_000_000)]
+        items: u64,
         /// Questions of each kind.
         #[arg(long, default_value_t = 200)]
         questions: u64,
@@ -78,70 +95,109 @@ enum Action {
         #[arg(long, default_value_t = 20.0)]
         seconds: f64,
     },
+    /// Offer an Orrery server more than it can take; fails unless it keeps its promises. Prints figures as JSON.
+    Overload {
+        #[command(flatten)]
+        workload: Workload,
+        /// The `orrery` binary.
+        #[arg(long, default_value = "target/release/orrery")]
+        orrery: PathBuf,
+        /// Its configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Seconds to find its peak, and of each overload.
+        #[arg(long, default_value_t = 60.0)]
+        seconds: f64,
+        /// Multiples of the peak.
+        #[arg(long, value_delimiter = ',', default_value = "3,10")]
+        times: Vec<f64>,
+        /// Requests under way at once.
+        #[arg(long, default_value_t = 256)]
+        connections: u64,
+        /// Every so many traces is looked up in the end.
+        #[arg(long, default_value_t = 10)]
+        audit_every: usize,
+    },
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let shape = Shape::named(&arguments.shape)
-        .with_context(|| format!("no shape {:?}; there are t1, t2, t3, t4", arguments.shape))?;
-    anyhow::ensure!(arguments.rate > 0.0, "--rate must be above 0");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_nanos() as u64;
-    let interval = (1e9 / arguments.rate) as u64;
-    let mut synth = Synth::new(shape, arguments.seed, arguments.start_unix_nano.unwrap_or(now), interval);
-    match arguments.action {
-        Action::Send { to, ledger, fast, connections, gzip, retry } => {
-            let ledger = ledger.map_or(Ok(Ledger::none()), |path| Ledger::create(&path))?;
-            let options = Options {
-                address: to,
-                traces: arguments.traces,
-                is_paced: !fast,
-                connections,
-                is_gzipped: gzip,
-                retry: Duration::from_secs(retry),
-            };
-            let started = Instant::now();
-            let done = send::send(&mut synth, &options, ledger)?;
-            let seconds = started.elapsed().as_secs_f64();
+fn shape(name: &str) -> Result<Shape, String> {
+    let names = Shape::ALL.map(|shape| shape.name).join(", ");
+    Shape::named(name).ok_or_else(|| format!("there are {names}"))
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().action {
+        Action::Send { workload, items, rate, to, transport, compression, connections, retry, audit } => {
+            ensure!(rate.is_none_or(|rate| rate > 0.0), "--rate must be above 0");
+            let corpus = corpus(workload, items, rate.unwrap_or(50_000.0));
+            let requests = (items * corpus.requests()).div_ceil(corpus.items());
+            let plan = Plan { items_per_second: rate, retry: Duration::from_secs(retry), ..Plan::of(0, requests) };
+            let sent = send::send(&corpus, &Target { url: to, transport, compression, connections }, plan).await?;
             println!(
-                "{} traces, {} requests, {} spans in {seconds:.1} s ({:.0} spans/s, {:.1} MB/s); acknowledged {}, refused {}, \
-                 unanswered {}; latest {:?} behind its time",
-                arguments.traces,
-                done.requests,
-                done.spans,
-                done.spans as f64 / seconds,
-                done.bytes as f64 / seconds / 1e6,
-                done.acked_spans,
-                done.refused_spans,
-                done.unknown_spans,
-                done.most_late
+                "{requests} requests, {} items in {:.1} s ({:.0} per second, {:.1} MB/s); acknowledged {}, rejected {}, refused {:?}",
+                sent.items(),
+                sent.seconds,
+                sent.items() as f64 / sent.seconds,
+                sent.bytes as f64 / sent.seconds / 1e6,
+                sent.acked_items,
+                sent.rejected_items,
+                sent.refused_items,
             );
-            anyhow::ensure!(done.acked_spans == done.spans, "not everything was acknowledged");
+            if let Some(api) = audit {
+                println!("{:?}", sent.ledger.audit(&corpus, &api, 1).await?);
+            }
+            ensure!(sent.acked_items == sent.items(), "not everything was acknowledged");
         }
-        Action::Write => {
+        Action::Write { workload, items } => {
+            let corpus = corpus(workload, items, 50_000.0);
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            while let Some(request) = synth.next_of(arguments.traces) {
-                let body = request.body();
+            for number in 0..corpus.requests() {
+                let body = corpus.request(number, now_unix_nano()).body;
                 out.write_all(&u32::try_from(body.len()).context("a request beyond 4 GB")?.to_be_bytes())?;
                 out.write_all(&body)?;
             }
             out.flush()?;
         }
-        Action::Bench { orrery, data_dir, spans, questions, seconds } => {
-            let shape = Shape::named(&arguments.shape).expect("it was found above");
-            let options = bench::Options { orrery, data_dir, shape, seed: arguments.seed, spans, questions, seconds };
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            println!("{:#}", runtime.block_on(bench::run(&options))?);
+        Action::Bench {
+            workload: Workload { shape, seed },
+            orrery,
+            data_dir,
+            compression,
+            items,
+            questions,
+            seconds,
+        } => {
+            let options = bench::Options { orrery, data_dir, shape, seed, compression, items, questions, seconds };
+            println!("{:#}", bench::run(&options).await?);
         }
-        Action::Count => {
-            let (mut requests, mut spans, mut bytes) = (0u64, 0, 0);
-            while let Some(request) = synth.next_of(arguments.traces) {
-                (requests, spans, bytes) = (requests + 1, spans + request.spans, bytes + request.body().len());
+        Action::Overload {
+            workload: Workload { shape, seed },
+            orrery,
+            config,
+            seconds,
+            times,
+            connections,
+            audit_every,
+        } => {
+            let patience = Duration::from_secs(600);
+            let options =
+                overload::Options { orrery, config, shape, seed, seconds, times, connections, audit_every, patience };
+            let figures = overload::run(&options).await?;
+            println!("{figures:#}");
+            for overload in figures["overloads"].as_array().into_iter().flatten() {
+                ensure!(overload["recovered_in_ms"].as_f64() < Some(10_000.0), "no recovery within 10 s");
+                ensure!(
+                    overload["accepted_share_of_peak"].as_f64() >= Some(0.8),
+                    "less than 80 % of the peak was accepted"
+                );
             }
-            println!(
-                "{requests} requests, {spans} spans, {bytes} bytes: {:.0} bytes per span",
-                bytes as f64 / spans as f64
-            );
         }
     }
     Ok(())
+}
+
+/// One round, of at most 100 000 items.
+fn corpus(workload: Workload, items: u64, rate: f64) -> Arc<Corpus> {
+    Arc::new(Corpus::new(workload.shape, workload.seed, items.min(100_000), rate))
 }

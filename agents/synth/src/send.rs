@@ -1,228 +1,226 @@
-//! Sends requests over OTLP/HTTP, open loop: at the times they are due, however slow the answers.
+//! Sends a corpus over OTLP/HTTP or gRPC, at a rate or as fast as answers come.
+//!
+//! At a rate the schedule does not wait for the receiver (open loop), and an answer's time counts from when its request
+//! was due, so that a slow receiver cannot hide.
 
-use crate::ledger::{Ledger, Outcome};
-use crate::{Request, Synth};
-use anyhow::{Context, Result, bail};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use crate::corpus::Corpus;
+use crate::ledger::Ledger;
+use crate::wire::{Call, Compression, Connection, Outcome, Transport};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
 
-/// How to send.
+/// Where and how to send.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// `host:port` of an OTLP/HTTP receiver.
-    pub address: String,
-    /// How many traces to send; each is sent whole.
-    pub traces: u64,
-    /// Send each request when its traces have happened; else as fast as answers come.
-    pub is_paced: bool,
-    /// Connections, one request at a time on each.
-    pub connections: usize,
-    /// Compress bodies.
-    pub is_gzipped: bool,
-    /// Send a request again for so long when it is refused for now or gets no answer.
-    pub retry: Duration,
+pub struct Target {
+    /// Base URL of the receiver.
+    pub url: String,
+    /// How.
+    pub transport: Transport,
+    /// Of bodies.
+    pub compression: Compression,
+    /// Requests under way at once.
+    pub connections: u64,
 }
 
-/// What became of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Requests sent.
+/// How much, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Number of the first request.
+    pub first: u64,
+    /// How many requests.
     pub requests: u64,
-    /// Spans in them.
-    pub spans: u64,
-    /// Spans acknowledged.
-    pub acked_spans: u64,
-    /// Spans in requests that were refused in the end.
-    pub refused_spans: u64,
-    /// Spans in requests that got no answer.
-    pub unknown_spans: u64,
-    /// Body bytes as sent.
+    /// Items per second; as fast as answers come if `None`.
+    pub items_per_second: Option<f64>,
+    /// How long a request is sent again when it is refused for now or gets no answer.
+    pub retry: Duration,
+    /// No request goes out later than this after the start.
+    pub at_most: Duration,
+}
+
+impl Plan {
+    /// So many requests, as fast as answers come, each sent once.
+    pub fn of(first: u64, requests: u64) -> Plan {
+        Plan { first, requests, items_per_second: None, retry: Duration::ZERO, at_most: Duration::MAX }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// Items acknowledged.
+    pub acked_items: u64,
+    /// Items in acknowledged requests that were not kept.
+    pub rejected_items: u64,
+    /// Items of requests refused in the end, by HTTP status or gRPC's equivalent; 0 is no answer.
+    pub refused_items: BTreeMap<u16, u64>,
+    /// Bytes of bodies, compressed.
     pub bytes: u64,
-    /// How late the latest request went out: the receiver, or this process, was too slow for the pace.
-    pub most_late: Duration,
+    /// From the time a request was due to its acknowledgement, milliseconds, in order.
+    pub ack_millis: Vec<f64>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Request by request.
+    pub ledger: Ledger,
 }
 
-struct Shared {
-    ledger: Ledger,
-    summary: Summary,
+impl Sent {
+    /// The answer time below which a share of all were.
+    pub fn ack_quantile(&self, share: f64) -> f64 {
+        quantile(&self.ack_millis, share)
+    }
+
+    /// Items sent, each counted once.
+    pub fn items(&self) -> u64 {
+        self.acked_items + self.rejected_items + self.refused_items.values().sum::<u64>()
+    }
 }
 
-/// Sends `options.traces` traces and waits for the answers.
+/// A quantile of ordered values; NaN of none.
+pub fn quantile(ordered: &[f64], share: f64) -> f64 {
+    let at = ((ordered.len() as f64 - 1.0) * share).round();
+    ordered.get(at.max(0.0) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Unix nanoseconds.
+pub fn now_unix_nano() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Sends requests and waits for all answers.
 ///
 /// # Errors
-/// The ledger cannot be written. What receivers answer is in the summary, not an error.
-pub fn send(synth: &mut Synth, options: &Options, ledger: Ledger) -> Result<Summary> {
-    let shared = Mutex::new(Shared { ledger, summary: Summary::default() });
-    let (queue, requests) = sync_channel::<Request>(options.connections * 2);
-    let requests = Mutex::new(requests);
-    let (requests, shared_by_all) = (&requests, &shared);
-    std::thread::scope(|scope| {
-        let worker = |_| scope.spawn(move || work(requests, options, shared_by_all));
-        let workers: Vec<_> = (0..options.connections.max(1)).map(worker).collect();
-        let started = Instant::now();
-        while let Some(request) = synth.next_of(options.traces) {
-            if options.is_paced {
-                let due = started + Duration::from_nanos(synth.traces() * synth.interval_nanos());
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                let late = Instant::now().saturating_duration_since(due);
-                let mut shared = shared.lock().expect("no worker panics with the lock");
-                shared.summary.most_late = shared.summary.most_late.max(late);
-            }
-            if queue.send(request).is_err() {
-                break; // All workers ended: their errors say why.
-            }
-        }
-        drop(queue);
-        workers.into_iter().try_for_each(|worker| worker.join().expect("workers do not panic"))
-    })?;
-    Ok(shared.into_inner().expect("no worker panics with the lock").summary)
+/// The URL is none, or an answer breaks OTLP. Refusals and silence are in the result, not errors.
+pub async fn send(corpus: &Arc<Corpus>, target: &Target, plan: Plan) -> Result<Sent> {
+    let run = Arc::new(Run {
+        corpus: Arc::clone(corpus),
+        target: target.clone(),
+        plan,
+        next: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        started: Instant::now(),
+        rounds: Mutex::default(),
+        sent: Mutex::default(),
+    });
+    let mut workers = JoinSet::new();
+    for _ in 0..target.connections.max(1) {
+        let connection = Connection::new(&target.url, target.transport)?;
+        workers.spawn(Arc::clone(&run).work(connection));
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    let mut sent = std::mem::take(&mut *run.sent.lock().expect("no worker panics"));
+    sent.seconds = run.started.elapsed().as_secs_f64();
+    sent.ack_millis.sort_by(f64::total_cmp);
+    Ok(sent)
 }
 
-fn work(requests: &Mutex<Receiver<Request>>, options: &Options, shared: &Mutex<Shared>) -> Result<()> {
-    let mut connection = Connection { address: &options.address, stream: None };
-    loop {
-        let next = requests.lock().expect("no worker panics with the lock").recv();
-        let Ok(request) = next else { return Ok(()) };
-        let body = if options.is_gzipped { gzip(&request.body())? } else { request.body() };
-        let give_up = Instant::now() + options.retry;
+struct Run {
+    corpus: Arc<Corpus>,
+    target: Target,
+    plan: Plan,
+    next: AtomicU64,
+    stop: AtomicBool,
+    started: Instant,
+    /// When each round began: all its items are shifted alike.
+    rounds: Mutex<BTreeMap<u64, u64>>,
+    sent: Mutex<Sent>,
+}
+
+impl Run {
+    async fn work(self: Arc<Run>, mut connection: Connection) -> Result<()> {
         loop {
-            shared.lock().expect("no panic").ledger.sent(request.seq, request.first_span, request.spans)?;
-            let answer = connection.post(&body, options.is_gzipped);
-            let outcome = answer.as_ref().map_or(Outcome::Unknown, Answer::outcome);
-            let mut shared = shared.lock().expect("no panic");
-            shared.ledger.ended(request.seq, outcome)?;
-            if may_retry(outcome) && Instant::now() < give_up {
-                drop(shared);
-                let wait = answer.ok().and_then(|answer| answer.retry_after).unwrap_or(Duration::from_millis(100));
-                std::thread::sleep(wait.min(give_up.saturating_duration_since(Instant::now())));
-                continue;
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            if at >= self.plan.requests
+                || self.started.elapsed() > self.plan.at_most
+                || self.stop.load(Ordering::Relaxed)
+            {
+                return Ok(());
             }
-            shared.summary.count(&request, outcome, body.len());
-            break;
-        }
-    }
-}
-
-impl Summary {
-    fn count(&mut self, request: &Request, outcome: Outcome, bytes: usize) {
-        self.requests += 1;
-        self.spans += request.spans;
-        self.bytes += bytes as u64;
-        match outcome {
-            Outcome::Acked(rejected) => self.acked_spans += request.spans.saturating_sub(rejected),
-            Outcome::Refused(_) => self.refused_spans += request.spans,
-            Outcome::Unknown => self.unknown_spans += request.spans,
-        }
-    }
-}
-
-/// OTLP: clients send again after these, and only these.
-fn may_retry(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Unknown | Outcome::Refused(429 | 502 | 503 | 504))
-}
-
-fn gzip(body: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body).context("gzip")?;
-    encoder.finish().context("gzip")
-}
-
-struct Answer {
-    status: u16,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn outcome(&self) -> Outcome {
-        if self.status != 200 {
-            return Outcome::Refused(self.status);
-        }
-        let response = ExportTraceServiceResponse::decode(self.body.as_slice()).unwrap_or_default();
-        Outcome::Acked(response.partial_success.map_or(0, |partial| partial.rejected_spans.max(0) as u64))
-    }
-}
-
-/// A kept-alive HTTP/1.1 connection: as much of it as OTLP needs.
-struct Connection<'a> {
-    address: &'a str,
-    stream: Option<BufReader<TcpStream>>,
-}
-
-impl Connection<'_> {
-    fn post(&mut self, body: &[u8], is_gzipped: bool) -> Result<Answer> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(self.address)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-                stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-                BufReader::new(stream)
+            let number = self.plan.first + at;
+            let due = self.due(number).await;
+            let round = number / self.corpus.requests();
+            let now = *self.rounds.lock().expect("no worker panics").entry(round).or_insert_with(now_unix_nano);
+            let fresh = self.corpus.request(number, now);
+            let call = self.call(fresh.body);
+            let outcome = self
+                .deliver(&mut connection, number, &call)
+                .await
+                .inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
+            let mut sent = self.sent.lock().expect("no worker panics");
+            sent.bytes += call.body.len() as u64;
+            match outcome {
+                Outcome::Acked(rejected) => {
+                    sent.acked_items += fresh.items - rejected.min(fresh.items);
+                    sent.rejected_items += rejected;
+                    sent.ack_millis.push(due.elapsed().as_secs_f64() * 1e3);
+                }
+                Outcome::Refused(status, _) => *sent.refused_items.entry(status).or_default() += fresh.items,
+                Outcome::Unknown => *sent.refused_items.entry(0).or_default() += fresh.items,
             }
-        };
-        let encoding = if is_gzipped { "Content-Encoding: gzip\r\n" } else { "" };
-        let head = format!(
-            "POST /v1/traces HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\n{encoding}Content-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
-        let (answer, stays_open) = read_answer(&mut stream)?;
-        self.stream = stays_open.then_some(stream);
-        Ok(answer)
+        }
     }
-}
 
-fn read_answer(stream: &mut impl BufRead) -> Result<(Answer, bool)> {
-    let mut line = String::new();
-    stream.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no HTTP answer")?;
-    let (mut length, mut retry_after, mut stays_open) = (None, None, true);
-    loop {
-        line.clear();
-        if stream.read_line(&mut line)? == 0 {
-            bail!("the answer ended in its headers");
-        }
-        let Some((name, value)) = line.split_once(':') else { break };
-        let value = value.trim();
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok(),
-            "retry-after" => retry_after = value.parse().ok().map(Duration::from_secs),
-            "connection" => stays_open &= !value.eq_ignore_ascii_case("close"),
-            _ => {}
+    /// Waits until a request is due.
+    async fn due(&self, number: u64) -> Instant {
+        let Some(rate) = self.plan.items_per_second else { return Instant::now() };
+        let items = self.corpus.items_of(number) - self.corpus.items_of(self.plan.first);
+        let due = self.started + Duration::from_secs_f64(items as f64 / rate);
+        tokio::time::sleep_until(due.into()).await;
+        due
+    }
+
+    fn call(&self, body: Vec<u8>) -> Call {
+        let (signal, coding) = (self.corpus.signal(), self.target.compression.name());
+        let body = self.target.compression.pack(body);
+        match self.target.transport {
+            Transport::Http => Call::http(signal, "application/x-protobuf", coding, body),
+            Transport::Grpc => Call::grpc(signal, coding, &body),
         }
     }
-    let mut body = vec![0; length.context("an answer without Content-Length")?];
-    stream.read_exact(&mut body)?;
-    Ok((Answer { status, retry_after, body }, stays_open))
+
+    /// Sends a request until it is settled, or for as long as the plan says.
+    async fn deliver(&self, connection: &mut Connection, number: u64, call: &Call) -> Result<Outcome> {
+        let give_up = Instant::now() + self.plan.retry;
+        loop {
+            self.sent.lock().expect("no worker panics").ledger.sent(number);
+            // An acknowledgement is one when it has been read to its end.
+            let outcome = match connection.call(call).await {
+                Ok(answer) => answer.outcome()?,
+                Err(_) => Outcome::Unknown,
+            };
+            self.sent.lock().expect("no worker panics").ledger.ended(number, outcome);
+            if !outcome.may_retry() || Instant::now() >= give_up {
+                return Ok(outcome);
+            }
+            let told = if let Outcome::Refused(_, Some(wait)) = outcome { wait } else { Duration::from_millis(100) };
+            tokio::time::sleep(told.min(give_up.saturating_duration_since(Instant::now()))).await;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Shape, ledger};
-    use std::io::Read;
+    use crate::Shape;
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
-    use std::sync::Arc;
 
-    /// Answers every second request with 503 first, then 200; hangs up after each fifth.
-    fn moody_receiver(listener: TcpListener, spans: Arc<Mutex<Vec<u64>>>) {
-        use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    /// Answers every second request with 503 first, then 200; hangs up after each fifth. Counts bytes of those it took.
+    fn moody_receiver(listener: TcpListener, bytes: Arc<AtomicU64>) {
+        let busy = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-type: application/json\r\n";
+        let detail = r#"{"code":14,"message":"busy","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo"}]}"#;
         let mut count = 0;
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
             loop {
                 let (mut length, mut line) = (0, String::new());
                 while stream.read_line(&mut line).unwrap_or(0) > 2 {
-                    if let Some(value) = line.strip_prefix("Content-Length: ") {
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
                         length = value.trim().parse().unwrap();
                     }
                     line.clear();
@@ -232,63 +230,47 @@ mod tests {
                     break;
                 }
                 count += 1;
-                if count % 2 == 0 {
-                    stream
-                        .get_mut()
-                        .write_all(b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\nContent-Length: 0\r\n\r\n")
-                        .unwrap();
-                    continue;
-                }
-                if count % 5 == 0 {
-                    break;
-                }
-                let mut text = Vec::new();
-                flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut text).unwrap();
-                let message = ExportTraceServiceRequest::decode(text.as_slice()).unwrap();
-                spans.lock().unwrap().push(message.resource_spans[0].scope_spans[0].spans.len() as u64);
-                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+                let answer = match count {
+                    count if count % 2 == 0 => format!("{busy}content-length: {}\r\n\r\n{detail}", detail.len()),
+                    count if count % 5 == 0 => break,
+                    _ => {
+                        bytes.fetch_add(length as u64, Ordering::Relaxed);
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+                            .to_owned()
+                    }
+                };
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
             }
         }
     }
 
-    #[test]
-    fn every_request_is_acknowledged_in_the_end_and_the_ledger_knows() {
+    #[tokio::test]
+    async fn every_request_is_acknowledged_in_the_end_and_the_ledger_knows() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let received = Arc::new(Mutex::new(Vec::new()));
-        let spans = Arc::clone(&received);
-        std::thread::spawn(|| moody_receiver(listener, spans));
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let options = Options {
-            address,
-            traces: 300,
-            is_paced: false,
-            connections: 1,
-            is_gzipped: true,
-            retry: Duration::from_secs(20),
-        };
-        let mut synth = Synth::new(Shape::T4, 1, 1, 1_000);
-        let summary = send(&mut synth, &options, Ledger::create(&path).unwrap()).unwrap();
-        assert_eq!((summary.spans, summary.acked_spans), (600, 600));
-        assert_eq!(received.lock().unwrap().iter().sum::<u64>(), 600);
-        let entries = ledger::read(&path).unwrap();
-        assert_eq!(entries.len() as u64, summary.requests);
-        assert!(entries.values().all(|entry| entry.outcome == Outcome::Acked(0)));
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&received);
+        std::thread::spawn(|| moody_receiver(listener, counter));
+        let corpus = Arc::new(Corpus::new(Shape::T4, 1, 600, 1e6));
+        let target = Target { url, transport: Transport::Http, compression: Compression::Gzip, connections: 1 };
+        let plan = Plan { retry: Duration::from_secs(20), ..Plan::of(0, corpus.requests() * 4) };
+        let sent = send(&corpus, &target, plan).await.unwrap();
+        assert_eq!((sent.acked_items, sent.items()), (corpus.items() * 4, corpus.items() * 4));
+        assert_eq!((sent.ledger.requests(), sent.ledger.unknown()), (plan.requests, 0));
+        assert!(sent.ledger.refusals[&503] > 0);
+        assert_eq!(received.load(Ordering::Relaxed), sent.bytes);
     }
 
-    #[test]
-    fn nobody_there_is_unknown_not_an_error() {
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let options = Options {
-            address: gone,
-            traces: 10,
-            is_paced: false,
-            connections: 2,
-            is_gzipped: false,
-            retry: Duration::ZERO,
-        };
-        let summary = send(&mut Synth::new(Shape::T4, 1, 1, 1), &options, Ledger::none()).unwrap();
-        assert_eq!((summary.acked_spans, summary.unknown_spans), (0, 20));
+    #[tokio::test]
+    async fn nobody_there_is_unknown_not_an_error() {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let corpus = Arc::new(Corpus::new(Shape::T4, 1, 20, 1e6));
+        for transport in [Transport::Http, Transport::Grpc] {
+            let url = format!("http://{gone}");
+            let target = Target { url, transport, compression: Compression::None, connections: 2 };
+            let sent = send(&corpus, &target, Plan::of(0, corpus.requests())).await.unwrap();
+            assert_eq!((sent.acked_items, sent.refused_items[&0]), (0, corpus.items()));
+            assert_eq!(sent.ledger.unknown(), corpus.requests());
+        }
     }
 }

@@ -1,10 +1,40 @@
 //! Workloads.
 
+use crate::wire::Signal;
+
+/// What else is special about a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Spans, as processes send them.
+    Traces,
+    /// Every fourth request belongs to a trace of 10 000, 100 000 or 1 000 000 spans, which arrives over a long time.
+    Monsters,
+    /// 5 % of requests come 1 to 60 minutes late, 0.5 % twice; clocks differ by up to 2 s; one span in a hundred is missing.
+    Late,
+    /// Log records: 250 bytes, 8 attributes, 30 % with a trace id.
+    Logs,
+    /// Data points of 50 000 series: counters, gauges, histograms.
+    Metrics,
+}
+
+impl Kind {
+    /// What its requests carry.
+    pub fn signal(self) -> Signal {
+        match self {
+            Kind::Logs => Signal::Logs,
+            Kind::Metrics => Signal::Metrics,
+            _ => Signal::Traces,
+        }
+    }
+}
+
 /// What traffic looks like. Take a constant, or change one's fields.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// Short name.
     pub name: &'static str,
+    /// What else is special.
+    pub kind: Kind,
     /// Number of services.
     pub services: usize,
     /// Processes per service; each sends its own requests.
@@ -38,6 +68,7 @@ impl Shape {
     /// in the median, 137 at the 99th percentile, 5 000 at most: the headline.
     pub const T1: Shape = Shape {
         name: "t1",
+        kind: Kind::Traces,
         services: 30,
         processes_per_service: 2,
         endpoints: 200,
@@ -84,8 +115,24 @@ impl Shape {
         ..Shape::T1
     };
 
-    /// The shape of a name, `t1` to `t4`.
+    /// T1 with monsters: see [`Kind::Monsters`].
+    pub const T5: Shape = Shape { name: "t5", kind: Kind::Monsters, ..Shape::T1 };
+
+    /// T1 late and odd: see [`Kind::Late`].
+    pub const T6: Shape = Shape { name: "t6", kind: Kind::Late, ..Shape::T1 };
+
+    /// Log records: see [`Kind::Logs`].
+    pub const L1: Shape = Shape { name: "l1", kind: Kind::Logs, ..Shape::T1 };
+
+    /// Data points: see [`Kind::Metrics`].
+    pub const M1: Shape = Shape { name: "m1", kind: Kind::Metrics, ..Shape::T1 };
+
+    /// All of them.
+    pub const ALL: [Shape; 8] =
+        [Shape::T1, Shape::T2, Shape::T3, Shape::T4, Shape::T5, Shape::T6, Shape::L1, Shape::M1];
+
+    /// The shape of a name, in either case.
     pub fn named(name: &str) -> Option<Shape> {
-        [Shape::T1, Shape::T2, Shape::T3, Shape::T4].into_iter().find(|shape| shape.name == name)
+        Shape::ALL.into_iter().find(|shape| shape.name.eq_ignore_ascii_case(name))
     }
 }

@@ -47,6 +47,8 @@ impl From<crate::wire::WireError> for Failure {
 pub(crate) trait Columns: Default {
     fn context(&mut self) -> &mut Context;
     fn rows(&self) -> usize;
+    /// The items' own attributes.
+    fn attributes(&mut self) -> &mut Attributes;
     /// The resource and scope columns, filled when the group that holds the rows ends.
     fn origin(&mut self) -> (&mut Vec<u32>, &mut Vec<u32>);
     fn reserve(&mut self, rows: usize);
@@ -110,7 +112,10 @@ impl<'l, C: Columns> Builder<'l, C> {
     }
 
     /// The batch, what was rejected and dropped, and the memory it holds.
-    pub(crate) fn finish(self) -> (Batch, Counts, Counts, Option<Reservation>) {
+    pub(crate) fn finish(mut self) -> (Batch, Counts, Counts, Option<Reservation>) {
+        // A batch stays in memory until it is sealed.
+        self.columns.context().strings.shrink();
+        self.columns.attributes().shrink();
         (self.columns.finish(), self.kit.rejected, self.kit.dropped, self.kit.meter.map(|meter| meter.reservation))
     }
 }
@@ -144,10 +149,8 @@ impl Kit<'_> {
     /// Interns text of at most `limit` bytes.
     #[inline]
     pub(crate) fn text(&mut self, strings: &mut Strings, bytes: &[u8], limit: usize) -> Sym {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if text.len() <= limit => strings.intern(text),
-            _ => self.repaired(strings, bytes, limit),
-        }
+        let known = if bytes.len() <= limit { strings.intern_utf8(bytes) } else { None };
+        known.unwrap_or_else(|| self.repaired(strings, bytes, limit))
     }
 
     #[cold]

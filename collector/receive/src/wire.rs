@@ -105,7 +105,7 @@ pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The next field and its number; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<(u32, Payload<'a>)>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -118,13 +118,13 @@ impl<'a> Fields<'a> {
         self.payload(wire_type).map(|payload| Some((number, payload)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u32)> {
         let tag = u32::try_from(self.varint()?).map_err(|_| WireError::Tag)?;
         if tag >> 3 == 0 { Err(WireError::Tag) } else { Ok((tag >> 3, tag & 7)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn payload(&mut self, wire_type: u32) -> Result<Payload<'a>> {
         Ok(match wire_type {
             0 => Payload::Varint(self.varint()?),
@@ -138,8 +138,23 @@ impl<'a> Fields<'a> {
         })
     }
 
-    #[inline]
+    /// Nearly all are of one byte or two: tags, and lengths of names and values.
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64> {
+        match *self.0 {
+            [low @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(low))
+            }
+            [low, high @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0;
         for (at, &byte) in self.0.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * at);

@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod endpoint;
+pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod live;
 mod logs;
@@ -10,7 +11,8 @@ pub(crate) mod moment;
 #[cfg(test)]
 mod openapi;
 mod own;
-mod params;
+pub(crate) mod params;
+pub(crate) mod retention;
 mod services;
 pub(crate) mod state;
 mod tail;
@@ -30,6 +32,9 @@ use std::sync::Arc;
 /// The committed OpenAPI document; a test (`openapi`) keeps it in step with the endpoints.
 const OPENAPI: &str = include_str!("../openapi.json");
 
+/// Media type of a Parquet file, as registered with IANA.
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
+
 /// All routes under `/api/v1`, and the probes.
 pub(crate) fn router() -> Router<Arc<Api>> {
     let mut router = Router::new();
@@ -44,9 +49,11 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &metrics::NAMES, metrics::names);
     router = add(router, &metrics::RANGE, metrics::range);
     router = add(router, &metrics::HOSTS, metrics::hosts);
+    router = add(router, &retention::RETENTION, retention::retention);
     router = add(router, &own::SELF, own::own);
     router
         .route(paths::LOG_TAIL, get(tail::tail))
+        .route(paths::EXPORT, get(export::export))
         .route(paths::LIVE, get(live::live))
         .route(paths::OPENAPI, get(openapi_document))
         .route("/api/{*unknown}", get(unknown))

@@ -84,7 +84,7 @@ impl Server {
         let bus = Arc::new(Bus::default());
         let writes = Arc::new(AtomicBool::new(true));
         let sink = StoreSink { store: Arc::clone(&self.store), bus: Arc::clone(&bus), writes: Arc::clone(&writes) };
-        let mut config = orrery_receive::Config::default();
+        let mut config = settings.receive.clone();
         config.connections.drain_timeout_millis = DRAIN_MILLIS;
         let receiver = Receiver::new(Arc::new(sink), config);
         let (over_http, stopping) = (receiver.clone(), self.stopping.clone());
@@ -191,17 +191,26 @@ impl Stop {
     }
 }
 
-async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
+/// What the engine is told.
+pub(crate) fn storage(settings: &Settings) -> orrery_storage::Config {
     let mut config = orrery_storage::Config::new(&settings.data_dir);
-    config.retention = settings.retention.length;
+    config.retention = settings.retention.max_age;
+    config.limits = settings.retention.limits.clone();
+    config.rules = settings.retention.rules.clone();
+    config.disk_reserve_bytes = settings.disk_reserve_bytes;
     config.query_concurrency = settings.query_concurrency;
-    let decoder = Arc::new(Decoder::default());
+    config
+}
+
+async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
+    // The log is read again with the limits it was written with, unless they were changed in between.
+    let (config, decoder) = (storage(settings), Arc::new(Decoder::new(settings.receive.limits.clone())));
     let engine = tokio::task::spawn_blocking(move || orrery_storage::Engine::open(config, decoder)).await?;
     Ok(Arc::new(engine.map_err(unopened)?))
 }
 
 /// The engine's messages say what to do; only for a failure of its own do the causes matter.
-fn unopened(error: OpenError) -> anyhow::Error {
+pub(crate) fn unopened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::Engine(_) => anyhow!(error),
         known => anyhow!("{known} (--data-dir)"),
@@ -254,6 +263,6 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// The wall clock, Unix nanoseconds.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -24,6 +24,15 @@ The file has the same names with underscores:
   http      = \"0.0.0.0:7070\"
   retention = \"14d\"
 
+  [retention]                                  # or in full, instead of that line
+  max_age = \"14d\"
+  traces  = { max_age = \"7d\", max_bytes = \"20GiB\" }
+  rules   = [\"traces after 3d where service = 'checkout' and not error\"]
+  [receive.limits]                  # sizes and counts of requests and items
+  max_value_bytes = 65536
+  [receive.connections]             # sockets and times
+  header_timeout_millis = 10000
+
 Port 0 picks a free port and prints it. Ctrl-C or SIGTERM finishes what is in flight and exits;
 a second Ctrl-C exits at once.";
 
@@ -45,8 +54,105 @@ pub(crate) enum Command {
     /// The same with a demo shop that ships its telemetry to it: the five-minute tour
     #[command(after_help = SERVE_EXAMPLES)]
     Demo(Options),
+    /// Look whether a data directory is whole; says what is there, what is wrong and what to do
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorOptions),
+    /// Write the rows of a signal to one Parquet file
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportOptions),
+    /// Say what retention would remove now
+    #[command(after_help = RETENTION_EXAMPLES)]
+    Retention(RetentionOptions),
     /// Exit with 0 if the server on this machine is ready, else with 1: a health check for containers
     Ready(ReadyOptions),
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Exits with 0 when all is well, 1 when something was found, 2 when it cannot look.
+Looking changes nothing. While a server uses the directory, its log and rollups are left out.
+A repair moves what is wrong to quarantine/ and removes nothing for good; stop the server first.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  orrery export --signal traces --from now-1d --out day.parquet --url http://127.0.0.1:7070
+  orrery export --signal logs --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z --service cart \\
+      --out cart.parquet --data-dir /var/lib/orrery
+
+A data directory must not be in use: ask its server with --url then.
+While it is written, the file is called *.part.";
+
+const RETENTION_EXAMPLES: &str = "\
+Examples:
+  orrery retention --dry-run --url http://127.0.0.1:7070      as that server is set
+  orrery retention --dry-run --data-dir /var/lib/orrery --retention 7d \\
+      --retention-rule \"traces after 3d where service = 'checkout' and not error\"";
+
+/// Which directory to look at.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DoctorOptions {
+    /// Where telemetry is kept
+    #[arg(long, env = "ORRERY_DATA_DIR", value_name = "DIR", default_value = "orrery-data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Repair what can be repaired
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    /// Say it in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to export, from where, to where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExportOptions {
+    /// traces, logs or metrics
+    #[arg(long, value_name = "SIGNAL")]
+    pub(crate) signal: String,
+
+    /// First instant inside: Unix nanoseconds, RFC 3339, or like now-1d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+
+    /// First instant after
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub(crate) to: String,
+
+    /// Only this service: its name, or its id namespace/name@environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Where telemetry is kept, if no server uses it
+    #[arg(long, env = "ORRERY_DATA_DIR", value_name = "DIR", default_value = "orrery-data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// A running server, such as http://127.0.0.1:7070; instead of --data-dir
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+/// What to ask about retention.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RetentionOptions {
+    /// Say what would be removed, and remove nothing. The server itself removes it by and by
+    #[arg(long, required = true)]
+    pub(crate) dry_run: bool,
+
+    /// A running server, such as http://127.0.0.1:7070; instead of a data directory
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Say it in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Settings, as `orrery serve` takes them
+    #[command(flatten)]
+    pub(crate) settings: Options,
 }
 
 /// Which server to ask.
@@ -67,6 +173,30 @@ pub(crate) struct Options {
     /// How long telemetry is kept, such as 12h, 30d, or `off` for ever [default: 30d]
     #[arg(long, env = "ORRERY_RETENTION", value_name = "TIME", help_heading = "Storage")]
     pub(crate) retention: Option<String>,
+
+    /// Sealed bytes of a signal kept at most, such as traces=20GiB; may be repeated. The oldest go first
+    #[arg(
+        long,
+        env = "ORRERY_RETENTION_MAX_BYTES",
+        value_name = "SIGNAL=SIZE",
+        value_delimiter = ',',
+        help_heading = "Storage"
+    )]
+    pub(crate) retention_max_bytes: Vec<String>,
+
+    /// Rows that go before the others, such as "traces after 3d where service = 'cart' and not error"; may be repeated
+    #[arg(
+        long = "retention-rule",
+        env = "ORRERY_RETENTION_RULES",
+        value_name = "RULE",
+        value_delimiter = ';',
+        help_heading = "Storage"
+    )]
+    pub(crate) retention_rules: Vec<String>,
+
+    /// Telemetry is refused while less than this is free on the disk [default: 512MiB]
+    #[arg(long, env = "ORRERY_DISK_RESERVE", value_name = "SIZE", help_heading = "Storage")]
+    pub(crate) disk_reserve: Option<String>,
 
     /// Dashboard and API [default: 127.0.0.1:7070]
     #[arg(long, env = "ORRERY_HTTP", value_name = "ADDRESS", help_heading = "Listen on")]

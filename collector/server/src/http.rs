@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 /// Everything on the dashboard's port.
 pub(crate) fn router(api: Arc<Api>, hosts: Hosts) -> Router {
@@ -26,7 +27,10 @@ pub(crate) fn router(api: Arc<Api>, hosts: Hosts) -> Router {
     api::router()
         .fallback_service(get(ui::serve))
         .with_state(api)
-        .layer(CompressionLayer::new())
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new(api::PARQUET))),
+        )
         .layer(from_fn(guarded))
         .layer(from_fn(guard::secure_headers))
         .layer(from_fn(request_id::assign))

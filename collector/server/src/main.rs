@@ -7,12 +7,16 @@ mod api;
 mod app;
 mod cli;
 mod demo;
+mod doctor;
+mod export;
+mod figures;
 mod http;
 mod live;
 mod logging;
 mod nearest;
 mod process;
 mod ready;
+mod retention;
 mod settings;
 mod sink;
 
@@ -23,7 +27,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("orrery: {}", format!("{error:#}").replace('\n', " "));
             ExitCode::FAILURE
@@ -31,12 +35,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Serve(options) => run_server(Settings::load(options, settings::SERVE)?, app::serve),
-        Command::Demo(options) => run_server(Settings::load(options, settings::DEMO)?, demo::run),
-        Command::Ready(options) => ready::ask(&options.http),
+        Command::Serve(options) => run_server(Settings::load(options, settings::SERVE)?, app::serve)?,
+        Command::Demo(options) => run_server(Settings::load(options, settings::DEMO)?, demo::run)?,
+        Command::Ready(options) => ready::ask(&options.http)?,
+        Command::Doctor(options) => return Ok(doctor::run(&options)),
+        Command::Export(options) => export::run(options)?,
+        Command::Retention(options) => retention::run(options)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_server<F: Future<Output = anyhow::Result<()>>>(

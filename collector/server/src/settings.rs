@@ -1,11 +1,13 @@
 //! Settings: flag, else environment, else file, else default.
 
+mod retention;
+
 use crate::api::moment;
 use crate::cli::Options;
 use crate::nearest::nearest;
 use anyhow::{Context, Result, bail};
+pub(crate) use retention::Retention;
 use serde::Deserialize;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub(crate) const DEMO: Defaults = Defaults { data_dir: "orrery-data-demo" };
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) retention: Retention,
+    /// Telemetry is refused while fewer bytes than this are free.
+    pub(crate) disk_reserve_bytes: u64,
     pub(crate) http: Listen,
     pub(crate) otlp_http: Listen,
     pub(crate) otlp_grpc: Listen,
@@ -34,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) query_timeout: Duration,
     pub(crate) query_concurrency: u32,
     pub(crate) log: String,
+    pub(crate) receive: orrery_receive::Config,
 }
 
 /// An address to listen on, with what is needed to say so.
@@ -46,24 +51,13 @@ pub(crate) struct Listen {
     pub(crate) is_default: bool,
 }
 
-/// How long telemetry is kept; `None` for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Retention {
-    pub(crate) length: Option<Duration>,
-    text: String,
-}
-
-impl fmt::Display for Retention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 /// The file, key by key.
 #[derive(Debug, Default, Deserialize)]
 struct File {
     data_dir: Option<PathBuf>,
-    retention: Option<String>,
+    #[serde(default, deserialize_with = "retention::either")]
+    retention: Option<retention::Table>,
+    disk_reserve: Option<String>,
     http: Option<String>,
     otlp_http: Option<String>,
     otlp_grpc: Option<String>,
@@ -71,11 +65,13 @@ struct File {
     query_timeout: Option<String>,
     query_concurrency: Option<u32>,
     log: Option<String>,
+    receive: Option<orrery_receive::Config>,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "data_dir",
     "retention",
+    "disk_reserve",
     "http",
     "otlp_http",
     "otlp_grpc",
@@ -83,6 +79,7 @@ const KEYS: [&str; 9] = [
     "query_timeout",
     "query_concurrency",
     "log",
+    "receive",
 ];
 
 impl Settings {
@@ -92,7 +89,13 @@ impl Settings {
     /// One line for a person: what is wrong, where, and what would be right.
     pub(crate) fn load(options: Options, defaults: Defaults) -> Result<Settings> {
         let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let retention = options.retention.or(file.retention).unwrap_or_else(|| "30d".to_owned());
+        let mut retention = file.retention.unwrap_or_default();
+        retention.max_age = options.retention.or(retention.max_age);
+        options.retention_max_bytes.iter().try_for_each(|text| retention.set_max_bytes(text))?;
+        if !options.retention_rules.is_empty() {
+            retention.rules = Some(options.retention_rules);
+        }
+        let reserve = options.disk_reserve.or(file.disk_reserve).unwrap_or_else(|| "512MiB".to_owned());
         let timeout = options.query_timeout.or(file.query_timeout).unwrap_or_else(|| "10s".to_owned());
         let concurrency = options.query_concurrency.or(file.query_concurrency).unwrap_or(8);
         if concurrency == 0 {
@@ -100,7 +103,8 @@ impl Settings {
         }
         Ok(Settings {
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| defaults.data_dir.into()),
-            retention: self::retention(&retention)?,
+            retention: retention.parse()?,
+            disk_reserve_bytes: retention::bytes("disk_reserve", &reserve)?,
             http: listen("--http", options.http.or(file.http), 7070)?,
             otlp_http: listen("--otlp-http", options.otlp_http.or(file.otlp_http), 4318)?,
             otlp_grpc: listen("--otlp-grpc", options.otlp_grpc.or(file.otlp_grpc), 4317)?,
@@ -112,6 +116,7 @@ impl Settings {
             query_timeout: positive("query_timeout", &timeout)?,
             query_concurrency: concurrency,
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            receive: file.receive.unwrap_or_default(),
         })
     }
 }
@@ -160,17 +165,6 @@ fn address(text: &str) -> Option<SocketAddr> {
     }
 }
 
-fn retention(text: &str) -> Result<Retention> {
-    let length = match text {
-        "off" => None,
-        text => Some(
-            positive("retention", text)
-                .context("retention is a time such as 12h or 30d, or `off` to keep everything")?,
-        ),
-    };
-    Ok(Retention { length, text: text.to_owned() })
-}
-
 fn positive(key: &str, text: &str) -> Result<Duration> {
     let unit = text.ends_with(|c: char| c.is_alphabetic());
     let length = moment::duration(text).ok().filter(|length| unit && !length.is_zero());
@@ -197,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_receiving_are_a_table() {
+        let file = parse("[receive.limits]\nmax_attributes = 7\n[receive.connections]\nmax_total = 9").unwrap();
+        let receive = file.receive.unwrap();
+        assert_eq!((receive.limits.max_attributes, receive.connections.max_total), (7, 9));
+        assert_eq!(receive.limits.max_items, orrery_receive::Config::default().limits.max_items);
+        check_refused("[receive.limits]\nmax_atributes = 7", "unknown field `max_atributes`");
+    }
+
+    #[test]
     fn addresses_stay_on_loopback_unless_told_otherwise() {
         let address =
             |text: &str| listen("--http", Some(text.to_owned()), 7070).map(|listen| listen.address.to_string());
@@ -210,15 +213,6 @@ mod tests {
     }
 
     #[test]
-    fn retention_is_a_time_or_off() {
-        assert_eq!(retention("30d").unwrap().length, Some(Duration::from_secs(30 * 86400)));
-        assert_eq!(retention("off").unwrap().length, None);
-        for wrong in ["30", "0d", "never", ""] {
-            assert!(retention(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orrery.toml");
@@ -227,6 +221,7 @@ mod tests {
         let settings = Settings::load(options, SERVE).unwrap();
         assert_eq!(settings.http.address.port(), 1234);
         assert_eq!(settings.retention.to_string(), "2d");
+        assert_eq!(settings.disk_reserve_bytes, 512 << 20);
         assert_eq!(settings.allowed_hosts, ["a.example"]);
         assert_eq!(settings.otlp_grpc.address.port(), 4317);
         assert_eq!(settings.data_dir, PathBuf::from("orrery-data"));

@@ -64,7 +64,6 @@ impl StoreSink {
         let works = match result {
             Ok(()) => true,
             Err(AppendError::Failed(_)) => false,
-            Err(AppendError::Refused { reason, .. }) if *reason == DISK_RESERVE => false,
             Err(AppendError::Refused { .. }) => return,
         };
         if self.writes.swap(works, Ordering::Relaxed) != works {

@@ -23,8 +23,10 @@ use std::time::Duration;
 /// Everything that happens once a minute or an hour happens here many times a second.
 fn config(dir: &Path) -> Config {
     Config {
-        seal_after: Duration::from_millis(60),
+        // Not more often: what is sealed comes first, and nothing would be merged.
+        seal_after: Duration::from_millis(250),
         wal_file_bytes: 4_000,
+        linger: Duration::ZERO,
         disk_reserve_bytes: 0,
         retention: Some(Duration::from_secs(30 * 24 * 3600)),
         hot_bytes: 64 << 20,

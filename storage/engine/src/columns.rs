@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
 pub(crate) use attributes::Promotion;
 use orrery_model::batch::Context;
-use orrery_model::{Attributes, Signal, TraceId};
+use orrery_model::{Attributes, Signal, SpanId, TraceId};
 use std::sync::Arc;
 
 /// What a column holds.
@@ -90,6 +90,10 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
     fn time(&self, row: usize) -> i64;
     /// The trace a row belongs to.
     fn trace(&self, row: usize) -> Option<TraceId>;
+    /// What tells a row that was received twice.
+    fn identity(&self, _row: usize) -> Option<(TraceId, SpanId)> {
+        None
+    }
     /// Whether two rows, neighbours in order, are one item received twice.
     fn same(a: (&Part<Self>, usize), b: (&Part<Self>, usize)) -> bool;
     /// This signal's rows in a slice.
@@ -170,9 +174,12 @@ impl<B> Rows<'_, B> {
     }
 }
 
-/// Arrival numbers of rows read back.
+/// Arrival numbers of rows read back; 0 in tables that do not keep them.
 pub(crate) fn arrivals(from: &RecordBatch) -> Result<Vec<u64>, ArrowError> {
-    read::Reader::new(from).u64("arrival")
+    match from.column_by_name("arrival") {
+        Some(_) => read::Reader::new(from).u64("arrival"),
+        None => Ok(vec![0; from.num_rows()]),
+    }
 }
 
 /// Attribute column of every table.

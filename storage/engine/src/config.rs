@@ -1,6 +1,9 @@
 //! Configuration.
 
+use orrery_model::Signal;
+use orrery_query::retention::{Limit, Rule};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,9 +14,19 @@ pub struct Config {
     /// The data directory; made if missing.
     pub data_dir: PathBuf,
     /// How long items are kept, by their own time, counted from now or from the newest sealed item if that is earlier:
-    /// a clock set ahead deletes nothing. `None` keeps them for ever. Default 30 days.
+    /// a clock set ahead deletes nothing. Rollups, too. `None` keeps them for ever. Default 30 days.
     #[serde(default = "retention")]
     pub retention: Option<Duration>,
+    /// Bounds of single signals. Rollups do not follow them. Default none.
+    #[serde(default)]
+    pub limits: BTreeMap<Signal, Limit>,
+    /// Rows that go before the others. Rollups do not follow them. Default none.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Files of segments that were merged or have expired stay this long for readers outside the server, unless disk
+    /// is short. Default 5 minutes.
+    #[serde(default = "linger")]
+    pub linger: Duration,
     /// Received bytes that may wait for the log, decoded size included. Default 256 MiB.
     #[serde(default = "queue_bytes")]
     pub queue_bytes: u64,
@@ -56,6 +69,9 @@ impl Config {
         Config {
             data_dir: data_dir.into(),
             retention: retention(),
+            limits: BTreeMap::new(),
+            rules: Vec::new(),
+            linger: linger(),
             queue_bytes: queue_bytes(),
             hot_bytes: hot_bytes(),
             seal_after: seal_after(),
@@ -70,6 +86,11 @@ impl Config {
         }
     }
 
+    /// How long items of this signal are kept.
+    pub(crate) fn max_age(&self, signal: Signal) -> Option<Duration> {
+        self.limits.get(&signal).and_then(|limit| limit.max_age).or(self.retention)
+    }
+
     pub(crate) fn seal_bytes(&self) -> u64 {
         self.seal_bytes.unwrap_or(self.hot_bytes / 4)
     }
@@ -79,6 +100,10 @@ const MIB: u64 = 1 << 20;
 
 fn retention() -> Option<Duration> {
     Some(Duration::from_secs(30 * 24 * 3600))
+}
+
+fn linger() -> Duration {
+    Duration::from_secs(300)
 }
 
 fn queue_bytes() -> u64 {

@@ -38,6 +38,10 @@ impl Counters {
         *self.signal(signal).dropped.entry(reason.to_owned()).or_default() += items;
     }
 
+    pub(crate) fn expired(&mut self, signal: Signal, reason: &str, items: u64) {
+        *self.signal(signal).expired.entry(reason.to_owned()).or_default() += items;
+    }
+
     pub(crate) fn trimmed(&mut self, signal: Signal, reason: &str, parts: u64) {
         *self.signal(signal).trimmed.entry(reason.to_owned()).or_default() += parts;
     }
@@ -56,6 +60,7 @@ impl Counters {
             add_reasons(&mut to.rejected, &from.rejected);
             add_reasons(&mut to.refused, &from.refused);
             add_reasons(&mut to.dropped, &from.dropped);
+            add_reasons(&mut to.expired, &from.expired);
             add_reasons(&mut to.trimmed, &from.trimmed);
         }
     }

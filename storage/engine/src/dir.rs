@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 /// Format of the data directory that this code writes, and the newest it reads.
 pub(crate) const FORMAT: u32 = 1;
 
+/// In quarantine: a line for each file there, its name, a tab, the reason.
+pub(crate) const REASONS: &str = "reasons.txt";
+
 /// A locked data directory. See `FORMAT.md` for what lies where.
 #[derive(Debug)]
 pub(crate) struct Dir {
     root: PathBuf,
     damage: Option<String>,
     // Held for its lock.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Dir {
@@ -30,7 +33,7 @@ impl Dir {
         fs::create_dir_all(root).map_err(unwritable(root))?;
         let root = root.canonicalize().map_err(unwritable(root))?;
         let lock = lock(&root)?;
-        let damage = check_format(&root)?;
+        let damage = check_format(&root, Found::Mended)?;
         for name in ["wal", "segments", "quarantine", "tmp"] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(unwritable(&path))?;
@@ -39,7 +42,23 @@ impl Dir {
         let probe = root.join("tmp").join("probe");
         // A full disk is no reason to stay down: retention makes room, and what is there can be read.
         unless_full(fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe))).map_err(unwritable(&probe))?;
-        Ok(Dir { root, damage, _lock: lock })
+        Ok(Dir { root, damage, _lock: Some(lock) })
+    }
+
+    /// The directory as it is: nothing is made or changed. Locked, unless a server uses it, whose process id is the
+    /// second part then, as far as it is known.
+    pub(crate) fn look(root: &Path) -> Result<(Dir, Option<Option<u32>>), OpenError> {
+        if !root.join("version").exists() {
+            return Err(OpenError::Absent { path: root.to_owned() });
+        }
+        let root = root.canonicalize().map_err(|source| OpenError::Unwritable { path: root.to_owned(), source })?;
+        let lock = File::open(root.join("lock")).ok();
+        let server = match &lock {
+            Some(file) if !is_free(file) => Some(owner(file)),
+            _ => None,
+        };
+        check_format(&root, Found::Left)?;
+        Ok((Dir { root, damage: None, _lock: lock.filter(|_| server.is_none()) }, server))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -75,9 +94,11 @@ impl Dir {
         self.damage.as_deref()
     }
 
-    /// Moves a file, or whatever has its name, to quarantine, under a name that is free there; answers where it is.
-    pub(crate) fn set_aside(&self, path: &Path) -> io::Result<PathBuf> {
-        set_aside(&self.root, path)
+    /// Moves a file, or whatever has its name, to quarantine, under a name that is free there, and writes down why.
+    /// Answers where it is.
+    pub(crate) fn set_aside(&self, path: &Path, reason: &str) -> io::Result<PathBuf> {
+        set_aside(&self.root, path, reason)
+            .inspect_err(|error| tracing::warn!(%error, file = %path.display(), "could not be moved to quarantine"))
     }
 
     /// Moves the rollups' file and its log to quarantine.
@@ -85,19 +106,23 @@ impl Dir {
         let path = self.rollups();
         for path in [path.with_extension("duckdb.wal"), path] {
             if path.exists() {
-                self.set_aside(&path).map_err(Fault::io(&path))?;
+                self.set_aside(&path, "rollups that did not open").map_err(Fault::io(&path))?;
             }
         }
         Ok(())
     }
 
-    /// Keeps bytes in quarantine; answers with a clause for a warning. A full disk must not stop a start.
-    pub(crate) fn keep_copy(&self, name: &str, bytes: &[u8]) -> String {
+    /// Copies bytes to a file in quarantine and writes down why, once; answers with a clause for a warning. A full disk
+    /// must not stop a start.
+    pub(crate) fn copy_aside(&self, name: &str, bytes: &[u8], reason: &str) -> String {
         let path = self.quarantine().join(name);
-        match fs::write(&path, bytes) {
-            Ok(()) => format!("copy in {}", path.display()),
-            Err(error) => format!("no copy could be kept ({error})"),
+        if !path.exists() {
+            if let Err(error) = fs::write(&path, bytes) {
+                return format!("no copy could be kept ({error})");
+            }
+            write_down(&self.quarantine(), name, reason);
         }
+        format!("copy in {}", path.display())
     }
 
     /// Free and total bytes of the file system, without what it reserves for the superuser: full is when we are refused.
@@ -112,7 +137,8 @@ impl Dir {
 fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join("lock");
     if path.is_dir() {
-        set_aside(root, &path).map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
+        set_aside(root, &path, "a directory instead of the lock")
+            .map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
     }
     let mut file = OpenOptions::new()
         .read(true)
@@ -121,10 +147,8 @@ fn lock(root: &Path) -> Result<File, OpenError> {
         .truncate(false)
         .open(&path)
         .map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
-    if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut text = String::new();
-        _ = file.read_to_string(&mut text);
-        return Err(OpenError::Locked { path: root.to_owned(), pid: text.trim().parse().ok() });
+    if !is_free(&file) {
+        return Err(OpenError::Locked { path: root.to_owned(), pid: owner(&file) });
     }
     unless_full(sign(&mut file)).map_err(|source| OpenError::Unwritable { path, source })?;
     Ok(file)
@@ -134,14 +158,33 @@ fn unless_full(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == io::ErrorKind::StorageFull { Ok(()) } else { Err(error) })
 }
 
+/// Takes the lock if nobody has it.
+fn is_free(lock: &File) -> bool {
+    rustix::fs::flock(lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Who has it, by their own word.
+fn owner(mut lock: &File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
 fn sign(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;
     writeln!(lock, "{}", std::process::id())
 }
 
-/// Checks the version, or writes it; answers what was wrong and is mended.
-fn check_format(root: &Path) -> Result<Option<String>, OpenError> {
+/// What becomes of a version that is not there or says nothing.
+#[derive(PartialEq)]
+enum Found {
+    Left,
+    Mended,
+}
+
+/// Checks the version, or writes it; answers what was wrong.
+fn check_format(root: &Path, wrong: Found) -> Result<Option<String>, OpenError> {
     let path = root.join("version");
     let found = match fs::read(&path) {
         Ok(text) => str::from_utf8(&text).ok().and_then(format_of),
@@ -153,9 +196,10 @@ fn check_format(root: &Path) -> Result<Option<String>, OpenError> {
         Some(found) if found <= FORMAT => Ok(None),
         Some(found) => Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }),
         // The manifest says as well whose directory this is.
+        None if wrong == Found::Left && manifest::is_readable(root) => Ok(None),
         None if manifest::is_readable(root) => {
-            let aside =
-                set_aside(root, &path).map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
+            let aside = set_aside(root, &path, "a version that does not say which format the directory has")
+                .map_err(|source| OpenError::Unwritable { path: path.clone(), source })?;
             write_format(&path)?;
             Ok(Some(format!("the version file did not say which format the directory has; it is {}", aside.display())))
         }
@@ -178,14 +222,24 @@ fn write_format(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-fn set_aside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+fn set_aside(root: &Path, path: &Path, reason: &str) -> io::Result<PathBuf> {
     let quarantine = root.join("quarantine");
     fs::create_dir_all(&quarantine)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let names = std::iter::once(name.to_string()).chain((1..).map(|number| format!("{name}.{number}")));
-    let free = names.map(|name| quarantine.join(name)).find(|path| !path.exists()).expect("names do not end");
-    fs::rename(path, &free)?;
-    Ok(free)
+    let free = names.into_iter().find(|name| !quarantine.join(name).exists()).expect("names do not end");
+    fs::rename(path, quarantine.join(&free))?;
+    write_down(&quarantine, &free, reason);
+    Ok(quarantine.join(free))
+}
+
+/// Writes down why a file is in quarantine.
+fn write_down(quarantine: &Path, name: &str, reason: &str) {
+    let line = format!("{name}\t{}\n", reason.replace(['\n', '\t'], " "));
+    let file = OpenOptions::new().create(true).append(true).open(quarantine.join(REASONS));
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        tracing::warn!(%error, name, reason, "the reason for the quarantine could not be written down");
+    }
 }
 
 /// Writes a new file and syncs it, not yet its directory.

@@ -2,9 +2,11 @@
 
 mod compact;
 mod ingest;
+mod linger;
 mod open;
 mod rebuild;
 mod retention;
+mod rules;
 mod seal;
 mod size;
 mod store;
@@ -22,6 +24,7 @@ use crate::wal::Wal;
 use ingest::Inbox;
 use orrery_model::{Decode, Signal};
 use parking_lot::{Condvar, Mutex, RwLock};
+pub use retention::planned_retention;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,6 +60,8 @@ pub(crate) struct Inner {
     hot_bytes: AtomicU64,
     disk: Mutex<(u64, u64)>,
     disk_low: AtomicBool,
+    /// Segments no longer in use, whose files stay a while.
+    lingering: linger::Lingering,
     /// Rollups are being made again.
     rebuilding: AtomicBool,
     /// The rollups' database failed, and is to be looked after.
@@ -89,6 +94,16 @@ impl Signalled {
             self.changed.wait_for(&mut raised, limit);
         }
         *raised = false;
+    }
+}
+
+impl Engine {
+    /// Whether everything received is sealed and no rollups are being made again, or that cannot be done now.
+    pub(crate) fn is_settled(&self) -> bool {
+        let snapshot = self.inner.current.get();
+        let is_sealed = snapshot.slices.len() == 1 && snapshot.slices[0].is_empty();
+        let is_rebuilt = self.inner.rebuilder.lock().as_ref().is_none_or(JoinHandle::is_finished);
+        is_rebuilt && (is_sealed || self.inner.warnings.lock().contains_key("seal"))
     }
 }
 
@@ -133,9 +148,7 @@ impl Inner {
         }
         self.count(|counters| counters.dropped(entry.signal, "damaged", entry.rows));
         for path in segment.files().into_iter().filter(|path| path.exists()) {
-            if let Err(error) = self.dir.set_aside(path) {
-                tracing::warn!(%error, file = %path.display(), "could not be moved to quarantine");
-            }
+            _ = self.dir.set_aside(path, &chain(fault));
         }
         self.warn(
             "damaged segment",

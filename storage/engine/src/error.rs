@@ -14,6 +14,12 @@ pub enum OpenError {
         /// The other server, if it said who it is.
         pid: Option<u32>,
     },
+    /// There is no data directory.
+    #[error("{} is no data directory: it has no file `version`", .path.display())]
+    Absent {
+        /// Where one was expected.
+        path: PathBuf,
+    },
     /// It cannot be made or written.
     #[error("{} cannot be written ({source}): give this user the right to write there, or choose another data directory", .path.display())]
     Unwritable {

@@ -31,6 +31,8 @@ pub const STEPS: &[&str] = &[
     "log file removed",
     "merged",
     "replaced",
+    "thinned",
+    "exchanged",
     "retention committed",
     "segment half removed",
     "log cut",

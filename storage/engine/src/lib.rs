@@ -35,6 +35,7 @@ mod config;
 mod context;
 mod counters;
 mod dir;
+pub mod doctor;
 mod duck;
 mod engine;
 mod error;
@@ -50,5 +51,5 @@ mod snapshot;
 mod wal;
 
 pub use config::Config;
-pub use engine::Engine;
+pub use engine::{Engine, planned_retention};
 pub use error::{Fault, OpenError};

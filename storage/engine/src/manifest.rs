@@ -20,9 +20,6 @@ use std::path::{Path, PathBuf};
 /// What the manifest says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// Grows with each replacement.
-    #[serde(default)]
-    pub(crate) generation: u64,
     /// Number of the next segment to be made.
     pub(crate) next_segment: u64,
     /// Number of the next slice to be sealed; earlier ones are.
@@ -58,6 +55,9 @@ pub(crate) struct SegmentEntry {
     pub(crate) promoted: Vec<Promoted>,
     /// Attributes in the map, with their number of rows; `None` when too many to list.
     pub(crate) mapped: Option<BTreeMap<String, u64>>,
+    /// By retention rule: rows before this time, Unix nanoseconds, have been judged by it and are here for good.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) judged: BTreeMap<String, i64>,
 }
 
 impl SegmentEntry {
@@ -91,8 +91,6 @@ impl ManifestFile {
         fs.sync_dir(root).map_err(|error| OpenError::Engine(Fault::io(root)(error)))?;
         let (first, second) = (read(&fs, &path), read(&fs, &copy));
         let (manifest, damage) = match (first, second) {
-            // The copy is written afterwards, unless the disk was full by then or the process died.
-            (Ok(Some(first)), Ok(Some(second))) if second.generation > first.generation => (second, None),
             (Ok(Some(first)), _) => (first, None),
             (first, Ok(Some(second))) => (second, Some(first.err().unwrap_or_else(|| "it is missing".to_owned()))),
             (Ok(None), Ok(None)) => (Manifest::default(), None),
@@ -118,7 +116,6 @@ impl ManifestFile {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
-        next.generation += 1;
         let text = print(&next);
         let tmp = self.path.with_extension("tmp");
         write_synced(&self.fs, &tmp, text.as_bytes())?;
@@ -130,6 +127,7 @@ impl ManifestFile {
         }
         *current = next;
         _ = failpoint::pass("manifest durable");
+        // Never newer than the manifest itself: what that one names is durable, and what the log needs is still there.
         let tmp = self.copy.with_extension("tmp");
         let copied = write_synced(&self.fs, &tmp, text.as_bytes())
             .and_then(|()| rename_synced(&self.fs, &tmp, &self.copy, "manifest copied"));
@@ -205,20 +203,5 @@ mod tests {
         assert_eq!(open().unwrap().0.current(), file.current());
         std::fs::write(temp.path().join(COPY), "").unwrap();
         assert!(matches!(open(), Err(OpenError::Damaged { .. })), "neither is there");
-    }
-
-    #[test]
-    fn the_newer_of_two_manifests_counts() {
-        let temp = tempfile::tempdir().unwrap();
-        let (file, _) = ManifestFile::open(Fs::Real, temp.path()).unwrap();
-        file.commit(|manifest| manifest.cursor = 1).unwrap();
-        let old = std::fs::read(temp.path().join(NAME)).unwrap();
-        file.commit(|manifest| manifest.cursor = 2).unwrap();
-        for name in [NAME, COPY] {
-            let new = std::fs::read(temp.path().join(name)).unwrap();
-            std::fs::write(temp.path().join(name), &old).unwrap();
-            assert_eq!(ManifestFile::open(Fs::Real, temp.path()).unwrap().0.current().cursor, 2, "{name} is older");
-            std::fs::write(temp.path().join(name), &new).unwrap();
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Plans into SQL, answers out of columns. No SQL exists outside this module and `engine` (tables, compaction).
 
+pub(crate) mod export;
 mod filter;
 pub(crate) mod hosts;
 mod hot;
@@ -7,6 +8,7 @@ pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod rollups;
 mod rows;
+pub(crate) mod rules;
 mod session;
 mod source;
 pub(crate) mod sql;

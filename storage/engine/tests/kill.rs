@@ -18,7 +18,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 /// Every step twice, and some moments.
-const ROUNDS: u64 = 2 * failpoint::STEPS.len() as u64 + 12;
+const ROUNDS: u64 = 2 * failpoint::STEPS.len() as u64 + 8;
 /// Rounds after which a new directory is begun, so that looking at everything stays affordable.
 const ROUNDS_PER_DIRECTORY: u64 = 200;
 /// Steps that are only passed in an empty directory.
@@ -28,6 +28,11 @@ const SELDOM: [&str; 6] =
     ["log cut", "log replayed", "merged", "replaced", "retention committed", "segment half removed"];
 /// A step that was not reached by then is not on the way this time.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Steps to die at. No rules of retention are at work here: tests of the engine break off at their steps.
+fn steps() -> impl Iterator<Item = &'static str> + Clone {
+    failpoint::STEPS.iter().copied().filter(|step| !["thinned", "exchanged"].contains(step))
+}
 
 /// A victim's life on a directory; says whether it died at the step.
 fn die(stage: &Stage, step: &str, random: u64) -> bool {
@@ -66,7 +71,7 @@ fn nothing_acknowledged_is_lost_or_doubled_wherever_the_process_dies() {
         let mut so_far = 0;
         for round in first..rounds.min(first + ROUNDS_PER_DIRECTORY) {
             let random = ledger::mix(&mut state);
-            let step = failpoint::STEPS.iter().copied().chain([""; 6]).cycle().nth(round as usize).expect("a cycle");
+            let step = steps().chain([""; 6]).cycle().nth(round as usize).expect("a cycle");
             let fresh = tempfile::tempdir().expect("a directory");
             let fresh = Stage::new(&fresh.path().join("data"), &fresh.path().join("ledger"));
             let stage = if FIRST.contains(&step) { &fresh } else { &stage };
@@ -83,7 +88,7 @@ fn nothing_acknowledged_is_lost_or_doubled_wherever_the_process_dies() {
     }
     println!("{rounds} kills, {acknowledged} requests acknowledged, all there once; died at: {died:#?}");
     assert!(acknowledged > 0, "nothing was ever acknowledged");
-    let missed: Vec<_> = failpoint::STEPS.iter().filter(|step| died.get(**step).is_none_or(|died| *died < 2)).collect();
+    let missed: Vec<_> = steps().filter(|step| died.get(step).is_none_or(|died| *died < 2)).collect();
     assert!(rounds < ROUNDS || missed.is_empty(), "never died twice at {missed:?}");
 }
 

@@ -119,6 +119,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// Adds a pair to the row being built. Close the row with [`Attributes::end_row`].
+    #[inline]
     pub fn push(&mut self, key: Sym, value: Value) {
         self.keys.push(key);
         self.values.push(value);
@@ -126,6 +127,7 @@ impl Attributes {
 
     /// Closes the row and returns how many pairs were dropped because a later pair had the same key (OTLP forbids
     /// that to senders and leaves receivers free; the last one wins here).
+    #[inline]
     pub fn end_row(&mut self) -> u32 {
         let start = self.closed();
         let dropped =
@@ -134,6 +136,7 @@ impl Attributes {
         dropped
     }
 
+    #[inline]
     fn dedup_short(&mut self, start: usize) -> u32 {
         let (mut dropped, mut at) = (0, start);
         while at < self.keys.len() {
@@ -166,6 +169,7 @@ impl Attributes {
     }
 
     /// The pairs of the row being built, in the sender's order, duplicates included.
+    #[inline]
     pub fn pending(&self) -> impl ExactSizeIterator<Item = (Sym, Value)> + '_ {
         let start = self.closed();
         self.keys[start..].iter().copied().zip(self.values[start..].iter().copied())
@@ -177,6 +181,7 @@ impl Attributes {
         self.abandon_row();
     }
 
+    #[inline]
     fn closed(&self) -> usize {
         self.ends.last().copied().unwrap_or(0) as usize
     }
@@ -188,7 +193,15 @@ impl Attributes {
         self.values.truncate(start);
     }
 
+    /// Gives back memory that growing has taken and nothing fills.
+    pub fn shrink(&mut self) {
+        self.ends.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// Number of closed rows.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -199,21 +212,25 @@ impl Attributes {
     }
 
     /// Number of pairs over all rows.
+    #[inline]
     pub fn pairs(&self) -> usize {
         self.keys.len()
     }
 
     /// The pairs of a row, in the sender's order.
+    #[inline]
     pub fn row(&self, row: usize) -> impl ExactSizeIterator<Item = (Sym, Value)> + '_ {
         let range = self.range(row);
         self.keys[range.clone()].iter().copied().zip(self.values[range].iter().copied())
     }
 
     /// The value of `key` in a row.
+    #[inline]
     pub fn get(&self, row: usize, key: Sym) -> Option<Value> {
         self.row(row).find_map(|(k, value)| (k == key).then_some(value))
     }
 
+    #[inline]
     fn range(&self, row: usize) -> std::ops::Range<usize> {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         start..self.ends[row] as usize

@@ -236,6 +236,7 @@ pub struct Links {
 
 impl SpanBatch {
     /// Number of spans.
+    #[inline]
     pub fn len(&self) -> usize {
         self.span_id.len()
     }
@@ -246,11 +247,13 @@ impl SpanBatch {
     }
 
     /// Rows of `events` that belong to a span.
+    #[inline]
     pub fn event_range(&self, span: usize) -> std::ops::Range<usize> {
         ragged(&self.event_ends, span)
     }
 
     /// Rows of `links` that belong to a span.
+    #[inline]
     pub fn link_range(&self, span: usize) -> std::ops::Range<usize> {
         ragged(&self.link_ends, span)
     }
@@ -485,16 +488,19 @@ impl MetricBatch {
     }
 
     /// Exemplars of a point.
+    #[inline]
     pub fn exemplars(&self, point: usize) -> &[Exemplar] {
         &self.exemplars[ragged(&self.exemplar_ends, point)]
     }
 
     /// The distribution of a histogram or summary point.
+    #[inline]
     pub fn distribution(&self, point: usize) -> Option<&Distribution> {
         self.distributions.get(self.distribution[point] as usize)
     }
 }
 
+#[inline]
 fn ragged(ends: &[u32], row: usize) -> std::ops::Range<usize> {
     let start = if row == 0 { 0 } else { ends[row - 1] as usize };
     start..ends[row] as usize

@@ -16,11 +16,13 @@ impl TraceId {
     pub const NONE: TraceId = TraceId([0; 16]);
 
     /// Whether this is "no trace".
+    #[inline]
     pub fn is_none(self) -> bool {
         self == TraceId::NONE
     }
 
     /// From exactly 16 bytes; `None` for another length.
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Option<TraceId> {
         bytes.try_into().ok().map(TraceId)
     }
@@ -31,11 +33,13 @@ impl SpanId {
     pub const NONE: SpanId = SpanId(0);
 
     /// Whether this is "no span".
+    #[inline]
     pub fn is_none(self) -> bool {
         self == SpanId::NONE
     }
 
     /// From exactly 8 bytes; `None` for another length.
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Option<SpanId> {
         bytes.try_into().ok().map(|bytes| SpanId(u64::from_be_bytes(bytes)))
     }

@@ -2,7 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 /// A string of one [`Strings`]. Meaningless with another dictionary. `Sym::default()` is the empty string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,7 @@ impl Sym {
     pub const EMPTY: Sym = Sym(0);
 
     /// Whether this is the empty string.
+    #[inline]
     pub fn is_empty(self) -> bool {
         self == Sym::EMPTY
     }
@@ -46,35 +47,64 @@ impl std::fmt::Debug for Strings {
 
 impl Strings {
     /// The symbol of `text`, new if this is its first appearance.
+    #[inline]
     pub fn intern(&mut self, text: &str) -> Sym {
-        let hash = self.hasher.hash_one(text);
-        let found = self.table.find(hash, |&at| slice(&self.text, &self.ends, at) == text);
-        if let Some(&at) = found {
-            return Sym(at);
+        let hash = self.hash(text.as_bytes());
+        self.found(hash, text.as_bytes()).unwrap_or_else(|| self.add(hash, text))
+    }
+
+    /// The symbol of `bytes`; `None` if they are not UTF-8. What is known already is not checked again, and in
+    /// telemetry nearly everything is.
+    #[inline]
+    pub fn intern_utf8(&mut self, bytes: &[u8]) -> Option<Sym> {
+        let hash = self.hash(bytes);
+        match self.found(hash, bytes) {
+            Some(sym) => Some(sym),
+            None => std::str::from_utf8(bytes).ok().map(|text| self.add(hash, text)),
         }
+    }
+
+    #[inline]
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    #[inline]
+    fn found(&self, hash: u64, bytes: &[u8]) -> Option<Sym> {
+        self.table.find(hash, |&at| slice(&self.text, &self.ends, at).as_bytes() == bytes).map(|&at| Sym(at))
+    }
+
+    fn add(&mut self, hash: u64, text: &str) -> Sym {
         let at = self.ends.len() as u32;
         self.text.push_str(text);
         self.ends.push(self.text.len() as u32);
         let (text, ends, hasher) = (&self.text, &self.ends, &self.hasher);
-        self.table.insert_unique(hash, at, |&at| hasher.hash_one(slice(text, ends, at)));
+        self.table.insert_unique(hash, at, |&at| {
+            let mut hasher = hasher.build_hasher();
+            hasher.write(slice(text, ends, at).as_bytes());
+            hasher.finish()
+        });
         Sym(at)
     }
 
     /// The symbol of `text` if the batch has it.
     pub fn find(&self, text: &str) -> Option<Sym> {
-        let hash = self.hasher.hash_one(text);
-        self.table.find(hash, |&at| slice(&self.text, &self.ends, at) == text).map(|&at| Sym(at))
+        self.found(self.hash(text.as_bytes()), text.as_bytes())
     }
 
     /// The text of a symbol of this dictionary.
     ///
     /// # Panics
     /// With a symbol of another, larger dictionary: a bug of the caller.
+    #[inline]
     pub fn get(&self, sym: Sym) -> &str {
         slice(&self.text, &self.ends, sym.0)
     }
 
     /// Number of distinct strings, the empty one included.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -89,12 +119,20 @@ impl Strings {
         (0..self.ends.len() as u32).map(|at| slice(&self.text, &self.ends, at))
     }
 
+    /// Gives back memory that growing has taken and nothing fills.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     /// Bytes of text held, for memory accounting.
+    #[inline]
     pub fn text_bytes(&self) -> usize {
         self.text.len()
     }
 }
 
+#[inline]
 fn slice<'a>(text: &'a str, ends: &[u32], at: u32) -> &'a str {
     let at = at as usize;
     let start = if at == 0 { 0 } else { ends[at - 1] as usize };
@@ -116,5 +154,9 @@ mod tests {
         assert_eq!(strings.iter().collect::<Vec<_>>(), ["", "service.name", "cart"]);
         assert_eq!(strings.find("cart"), Some(b));
         assert_eq!(strings.find("orders"), None);
+        assert_eq!(strings.intern_utf8(b"cart"), Some(b));
+        assert_eq!(strings.intern_utf8(b"\xff"), None);
+        assert_eq!(strings.intern_utf8("한".as_bytes()), Some(Sym(3)));
+        assert_eq!(strings.len(), 4);
     }
 }

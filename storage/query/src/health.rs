@@ -25,6 +25,10 @@ pub struct StoreHealth {
     pub disk_free_bytes: u64,
     /// Bytes it has in all, without what is reserved for the superuser.
     pub disk_total_bytes: u64,
+    /// Appends are refused while fewer bytes than this are free.
+    pub disk_reserve_bytes: u64,
+    /// Whether they are refused for that now.
+    pub disk_low: bool,
     /// Start of the oldest stored item, Unix nanoseconds; absent when empty.
     pub oldest_unix_nano: Option<i64>,
     /// Things a person should look at, in plain words: quarantined files, failing disk, late seals.
@@ -46,8 +50,11 @@ pub struct SignalHealth {
     pub rejected: BTreeMap<String, u64>,
     /// Refused and to be sent again, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Accepted but lost by us, or removed by retention, by reason.
+    /// Accepted but lost by us, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Removed by retention: `age`, `size` or `rule`.
+    #[serde(default)]
+    pub expired: BTreeMap<String, u64>,
     /// Parts of accepted items that were not stored as sent, by reason.
     #[serde(default)]
     pub trimmed: BTreeMap<String, u64>,

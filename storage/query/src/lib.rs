@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod health;
 pub mod plan;
+pub mod retention;
 pub mod store;
 pub mod time;
 

@@ -194,3 +194,14 @@ pub struct Hosts {
     /// Number of points wanted in each series.
     pub points: u32,
 }
+
+/// All rows of a signal, for other tools.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Export {
+    /// Which.
+    pub signal: orrery_model::Signal,
+    /// The row's own time lies inside.
+    pub range: TimeRange,
+    /// Only of this service.
+    pub service: Option<ServiceMatch>,
+}

@@ -3,6 +3,7 @@
 use crate::answer::{self, Answer};
 use crate::health::StoreHealth;
 use crate::plan;
+use crate::retention::RetentionPlan;
 use crate::time::TimeRange;
 use orrery_model::{Batch, Body, Signal};
 use std::sync::Arc;
@@ -165,6 +166,19 @@ pub trait Store: Send + Sync {
 
     /// Hosts that reported metrics in the range.
     fn hosts(&self, plan: &plan::Hosts, control: &Control) -> Result<Answer<Vec<answer::Host>>, QueryError>;
+
+    /// Writes the rows as one Parquet file to `out`, stored rows and those in memory; returns how many. Rows are in no
+    /// promised order. What fits in a row group is held in memory; `out` may block. An interrupted file has no footer,
+    /// so nobody takes it for a whole one.
+    fn export(
+        &self,
+        plan: &plan::Export,
+        control: &Control,
+        out: &mut (dyn std::io::Write + Send),
+    ) -> Result<Answer<u64>, QueryError>;
+
+    /// What retention would remove now.
+    fn retention(&self, control: &Control) -> Result<RetentionPlan, QueryError>;
 
     /// Counters and sizes, cheap enough to ask every second.
     fn health(&self) -> StoreHealth;

@@ -28,6 +28,10 @@ pub const VALUES: &str = "/api/v1/values";
 pub const HOSTS: &str = "/api/v1/hosts";
 /// `GET`: [`crate::SelfHealth`].
 pub const SELF: &str = "/api/v1/self";
+/// `GET`: one Parquet file with all rows of a signal.
+pub const EXPORT: &str = "/api/v1/export";
+/// `GET`: [`crate::RetentionPlan`].
+pub const RETENTION: &str = "/api/v1/retention";
 /// WebSocket: [`crate::LiveRequest`] in, [`crate::LiveEvent`] out.
 pub const LIVE: &str = "/api/v1/live";
 /// `GET`: the OpenAPI document.

@@ -20,8 +20,11 @@ pub struct SignalCounters {
     pub rejected: BTreeMap<String, u64>,
     /// Refused and to be sent again, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Lost by us or removed by retention, by reason.
+    /// Lost by us, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Removed by retention: by `age`, `size` or `rule`.
+    #[serde(default)]
+    pub expired: BTreeMap<String, u64>,
     /// Parts of accepted items that were not stored as sent (surplus attributes, ends of long texts), by reason.
     #[serde(default)]
     pub trimmed: BTreeMap<String, u64>,
@@ -57,6 +60,12 @@ pub struct SelfHealth {
     pub disk_free_bytes: u64,
     /// Bytes it has in all, without what is reserved for the superuser.
     pub disk_total_bytes: u64,
+    /// Telemetry is refused while fewer bytes than this are free.
+    #[serde(default)]
+    pub disk_reserve_bytes: u64,
+    /// Telemetry is refused for that now; senders are told to retry.
+    #[serde(default)]
+    pub disk_low: bool,
     /// Resident memory of the process.
     pub rss_bytes: u64,
     /// Processor seconds used since start.

@@ -2,7 +2,7 @@
 
 use super::{Builder, Columns, IdField, attributes_bytes, context_bytes, small};
 use orrery_model::batch::Context;
-use orrery_model::{Batch, LogBatch, SpanId, Sym, TraceId, Value};
+use orrery_model::{Attributes, Batch, LogBatch, SpanId, Sym, TraceId, Value};
 
 /// The fields of a log record, collected while it is read. Attributes go to the columns at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +59,10 @@ impl Builder<'_, LogBatch> {
 impl Columns for LogBatch {
     fn context(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    fn attributes(&mut self) -> &mut Attributes {
+        &mut self.attributes
     }
 
     fn rows(&self) -> usize {

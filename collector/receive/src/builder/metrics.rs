@@ -3,7 +3,7 @@
 use super::{Builder, Columns, IdField, attributes_bytes, context_bytes};
 use crate::reason;
 use orrery_model::batch::{Buckets, Context, Distribution, Exemplar, Metric, MetricKind, Temporality};
-use orrery_model::{Batch, MetricBatch, SpanId, Sym, TraceId, Value};
+use orrery_model::{Attributes, Batch, MetricBatch, SpanId, Sym, TraceId, Value};
 
 const NO_RECORDED_VALUE: u32 = 1;
 
@@ -227,6 +227,10 @@ impl Columns for MetricBatch {
     }
 
     /// Not `len`: the metric column is filled when the metric ends.
+    fn attributes(&mut self) -> &mut Attributes {
+        &mut self.attributes
+    }
+
     fn rows(&self) -> usize {
         self.time_unix_nano.len()
     }

@@ -3,7 +3,7 @@
 use super::{Builder, Columns, IdField, Kit, attributes_bytes, context_bytes, small};
 use crate::reason;
 use orrery_model::batch::{Context, Events, Links};
-use orrery_model::{Batch, SpanBatch, SpanId, Sym, TraceId};
+use orrery_model::{Attributes, Batch, SpanBatch, SpanId, Sym, TraceId};
 
 /// The fields of a span, collected while it is read. Attributes, events and links go to the columns at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -181,6 +181,10 @@ impl Truncate for Links {
 impl Columns for SpanBatch {
     fn context(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    fn attributes(&mut self) -> &mut Attributes {
+        &mut self.attributes
     }
 
     fn rows(&self) -> usize {

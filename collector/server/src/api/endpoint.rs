@@ -155,7 +155,8 @@ where
     })
 }
 
-struct CancelOnDrop(Control);
+/// Cancels a query when its client goes.
+pub(crate) struct CancelOnDrop(pub(crate) Control);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

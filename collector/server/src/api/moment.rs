@@ -1,34 +1,9 @@
 //! Times and durations as people write them.
 
+pub(crate) use orrery_query::time::duration_nanos;
 use std::time::Duration;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
-
-/// Reads a duration: `250ms`, `1.5s`, `2m`, `1h`, `30d`, `4us`, `10ns`, or a bare number of nanoseconds.
-///
-/// # Errors
-/// What would be right, in plain words. Negative and overlong durations are wrong too.
-pub(crate) fn duration_nanos(text: &str) -> Result<i64, String> {
-    let expected = || format!("`{text}` is no duration; write it like 250ms, 1.5s, 10m, 2h or 30d");
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let scale: f64 = match unit {
-        "" | "ns" => 1.0,
-        "us" | "µs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "m" | "min" => 60e9,
-        "h" => 3600e9,
-        "d" => 86400e9,
-        "w" => 7.0 * 86400e9,
-        _ => return Err(expected()),
-    };
-    if let (Ok(whole), 1.0) = (number.parse::<i64>(), scale) {
-        return Ok(whole);
-    }
-    let nanos = number.parse::<f64>().map_err(|_| expected())? * scale;
-    if nanos <= i64::MAX as f64 / 2.0 { Ok(nanos.round() as i64) } else { Err(expected()) }
-}
 
 /// The same as a [`Duration`].
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

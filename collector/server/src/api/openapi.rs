@@ -3,7 +3,7 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{live, logs, metrics, own, services, tail, traces};
+use crate::api::{export, live, logs, metrics, own, retention, services, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -27,6 +27,8 @@ const ENDPOINTS: &[&Endpoint] = &[
     &metrics::NAMES,
     &metrics::RANGE,
     &metrics::HOSTS,
+    &export::EXPORT,
+    &retention::RETENTION,
     &own::SELF,
     &live::LIVE,
 ];
@@ -62,6 +64,7 @@ fn schemas() -> ComponentsBuilder {
     add::<api::MetricSeriesList>(&mut all);
     add::<api::HostList>(&mut all);
     add::<api::SelfHealth>(&mut all);
+    add::<api::RetentionPlan>(&mut all);
     add::<api::LiveRequest>(&mut all);
     add::<api::LiveEvent>(&mut all);
     add::<api::Problem>(&mut all);
@@ -121,7 +124,8 @@ fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {
 }
 
 fn content(schema: &str) -> utoipa::openapi::Content {
-    ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+    // Bytes have none.
+    ContentBuilder::new().schema((!schema.is_empty()).then(|| Ref::from_schema_name(schema))).build()
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {

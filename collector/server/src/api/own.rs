@@ -44,6 +44,8 @@ pub(crate) fn health(api: &Api) -> api::SelfHealth {
         disk_bytes: store.wal_bytes + store.sealed_bytes,
         disk_free_bytes: store.disk_free_bytes,
         disk_total_bytes: store.disk_total_bytes,
+        disk_reserve_bytes: store.disk_reserve_bytes,
+        disk_low: store.disk_low,
         rss_bytes: process::rss_bytes(),
         cpu_seconds: process::cpu().as_secs_f64(),
         oldest_unix_nano: store.oldest_unix_nano.map(Nanos),
@@ -63,6 +65,7 @@ fn counters(health: &SignalHealth) -> api::SignalCounters {
         rejected: health.rejected.clone(),
         refused: health.refused.clone(),
         dropped: health.dropped.clone(),
+        expired: health.expired.clone(),
         trimmed: health.trimmed.clone(),
     }
 }
@@ -94,6 +97,11 @@ pub(crate) async fn ready(State(api): State<Arc<Api>>, Extension(request): Exten
 async fn readiness(api: Arc<Api>) -> Result<(), Failure> {
     if api.stopping.is_cancelled() {
         return Err(Failure::Busy("The server is shutting down.".to_owned()));
+    }
+    if api.health().disk_low {
+        return Err(Failure::Busy(
+            "The disk is almost full: telemetry is refused until there is more room. See /api/v1/self.".to_owned(),
+        ));
     }
     if !api.writes.load(Ordering::Relaxed) {
         return Err(Failure::Busy(

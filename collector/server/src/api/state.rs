@@ -37,6 +37,8 @@ pub(crate) struct Api {
     pub(crate) limits: Limits,
     /// One permit per running query.
     pub(crate) places: Arc<Semaphore>,
+    /// One permit per running export.
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) about: About,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
@@ -58,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) clock: fn() -> i64,
 }
 
+/// Exports at once: each reads as much as its client takes, for as long as that takes.
+const EXPORTS: usize = 2;
 /// Age at which the store is asked for its health again: it is asked on every request, for rates.
 const HEALTH_AGE: Duration = Duration::from_millis(500);
 
@@ -65,6 +69,7 @@ impl Api {
     pub(crate) fn new(parts: Parts) -> Api {
         Api {
             places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             store: parts.store,
             bus: parts.bus,
             limits: parts.limits,

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod api;
+mod data;
 mod demo;
-mod garbage;
+mod hostile;
 mod kill;
 mod live;
 mod otlp;
+mod overload;
+mod peers;
 mod sdk;
 mod server;
 mod startup;

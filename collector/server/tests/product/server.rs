@@ -1,45 +1,36 @@
 //! Runs the binary.
 
+use orrery_synth::process::{self, Process};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Start-up includes opening DuckDB, on a machine that may be busy.
 const START: Duration = Duration::from_secs(60);
 
-/// A running server. Killed when dropped.
+/// A running server. Killed when dropped; it must never have panicked.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) process: Process,
     pub(crate) http: String,
     pub(crate) otlp_http: String,
     pub(crate) otlp_grpc: String,
     pub(crate) started_in: Duration,
     pub(crate) banner: String,
-    output: mpsc::Receiver<String>,
     client: reqwest::Client,
     _dir: Option<TempDir>,
 }
 
 /// The binary, deaf to the environment of whoever runs the tests.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orrery"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("ORRERY_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    process::command(env!("CARGO_BIN_EXE_orrery").as_ref())
 }
 
 /// `orrery serve` on free ports with its data in `dir`.
 pub(crate) fn serve(dir: &Path) -> Command {
-    let mut command = command();
-    command.args(["serve", "--http", ":0", "--otlp-http", ":0", "--otlp-grpc", ":0", "--data-dir"]).arg(dir);
-    command
+    process::serve(env!("CARGO_BIN_EXE_orrery").as_ref(), dir)
 }
 
 impl Server {
@@ -57,42 +48,16 @@ impl Server {
     }
 
     /// Runs a command line that starts a server and reads from its output where it listens.
-    pub(crate) fn run(mut command: Command) -> Server {
-        let began = Instant::now();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the binary runs");
-        let (found, output) = mpsc::channel();
-        let stdout = child.stdout.take().expect("stdout is piped");
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                _ = found.send(line);
-            }
-        });
-        let mut lines = Vec::new();
-        while !lines.iter().any(|line: &String| line.contains("  Data ")) {
-            let left = START.saturating_sub(began.elapsed());
-            lines.push(output.recv_timeout(left).unwrap_or_else(|_| panic!("no banner; so far: {lines:?}")));
-        }
-        let address = |name: &str| {
-            let line = lines
-                .iter()
-                .find(|line| line.trim_start().starts_with(name))
-                .unwrap_or_else(|| panic!("{name} in {lines:?}"));
-            line.split_whitespace().last().expect("an address").to_owned()
-        };
-        let (http, otlp_http, otlp_grpc) = (address("Dashboard"), address("OTLP/HTTP"), address("OTLP/gRPC"));
+    pub(crate) fn run(command: Command) -> Server {
+        let process = Process::start(command, "Data").expect("a banner");
+        let address = |name| process.address(name).expect("an address");
         Server {
-            child,
-            http,
-            otlp_http,
-            otlp_grpc,
-            started_in: began.elapsed(),
-            banner: lines.join("\n"),
-            output,
+            http: address("Dashboard"),
+            otlp_http: address("OTLP/HTTP"),
+            otlp_grpc: address("OTLP/gRPC"),
+            started_in: process.started_in,
+            banner: process.banner(),
+            process,
             client: reqwest::Client::new(),
             _dir: None,
         }
@@ -100,12 +65,7 @@ impl Server {
 
     /// The next line of output that contains `part`.
     pub(crate) fn line_with(&self, part: &str) -> String {
-        loop {
-            let line = self.output.recv_timeout(START).unwrap_or_else(|_| panic!("no line with {part}"));
-            if line.contains(part) {
-                return line;
-            }
-        }
+        self.process.line_with(part).expect("it is said")
     }
 
     /// `GET` of a path: status and JSON (null for an empty or other body).
@@ -143,36 +103,34 @@ impl Server {
 
     /// SIGKILL, at once.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("a process of ours");
-        self.child.wait().expect("a process of ours");
+        self.process.kill();
     }
 
     /// SIGTERM; how it ended and how long that took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let began = Instant::now();
         self.signal("TERM");
-        let status = self.child.wait().expect("a process of ours");
-        (status, began.elapsed())
+        (self.process.wait().expect("a process of ours"), began.elapsed())
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.expect("kill runs").success());
+        self.process.signal(name).expect("it runs");
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.process.is_running()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        if !std::thread::panicking() {
+            assert_eq!(self.process.panics(), [""; 0]);
+        }
     }
 }
 

@@ -87,6 +87,10 @@ impl Table for SpanBatch {
         Some(self.trace_id[row])
     }
 
+    fn identity(&self, row: usize) -> Option<(TraceId, SpanId)> {
+        Some((self.trace_id[row], self.span_id[row]))
+    }
+
     fn same((a, i): (&Part<Self>, usize), (b, j): (&Part<Self>, usize)) -> bool {
         a.batch.span_id[i] == b.batch.span_id[j] && a.batch.trace_id[i] == b.batch.trace_id[j]
     }

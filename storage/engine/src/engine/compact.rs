@@ -80,7 +80,10 @@ impl Inner {
         }
         let id = self.manifest.with(|manifest| manifest.next_segment);
         let level = segments[0].entry.level + 1;
-        let merged = write::write(&self.dir.segments(), id, level, &parts, &context)?;
+        let mut merged = write::write(&self.dir.segments(), id, level, &parts, &context)?;
+        if let Some(entry) = &mut merged {
+            entry.judged = super::rules::judged_by_all(segments);
+        }
         failpoint::pass("merged")?;
         self.replace(segments, merged)?;
         failpoint::pass("replaced")
@@ -98,7 +101,7 @@ impl Inner {
             snapshot.segments.retain(|segment| !old(segment.entry.id));
             snapshot.segments.extend(merged.map(|entry| Arc::new(Segment::new(&dir, entry))));
         });
-        segments.iter().for_each(|segment| segment.retire());
+        self.retire(segments);
         Ok(())
     }
 

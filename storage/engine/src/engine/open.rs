@@ -57,6 +57,7 @@ impl Engine {
             visible_seq: known.cursor.into(),
             hot_bytes: 0.into(),
             disk_low: false.into(),
+            lingering: Default::default(),
             rebuilding: (!missing.is_empty()).into(),
             rollups_failed: rollups_failed.into(),
             rebuilder: Mutex::default(),
@@ -133,7 +134,7 @@ fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
     for entry in std::fs::read_dir(&segments).map_err(|error| fault(&segments, error))? {
         let path = entry.map_err(|error| fault(&segments, error))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if names.contains(name) || !is_ours(name) {
+        if names.contains(name) || !crate::doctor::is_segment_file(name) {
             continue;
         }
         if *known == Manifest::default() && !is_whole && !doubtful {
@@ -141,7 +142,7 @@ fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
             return Err(OpenError::Damaged { path: dir.manifest(), reason });
         }
         let gone = match doubtful || path.is_dir() {
-            true => dir.set_aside(&path).map(drop),
+            true => dir.set_aside(&path, "a segment that the manifest in use does not name").map(drop),
             false => std::fs::remove_file(&path),
         };
         gone.map_err(|error| fault(&path, error))?;
@@ -152,15 +153,6 @@ fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
         _ = std::fs::remove_file(entry.path());
     }
     Ok(())
-}
-
-/// Whether a file in the folder of segments has a name that we give.
-fn is_ours(name: &str) -> bool {
-    let stem = [".parquet", ".index", ".parquet.tmp"].iter().find_map(|extension| name.strip_suffix(extension));
-    let parts = stem.and_then(|stem| stem.split_once('-'));
-    parts.is_some_and(|(signal, id)| {
-        Signal::ALL.iter().any(|known| known.to_string() == signal) && id.parse::<u64>().is_ok()
-    })
 }
 
 /// Opens the rollups, and says which slices they miss, and whether they are to be opened again. They can be made again, so that a damaged file is put aside
@@ -206,7 +198,8 @@ impl Replay<'_> {
             Met::Damaged { header, bytes } => self.damaged(&header, bytes),
             Met::Unknown { file, at, bytes } => {
                 let stem = file.path.file_stem().unwrap_or_default().to_string_lossy();
-                let copy = self.inner.dir.keep_copy(&format!("log-{stem}-{at}.bytes"), bytes);
+                let name = format!("log-{stem}-{at}.bytes");
+                let copy = self.inner.dir.copy_aside(&name, bytes, "no intact header");
                 let text = format!("{} bytes of the write-ahead log are no records any more; {copy}", bytes.len());
                 self.inner.warn("damaged log", text);
             }
@@ -219,7 +212,7 @@ impl Replay<'_> {
                 self.inner.warn("missing log", text);
             }
             Met::Unreadable { file, error } => {
-                let moved = self.inner.dir.set_aside(&file.path).map_err(Fault::io(&file.path))?;
+                let moved = self.inner.dir.set_aside(&file.path, &error.to_string()).map_err(Fault::io(&file.path))?;
                 let text = format!(
                     "{} of the write-ahead log cannot be read ({error}); it is {}",
                     file.path.display(),
@@ -244,7 +237,8 @@ impl Replay<'_> {
                         body_bytes: payload.len() as u64,
                     },
                     Err(error) => {
-                        let copy = self.inner.dir.keep_copy(&format!("undecodable-{:020}.body", header.seq), payload);
+                        let name = format!("undecodable-{:020}.body", header.seq);
+                        let copy = self.inner.dir.copy_aside(&name, payload, &error.to_string());
                         let text = format!("a stored request no longer decodes and was set aside: {error}; {copy}");
                         self.inner.warn("undecodable request", text);
                         let mut counts = Counters::default();
@@ -280,7 +274,8 @@ impl Replay<'_> {
             }
             Kind::Counts => "counts of rejected and refused items".to_owned(),
         };
-        let copy = self.inner.dir.keep_copy(&format!("log-{:020}.record", header.seq), bytes);
+        let name = format!("log-{:020}.wal-record", header.seq);
+        let copy = self.inner.dir.copy_aside(&name, bytes, "a payload with a wrong checksum");
         self.inner.warn("damaged log", format!("a record of the write-ahead log was damaged; {lost} lost; {copy}"));
         self.pass(Durable { seq: header.seq, content: Content::Counts(counts) });
     }

@@ -36,11 +36,22 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
         if retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY) {
             retained = Some(Instant::now());
             inner.retain(super::now());
+            inner.bury(inner.config.linger);
         }
         match inner.compact_once() {
             Ok(true) => continue,
             Ok(false) => inner.settle("compaction"),
             Err(fault) => inner.warn("compaction", format!("small segments stay: {}", chain(&fault))),
+        }
+        match inner.fold_rollups() {
+            Ok(true) => continue,
+            Ok(false) => inner.settle("folding"),
+            Err(fault) => inner.warn("folding", format!("rollups of slices stay apart: {}", chain(&fault))),
+        }
+        match inner.thin_once() {
+            Ok(true) => continue,
+            Ok(false) => inner.settle("retention rules"),
+            Err(fault) => inner.warn("retention rules", format!("rows stay for now: {}", chain(&fault))),
         }
         inner.sealer.wait(TICK);
     }
@@ -48,14 +59,25 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
 
 impl Inner {
     pub(super) fn check_disk(&self) {
-        let disk = self.dir.disk();
+        let mut disk = self.dir.disk();
+        if disk.0 < self.config.disk_reserve_bytes {
+            // First what may go anyway.
+            self.retain_segments(super::now());
+            self.bury(Duration::ZERO);
+            disk = self.dir.disk();
+        }
         *self.disk.lock() = disk;
         let low = disk.0 < self.config.disk_reserve_bytes;
         if self.disk_low.swap(low, Ordering::AcqRel) == low {
             return;
         }
         if low {
-            let text = format!("only {} MiB of disk are free; requests are refused until there is more", disk.0 >> 20);
+            let text = format!(
+                "only {} MiB of disk are free, the reserve is {} MiB: telemetry is refused, and senders are told to \
+                 retry, until there is more. Free some space or keep less (retention); it goes on by itself",
+                disk.0 >> 20,
+                self.config.disk_reserve_bytes >> 20
+            );
             self.warn("disk", text);
         } else {
             self.settle("disk");
@@ -71,6 +93,20 @@ impl Inner {
         self.seal(&slice)?;
         let progress = slice.progress.lock().clone();
         trim(progress.next_seq.min(progress.observed.from_seq));
+        Ok(true)
+    }
+
+    /// Folds rollup rows of slices that are sealed; false if there are too few.
+    pub(super) fn fold_rollups(&self) -> Result<bool, Fault> {
+        let failed = |error| Fault::Other(chain(&error));
+        let snapshot = self.current.get();
+        let Some(oldest) = snapshot.slices.first().map(|slice| slice.id) else { return Ok(false) };
+        if self.rebuilding() {
+            return Ok(false);
+        }
+        let Some(folded) = self.rollups.fold(oldest).map_err(failed)? else { return Ok(false) };
+        let _gate = self.rollup_gate.write();
+        self.rollups.commit(&folded).map_err(failed)?;
         Ok(true)
     }
 

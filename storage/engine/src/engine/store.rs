@@ -1,10 +1,12 @@
 //! The contract, put together from its parts.
 
 use super::{Engine, Inner, size};
+use crate::error::Fault;
 use crate::query;
 use crate::wal::{Content, Durable};
 use orrery_model::{Batch, Body, Signal};
 use orrery_query::answer::{self, Answer};
+use orrery_query::retention::RetentionPlan;
 use orrery_query::store::{Appended, Control};
 use orrery_query::{AppendError, QueryError, Store, StoreHealth, plan};
 use std::sync::atomic::Ordering;
@@ -127,6 +129,23 @@ impl Store for Engine {
         query::hosts::run(&self.inner, plan, control)
     }
 
+    fn export(
+        &self,
+        plan: &plan::Export,
+        control: &Control,
+        out: &mut (dyn std::io::Write + Send),
+    ) -> Result<Answer<u64>, QueryError> {
+        query::export::run(&self.inner, plan, control, out)
+    }
+
+    fn retention(&self, control: &Control) -> Result<RetentionPlan, QueryError> {
+        let Inner { config, duck, current, .. } = &*self.inner;
+        let stopped = || control.check().map_err(|stopped| Fault::Other(stopped.to_string()));
+        super::retention::plan(config, &current.get().segments, duck, super::now(), stopped).map_err(|fault| {
+            control.check().err().unwrap_or_else(|| QueryError::Engine { name: "retention", source: Box::new(fault) })
+        })
+    }
+
     fn health(&self) -> StoreHealth {
         let (queue_bytes, queue_limit_bytes) = self.wal.queue_bytes();
         let (disk_free_bytes, disk_total_bytes) = *self.inner.disk.lock();
@@ -154,6 +173,8 @@ impl Store for Engine {
             segments: snapshot.segments.len() as u64,
             disk_free_bytes,
             disk_total_bytes,
+            disk_reserve_bytes: self.inner.config.disk_reserve_bytes,
+            disk_low: self.inner.disk_low.load(Ordering::Acquire),
             oldest_unix_nano: oldest.flatten().min(),
             warnings,
         }

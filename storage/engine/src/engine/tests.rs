@@ -4,8 +4,10 @@
 mod items;
 
 mod crash;
+mod export;
 mod metrics;
 mod restart;
+mod retention;
 mod round_trip;
 mod search;
 
@@ -38,6 +40,7 @@ fn config(dir: &std::path::Path) -> Config {
         hot_bytes: 256 << 20,
         query_threads: 2,
         compact: false,
+        linger: Duration::ZERO,
         ..Config::new(dir)
     }
 }

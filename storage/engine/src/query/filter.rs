@@ -6,9 +6,17 @@ use crate::columns::{ATTRIBUTES, Table};
 use crate::context::{ContextTable, Resource};
 use crate::promote::{Promoted, PromotedKind};
 use orrery_model::attributes::quote;
-use orrery_model::{ServiceKey, semconv};
+use orrery_model::{ServiceKey, Signal, semconv};
 use orrery_query::plan::{AttributeFilter, ServiceMatch};
 use orrery_query::{QueryError, TimeRange};
+
+/// The column of a row's own time.
+pub(crate) fn time_column(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "start_time_unix_nano",
+        Signal::Logs | Signal::Metrics => "time_unix_nano",
+    }
+}
 
 /// Begins the `WHERE` clause: the row's time lies in the range.
 pub(crate) fn in_range(sql: &mut Sql, column: &'static str, range: TimeRange) {
@@ -28,7 +36,7 @@ pub(crate) fn is_service(wanted: &ServiceMatch, service: &ServiceKey) -> bool {
     }
 }
 
-fn resource_is_service(wanted: &ServiceMatch, resource: &Resource) -> bool {
+pub(super) fn resource_is_service(wanted: &ServiceMatch, resource: &Resource) -> bool {
     match wanted {
         ServiceMatch::Name(name) => resource.service.service_name == *name,
         ServiceMatch::Key(key) => resource.service() == *key,
@@ -48,7 +56,7 @@ pub(crate) fn service(sql: &mut Sql, wanted: Option<&ServiceMatch>, context: &Co
     }
 }
 
-fn resource_in(sql: &mut Sql, ids: &[u32]) {
+pub(super) fn resource_in(sql: &mut Sql, ids: &[u32]) {
     if ids.is_empty() {
         sql.push("false");
     } else {
@@ -66,7 +74,7 @@ pub(crate) fn attributes<B: Table>(sql: &mut Sql, filters: &[AttributeFilter], s
 }
 
 /// The item's own attribute under any spelling, or, where it has none, the resource's. Never null.
-fn attribute<B: Table>(sql: &mut Sql, filter: &AttributeFilter, source: &Source) {
+pub(super) fn attribute<B: Table>(sql: &mut Sql, filter: &AttributeFilter, source: &Source) {
     let places: Vec<(&str, Places<'_>)> = semconv::spellings(&filter.key)
         .map(|key| (key, source.places(key)))
         .filter(|(_, places)| places.column.is_some() || places.map)

@@ -5,6 +5,7 @@ use super::hot::HotSpans;
 use super::source::Source;
 use super::sql::Sql;
 use crate::columns::Table;
+use crate::context::ContextTable;
 use crate::duck::Lease;
 use crate::engine::Inner;
 use crate::error::{Fault, chain};
@@ -85,6 +86,34 @@ impl<'a> Session<'a> {
             self.scanned.segments += 1;
         }
         sql.run(self.lease.connection()).map_err(|fault| self.fault(fault))
+    }
+
+    /// Reads the rows of a sealed source as batches, a few thousand at a time. For statements of `rows::select_all`.
+    pub(crate) fn stream<B: Table>(
+        &mut self,
+        source: &Source,
+        sql: &Sql,
+        mut each: impl FnMut(&ContextTable, B, Vec<u64>) -> Result<(), Fault>,
+    ) -> Result<(), QueryError> {
+        let Source::Sealed(segment, index) = source else { return Ok(()) };
+        self.control.check()?;
+        if let Err(fault) = segment.verify() {
+            self.left_out(segment, &fault);
+            return Ok(());
+        }
+        self.scanned.segments += 1;
+        self.scanned.rows += source.rows::<B>();
+        let read = sql.stream(self.lease.connection(), |columns| {
+            self.control.check().map_err(|stopped| Fault::Other(stopped.to_string()))?;
+            let arrivals = crate::columns::arrivals(columns)?;
+            each(&index.context, B::read(columns, &index.context, source.promoted())?, arrivals)
+        });
+        read.map_err(|fault| self.fault(fault))
+    }
+
+    /// Lets go of the snapshot: what was taken from it stays, the rest may be sealed, merged and removed.
+    pub(crate) fn let_go(&mut self) {
+        self.snapshot = Arc::default();
     }
 
     fn left_out(&mut self, segment: &Arc<Segment>, fault: &Fault) {

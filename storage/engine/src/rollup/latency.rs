@@ -50,6 +50,14 @@ pub struct Cell {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cells(Vec<Cell>);
 
+impl FromIterator<Cell> for Cells {
+    fn from_iter<I: IntoIterator<Item = Cell>>(cells: I) -> Cells {
+        let mut all = Cells::default();
+        cells.into_iter().for_each(|cell| all.add(cell));
+        all
+    }
+}
+
 /// Less than this is the rounding error of weights added and taken back, not a call.
 const RESIDUE: f64 = 1e-6;
 
@@ -62,6 +70,9 @@ impl Cells {
 
     /// Adds a cell.
     pub fn add(&mut self, cell: Cell) {
+        if self.0.last().is_none_or(|last| last.bucket < cell.bucket) {
+            return self.0.push(cell);
+        }
         match self.0.binary_search_by_key(&cell.bucket, |cell| cell.bucket) {
             Ok(at) => {
                 let own = &mut self.0[at];
@@ -75,6 +86,10 @@ impl Cells {
 
     /// Adds all cells of another.
     pub fn merge(&mut self, other: &Cells) {
+        if self.0.is_empty() {
+            self.0.extend_from_slice(&other.0);
+            return;
+        }
         other.0.iter().for_each(|&cell| self.add(cell));
     }
 

@@ -1,11 +1,13 @@
 //! Rollup rows of sealed slices, in a DuckDB file.
 //!
-//! Long form: one row per key and latency bucket, which DuckDB adds up twenty times faster than lists. Every table
-//! exists at three lengths of time (10 s, 1 min, 1 h), each holding everything, so that a day costs what an hour does:
-//! a range is read at the coarsest length inside and at finer ones at its ends, and the sum is the same. Rows carry
-//! the slice they came from; a slice is written and forgotten as a whole. The file is for anyone to read with stock
-//! DuckDB 1.5 or later.
+//! One row per key, its histogram as lists; adding up is done here. Every table exists at three lengths of time (10 s
+//! for two days, 1 min for five weeks, 1 h as long as anything), so that a day costs what an hour does: a range is
+//! read at the coarsest length inside and at finer ones at its ends, and the sum is the same. Rows carry the slice
+//! they came from; a slice is written and forgotten as a whole. Rows of neighbouring slices are folded together later,
+//! or every question about a day would add up a thousand slices. The file is for anyone to read with stock DuckDB 1.5
+//! or later.
 
+mod fold;
 mod range;
 mod tables;
 
@@ -25,7 +27,7 @@ use std::path::Path;
 use tables::{LEVELS, Table};
 
 /// Written to files; one with another number is refused.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 /// Why rollups could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,8 @@ fn failed(step: &'static str) -> impl FnOnce(duckdb::Error) -> RollupError {
 pub struct RollupStore {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Before which time each level has lost its rows.
+    thinned: Mutex<[i64; LEVELS.len()]>,
 }
 
 /// Rows of a slice in memory, which may grow. Locked only while they are added up.
@@ -77,7 +81,9 @@ impl RollupStore {
     /// # Errors
     /// Unreadable, locked by another process, or of another layout: remove it and persist every slice again.
     pub fn open(path: &Path) -> Result<RollupStore, RollupError> {
-        Ok(RollupStore { writer: Mutex::new(connect(path)?), readers: Mutex::default() })
+        let writer = connect(path)?;
+        let thinned = fold::thinned(&writer).map_err(failed("read what is thinned"))?;
+        Ok(RollupStore { writer: Mutex::new(writer), readers: Mutex::default(), thinned: Mutex::new(thinned) })
     }
 
     /// Holds nothing, and keeps nothing when the process ends: until [`RollupStore::reopen`] works.
@@ -106,6 +112,7 @@ impl RollupStore {
             let read = format!("SELECT count(*), bit_xor(hash(rows)) FROM {table} AS rows");
             connection.query_row(&read, [], |_| Ok(())).map_err(failed("read all"))?;
         }
+        *self.thinned.lock() = fold::thinned(&connection).map_err(failed("read what is thinned"))?;
         *self.writer.lock() = connection;
         Ok(())
     }
@@ -115,7 +122,7 @@ impl RollupStore {
     pub fn persist(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
         self.transaction("persist", |connection| {
             delete(connection, &[slice])?;
-            connection.execute("INSERT INTO slices VALUES (?)", [slice])?;
+            connection.execute("INSERT INTO slices VALUES (?, ?)", [slice, slice])?;
             add(connection, slice, rows)
         })
     }
@@ -125,11 +132,11 @@ impl RollupStore {
         self.transaction("make again", |connection| add(connection, slice, rows))
     }
 
-    /// Ends making again: all of these slices are known now.
+    /// Ends making again: all of these slices, in order, are known now. Their rows lie under the first.
     pub fn made_again(&self, slices: &[u64]) -> Result<(), RollupError> {
         self.transaction("made again", |connection| {
-            for slice in slices {
-                connection.execute("INSERT INTO slices VALUES (?)", [slice])?;
+            for run in slices.chunk_by(|a, b| a + 1 == *b) {
+                connection.execute("INSERT INTO slices VALUES (?, ?)", [run[0], run[run.len() - 1]])?;
             }
             Ok(())
         })
@@ -138,13 +145,12 @@ impl RollupStore {
     /// Which of `known` are missing here, so that their rows should be made again; forgets all others.
     pub fn reconcile(&self, known: &[u64]) -> Result<Vec<u64>, RollupError> {
         self.transaction("reconcile", |connection| {
-            let mut statement = connection.prepare("SELECT slice FROM slices")?;
-            let here =
-                statement.query_map([], |row| row.get(0))?.collect::<Result<std::collections::HashSet<u64>, _>>()?;
+            let here = fold::groups(connection)?;
             let known_set: std::collections::HashSet<u64> = known.iter().copied().collect();
-            let unknown: Vec<u64> = here.difference(&known_set).copied().collect();
-            delete(connection, &unknown)?;
-            Ok(known.iter().copied().filter(|id| !here.contains(id)).collect())
+            let unknown = here.iter().filter(|group| !known_set.contains(&group.first)).map(|group| group.first);
+            delete(connection, &unknown.collect::<Vec<_>>())?;
+            let is_here = |id: &u64| here.iter().any(|group| (group.first..=group.last).contains(id));
+            Ok(known.iter().copied().filter(|id| !is_here(id)).collect())
         })
     }
 
@@ -163,14 +169,15 @@ impl RollupStore {
         })
     }
 
-    /// Services seen in the range, busiest first. Ranges widen to whole buckets of 10 s here and below.
+    /// Services seen in the range, busiest first. Ranges widen to whole buckets here and below: of 10 s, or of what is
+    /// left of their time.
     pub fn services(
         &self,
         plan: &plan::Services,
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Vec<ServiceSummary>>, QueryError> {
-        let buckets = Buckets::steps(plan.range, plan.points);
+        let buckets = self.steps(plan.range, plan.points);
         let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
         let (rows, scanned) = self.gather(&wanted, live, control)?;
         let step_nanos = if plan.points > 0 { buckets.step_nanos } else { 0 };
@@ -185,14 +192,14 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Option<ServiceDetail>>, QueryError> {
-        let buckets = Buckets::steps(plan.range, plan.points);
+        let buckets = self.steps(plan.range, plan.points);
         let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
         let (rows, scanned) = self.gather(&wanted, live, control)?;
-        let buckets = Buckets::whole(plan.range);
+        let buckets = self.steps(plan.range, 0);
         let wanted = Wanted { buckets, tables: &[Table::Operations, Table::Errors], service: Some(&plan.id) };
         let (details, more) = self.gather(&wanted, live, control)?;
         let scanned = Scanned { rows: scanned.rows + more.rows, ..scanned };
-        let value = answers::service(&rows, &details, &plan.id, Buckets::steps(plan.range, plan.points).step_nanos);
+        let value = answers::service(&rows, &details, &plan.id, self.steps(plan.range, plan.points).step_nanos);
         Ok(Answer { value, partial: None, scanned })
     }
 
@@ -203,10 +210,15 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Topology>, QueryError> {
-        let buckets = Buckets::whole(plan.range);
+        let buckets = self.steps(plan.range, 0);
         let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
         let (rows, scanned) = self.gather(&wanted, live, control)?;
         Ok(Answer { value: answers::topology(&rows, plan.environment.as_deref()), partial: None, scanned })
+    }
+
+    fn steps(&self, range: TimeRange, points: u32) -> Buckets {
+        let finest = self.thinned.lock().iter().rposition(|before| range.from < *before).map_or(0, |lost| lost + 1);
+        Buckets::steps(range, points, finest.min(LEVELS.len() - 1))
     }
 
     /// Rows of the file and of memory, added up; their time is the start of their step.
@@ -283,12 +295,14 @@ fn add(connection: &Connection, slice: u64, rows: &RollupRows) -> duckdb::Result
 }
 
 fn delete(connection: &Connection, slices: &[u64]) -> duckdb::Result<()> {
-    for table in tables::all().chain(["slices".to_owned()]) {
-        for slice in slices {
-            connection.execute(&format!("DELETE FROM {table} WHERE slice = ?"), [slice])?;
-        }
+    if slices.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let slices = tables::list(slices);
+    for table in tables::all() {
+        connection.execute(&format!("DELETE FROM {table} WHERE slice IN ({slices})"), [])?;
+    }
+    connection.execute(&format!("DELETE FROM slices WHERE first IN ({slices})"), []).map(|_| ())
 }
 
 /// The range of a plan, for tests and callers that want to know what was read.

@@ -108,6 +108,7 @@ fn describe<B: Table>(
         services: services.iter().map(ServiceKey::to_string).collect(),
         promoted: keys.promoted,
         mapped: (keys.mapped.len() <= LISTED_KEYS).then_some(keys.mapped),
+        judged: Default::default(),
     }
 }
 
@@ -127,15 +128,19 @@ fn write_parquet<B: Table>(path: &Path, rows: &Rows<'_, B>, entry: &SegmentEntry
 }
 
 /// How each column is encoded: a dictionary where values repeat, else none, which would cost time and room for nothing.
+/// Minimum and maximum only where rows near each other have near values: nobody finds a word by them.
 fn properties<B: Table>() -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_dictionary_page_size_limit(DICTIONARY)
         .set_created_by(concat!("orrery ", env!("CARGO_PKG_VERSION")).to_owned());
     for column in columns::columns::<B>(Place::Sealed) {
         let path = ColumnPath::from(column.name);
+        if is_ranged::<B>(column.kind) {
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+        }
         properties = match column.kind {
             Kind::Id => properties.set_column_dictionary_enabled(path, false),
             Kind::Nanos => properties
@@ -146,6 +151,15 @@ fn properties<B: Table>() -> WriterProperties {
         };
     }
     properties.build()
+}
+
+fn is_ranged<B: Table>(kind: Kind) -> bool {
+    match kind {
+        // Data points lie in the order of their metrics' names.
+        Kind::Text => B::SIGNAL == Signal::Metrics,
+        Kind::Map | Kind::F64List | Kind::U64List | Kind::Events | Kind::Links | Kind::Exemplars => false,
+        _ => true,
+    }
 }
 
 fn trace_filter<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> TraceFilter {

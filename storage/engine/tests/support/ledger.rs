@@ -133,11 +133,11 @@ pub(crate) fn compare(rows: &Rows, acknowledged: &BTreeSet<u64>, sent: u64, base
 
 /// Whether everything durable can be queried.
 pub(crate) fn settled(engine: &dyn Store) -> bool {
-    engine.health().signals.values().all(|signal| signal.queryable + lost(&signal.dropped) >= signal.durable)
-}
-
-fn lost(dropped: &BTreeMap<String, u64>) -> u64 {
-    dropped.iter().filter(|(reason, _)| *reason != "retention").map(|(_, count)| count).sum()
+    engine
+        .health()
+        .signals
+        .values()
+        .all(|signal| signal.queryable + signal.dropped.values().sum::<u64>() >= signal.durable)
 }
 
 fn control() -> Control {

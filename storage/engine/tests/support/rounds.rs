@@ -112,10 +112,10 @@ impl Stage {
         for (signal, health) in &health.signals {
             let here = rows.iter().filter(|(number, _)| ledger::signal(**number) == *signal);
             let here: usize = here.map(|(_, rows)| rows.len()).sum();
-            let dropped: u64 = health.dropped.values().sum();
+            let dropped: u64 = health.dropped.values().chain(health.expired.values()).sum();
             assert_eq!(here as u64 + dropped, health.accepted, "{signal}: rows and counters differ; {health:?}");
-            let allowed = |reason: &String| (reason == "retention" && *signal == Signal::Metrics) || torn;
-            assert!(health.dropped.keys().all(allowed), "{signal}: {:?}", health.dropped);
+            assert!(torn || health.dropped.is_empty(), "{signal}: {:?}", health.dropped);
+            assert!(*signal == Signal::Metrics || health.expired.is_empty(), "{signal}: {:?}", health.expired);
         }
         let least: usize = points.iter().map(|number| ledger::items(*number, self.base).len()).sum();
         assert!(health.signals[&Signal::Metrics].accepted >= least as u64, "data points are not accounted for");

@@ -1,15 +1,13 @@
 //! The product under test: `orrery demo`, as a user starts it, on free ports and an empty data directory.
 
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
+use orrery_synth::process::{Process, command};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A running `orrery demo`; killed when dropped.
 pub(crate) struct Product {
-    process: Child,
+    _process: Process,
     /// `http://127.0.0.1:port` of the dashboard.
     pub(crate) dashboard: String,
     /// Where faults are injected and listed.
@@ -21,32 +19,15 @@ impl Product {
     /// Starts it and waits until the map has nodes and edges.
     pub(crate) async fn demo() -> Result<Product> {
         let data = tempfile::tempdir()?;
-        let mut command = Command::new(binary()?);
+        let mut command = command(&binary()?);
         command.arg("demo").arg("--data-dir").arg(data.path());
         for flag in ["--http", "--otlp-http", "--otlp-grpc"] {
             command.args([flag, "127.0.0.1:0"]);
         }
         let started = Instant::now();
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-        let stdout = process.stdout.take().context("stdout is piped")?;
-        let (send, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                println!("demo: {line}");
-                _ = send.send(line);
-            }
-        });
-        let url_after = |word: &str| -> Result<String> {
-            loop {
-                let line =
-                    lines.recv_timeout(Duration::from_secs(60)).with_context(|| format!("no {word} on stdout"))?;
-                if line.trim().starts_with(word) {
-                    return url(&line).with_context(|| format!("no URL in {line:?}"));
-                }
-            }
-        };
-        let (dashboard, faults) = (url_after("Dashboard")?, url_after("Faults")?);
-        let product = Product { process, dashboard, faults, _data: data };
+        let process = Process::start(command, "Faults")?;
+        let (dashboard, faults) = (process.address("Dashboard")?, process.address("Faults")?);
+        let product = Product { _process: process, dashboard, faults, _data: data };
         product.until_mapped().await?;
         crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
         Ok(product)
@@ -75,18 +56,6 @@ impl Product {
         reqwest::Client::new().post(&self.faults).json(&fault).send().await?.error_for_status()?;
         Ok(())
     }
-}
-
-impl Drop for Product {
-    fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
-}
-
-fn url(line: &str) -> Option<String> {
-    let rest = &line[line.find("http://")?..];
-    rest.split_whitespace().next().map(|url| url.trim_end_matches(['/', ',', ';']).to_owned())
 }
 
 /// `orrery` beside this test's binary: the same build.

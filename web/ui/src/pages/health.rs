@@ -170,7 +170,7 @@ fn own_body(own: Own) -> AnyView {
         <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::OWN_HEALTH)><table class="table">
             <thead><tr>
                 <th scope="col">{t(say::SIGNAL)}</th><th scope="col" class="num">{t(say::ACCEPTED)}</th><th scope="col" class="num">{t(say::DURABLE)}</th><th scope="col" class="num">{t(say::QUERYABLE)}</th>
-                <th scope="col" class="num col-wide">{t(say::RECEIVED)}</th><th scope="col">{t(say::REJECTED)}</th><th scope="col">{t(say::REFUSED)}</th><th scope="col">{t(say::DROPPED)}</th><th scope="col" class="col-wide" title=t(say::TRIMMED_HINT)>{t(say::TRIMMED)}</th>
+                <th scope="col" class="num col-wide">{t(say::RECEIVED)}</th><th scope="col">{t(say::REJECTED)}</th><th scope="col">{t(say::REFUSED)}</th><th scope="col">{t(say::DROPPED)}</th><th scope="col" class="col-wide" title=t(say::EXPIRED_HINT)>{t(say::EXPIRED)}</th><th scope="col" class="col-wide" title=t(say::TRIMMED_HINT)>{t(say::TRIMMED)}</th>
             </tr></thead>
             <tbody>{move || own.with(|own| own.signals.iter().map(|(name, counters)| signal_row(name, counters)).collect_view())}</tbody>
         </table></div>
@@ -190,10 +190,19 @@ fn signal_row(name: &str, counters: &SignalCounters) -> AnyView {
         <tr>
             <th scope="row">{name}</th><td class="num" title=counters.accepted>{count(counters.accepted)}</td><td class="num" title=counters.durable>{count(counters.durable)}</td>
             <td class="num" title=counters.queryable>{count(counters.queryable)}</td><td class="num col-wide">{figure(&Unit::Bytes, counters.received_bytes as f64)}</td>
-            <td>{reasons(&counters.rejected)}</td><td>{reasons(&counters.refused)}</td><td>{reasons(&counters.dropped)}</td><td class="col-wide">{reasons(&counters.trimmed)}</td>
+            <td>{reasons(&counters.rejected)}</td><td>{reasons(&counters.refused)}</td><td>{reasons(&counters.dropped)}</td><td class="col-wide">{plain(&counters.expired)}</td><td class="col-wide">{reasons(&counters.trimmed)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// Nothing to worry about.
+fn plain(counts: &BTreeMap<String, u64>) -> AnyView {
+    let counts: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).collect();
+    if counts.is_empty() {
+        return view! { <span class="hint">"0"</span> }.into_any();
+    }
+    counts.into_iter().map(|(reason, count)| view! { <span class="nowrap">{reason.clone()}" "{figure(&Unit::Number, *count as f64)}</span>" " }).collect_view().into_any()
 }
 
 fn reasons(counts: &BTreeMap<String, u64>) -> AnyView {

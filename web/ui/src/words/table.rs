@@ -299,6 +299,10 @@ phrases! {
     REJECTED "Rejected" "거부";
     REFUSED "Refused" "재시도 요청";
     DROPPED "Dropped" "유실";
+    EXPIRED "Expired" "보존 만료";
+    EXPIRED_HINT "Removed by retention: too old, too much, or a rule" "보존 정책으로 삭제됨: 기간, 용량 또는 규칙";
+    DISK_LOW_TITLE "The disk is almost full: new telemetry is refused." "디스크가 거의 가득 차 새 데이터를 받지 않습니다.";
+    DISK_LOW "{free} are free, the reserve is {reserve}. Senders are told to retry; stored data can be read. Free some space or keep less; Orrery goes on by itself." "여유 공간 {free}, 예비 공간 {reserve}. 전송 측에는 재시도를 요청하며 저장된 데이터는 조회할 수 있습니다. 공간을 확보하거나 보존량을 줄이면 자동으로 재개됩니다.";
     TRIMMED "Trimmed" "일부 잘림";
     TRIMMED_HINT "Parts of stored items that were not kept: surplus attributes, ends of long texts" "저장되지 않은 일부: 초과 속성, 긴 텍스트의 끝";
     DASHBOARD_AND_API "Dashboard and API" "대시보드와 API";

@@ -1,7 +1,6 @@
 //! Which buckets make up a range, and which steps a series.
 
 use super::tables::{LEVELS, Level};
-use crate::rollup::rows::{BUCKET_NANOS, bucket_start};
 use orrery_query::time::TimeRange;
 
 const SECOND: i64 = 1_000_000_000;
@@ -14,7 +13,7 @@ const STEPS: [i64; 18] =
 const EARLIEST: i64 = -4_000_000_000 * SECOND;
 const LATEST: i64 = 9_000_000_000 * SECOND;
 
-/// Whole buckets of 10 s, and the steps they are added up to.
+/// Whole buckets, and the steps they are added up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Buckets {
     /// Start of the first bucket.
@@ -23,23 +22,25 @@ pub(super) struct Buckets {
     pub(super) to: i64,
     /// Length of a step; steps begin at multiples of it. One step for everything if it is `i64::MAX`.
     pub(super) step_nanos: i64,
+    /// The finest level that still has rows of the whole range, by its place in [`LEVELS`].
+    finest: usize,
 }
 
 impl Buckets {
-    /// The range as one step.
-    pub(super) fn whole(range: TimeRange) -> Buckets {
+    /// The range as one step, widened to whole buckets of the finest level there is.
+    pub(super) fn whole(range: TimeRange, finest: usize) -> Buckets {
         let (from, to) = (range.from.clamp(EARLIEST, LATEST), range.to.clamp(EARLIEST, LATEST));
-        let to = bucket_start(to.saturating_add(BUCKET_NANOS - 1));
-        Buckets { from: bucket_start(from), to, step_nanos: i64::MAX }
+        let level = LEVELS[finest];
+        Buckets { from: level.floor(from), to: level.ceil(to), step_nanos: i64::MAX, finest }
     }
 
     /// The range in at most about `points` steps of a round length; one step if `points` is 0.
-    pub(super) fn steps(range: TimeRange, points: u32) -> Buckets {
-        let whole = Buckets::whole(range);
+    pub(super) fn steps(range: TimeRange, points: u32, finest: usize) -> Buckets {
+        let whole = Buckets::whole(range, finest);
         if points == 0 {
             return whole;
         }
-        let least = (whole.to - whole.from) / i64::from(points);
+        let least = ((whole.to - whole.from) / i64::from(points)).max(LEVELS[finest].nanos);
         let step = STEPS.into_iter().map(|seconds| seconds * SECOND).find(|&step| step >= least);
         Buckets { step_nanos: step.unwrap_or(STEPS[STEPS.len() - 1] * SECOND), ..whole }
     }
@@ -48,15 +49,6 @@ impl Buckets {
     pub(super) fn step_of(&self, time: i64) -> Option<i64> {
         let inside = self.from <= time && time < self.to;
         inside.then(|| if self.step_nanos == i64::MAX { 0 } else { time.div_euclid(self.step_nanos) * self.step_nanos })
-    }
-
-    /// The same as an SQL expression over `time`.
-    pub(super) fn step_sql(&self) -> String {
-        match self.step_nanos {
-            i64::MAX => "0::BIGINT".to_owned(),
-            // Integer division rounds towards zero; times before 1970 are nobody's series.
-            step => format!("(time // {step}) * {step}"),
-        }
     }
 
     /// Disjoint pieces that make up the range, each at the coarsest length that fits it and the steps.
@@ -71,11 +63,11 @@ impl Buckets {
             return;
         }
         let (coarse, nanos) = (LEVELS[level], LEVELS[level].nanos);
-        if level == 0 {
+        if level == self.finest {
             return pieces.push((coarse, from, to));
         }
         let fits = self.step_nanos == i64::MAX || self.step_nanos % nanos == 0;
-        let (inner_from, inner_to) = (coarse.floor(from + nanos - 1), coarse.floor(to));
+        let (inner_from, inner_to) = (coarse.ceil(from), coarse.floor(to));
         if !fits || inner_from >= inner_to {
             return self.cut(from, to, level - 1, pieces);
         }
@@ -99,26 +91,30 @@ mod tests {
         let range = TimeRange { from: 3500 * SECOND + 1, to: 7290 * SECOND - 1 };
         let expected =
             [("10s", 3500, 3540), ("1m", 3540, 3600), ("1h", 3600, 7200), ("1m", 7200, 7260), ("10s", 7260, 7290)];
-        assert_eq!(names(Buckets::whole(range)), expected);
-        let half_minutes = Buckets { step_nanos: 30 * SECOND, ..Buckets::whole(range) };
+        assert_eq!(names(Buckets::whole(range, 0)), expected);
+        let half_minutes = Buckets { step_nanos: 30 * SECOND, ..Buckets::whole(range, 0) };
         assert_eq!(names(half_minutes), [("10s", 3500, 7290)]);
+        let old = [("1m", 3480, 3600), ("1h", 3600, 7200), ("1m", 7200, 7320)];
+        assert_eq!(names(Buckets::whole(range, 1)), old, "no seconds are left of that time");
+        assert_eq!(names(Buckets::whole(range, 2)), [("1h", 0, 10_800)]);
     }
 
     #[test]
     fn steps_are_round_and_about_as_many_as_asked() {
         let steps = |seconds: i64, points| {
-            Buckets::steps(TimeRange { from: 0, to: seconds * SECOND }, points).step_nanos / SECOND
+            Buckets::steps(TimeRange { from: 0, to: seconds * SECOND }, points, 0).step_nanos / SECOND
         };
         assert_eq!([steps(900, 60), steps(900, 30), steps(3600, 60), steps(86_400, 60)], [20, 30, 60, 1800]);
-        assert_eq!(Buckets::steps(TimeRange::ALL, 0), Buckets::whole(TimeRange::ALL));
+        assert_eq!(Buckets::steps(TimeRange::ALL, 0, 0), Buckets::whole(TimeRange::ALL, 0));
+        assert_eq!(Buckets::steps(TimeRange { from: 0, to: 900 * SECOND }, 60, 1).step_nanos, 60 * SECOND);
     }
 
     proptest! {
         #[test]
-        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100) {
+        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100, finest in 0usize..3) {
             let range = TimeRange { from: from * SECOND / 7, to: (from + length) * SECOND / 7 };
             prop_assume!(range.from < range.to);
-            let buckets = Buckets::steps(range, points);
+            let buckets = Buckets::steps(range, points, finest);
             let pieces = buckets.pieces();
             prop_assert_eq!(pieces[0].1, buckets.from);
             prop_assert_eq!(pieces[pieces.len() - 1].2, buckets.to);

@@ -1,4 +1,4 @@
-//! The tables: what they are called, how rows get in, and how they are added up.
+//! The tables: what they are called, how rows get in, and how they come back.
 
 use super::range::Buckets;
 use crate::rollup::latency::{Cell, Cells};
@@ -7,21 +7,24 @@ use crate::rollup::rows::{
 };
 use duckdb::Connection;
 use duckdb::arrow::array::{
-    ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int16Array, Int64Array, RecordBatch, StringArray,
-    UInt8Array, UInt64Array,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt64Array,
 };
-use duckdb::arrow::datatypes::{Float64Type, Int16Type, Int64Type, UInt8Type, UInt64Type};
+use duckdb::arrow::buffer::OffsetBuffer;
+use duckdb::arrow::datatypes::{Field, Float64Type, Int64Type, UInt8Type, UInt16Type, UInt64Type};
 use orrery_model::Sym;
 use orrery_query::answer::{EdgeKind, NodeKind};
 use std::sync::Arc;
 
-/// A length of time at which everything is kept.
+/// A length of time for which rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Level {
     /// Suffix of table names.
     pub(super) name: &'static str,
     /// Length of a bucket.
     pub(super) nanos: i64,
+    /// For how long; `None`: as long as anything.
+    pub(super) keep_nanos: Option<i64>,
 }
 
 impl Level {
@@ -29,13 +32,21 @@ impl Level {
     pub(super) fn floor(self, time: i64) -> i64 {
         time.div_euclid(self.nanos).saturating_mul(self.nanos)
     }
+
+    /// End of the bucket of the instant before.
+    pub(super) fn ceil(self, time: i64) -> i64 {
+        self.floor(time.saturating_add(self.nanos - 1))
+    }
 }
+
+const MINUTE: i64 = 60_000_000_000;
+const DAY: i64 = 24 * 60 * MINUTE;
 
 /// Finest first; each a multiple of the one before.
 pub(super) const LEVELS: [Level; 3] = [
-    Level { name: "10s", nanos: 10_000_000_000 },
-    Level { name: "1m", nanos: 60_000_000_000 },
-    Level { name: "1h", nanos: 3_600_000_000_000 },
+    Level { name: "10s", nanos: 10_000_000_000, keep_nanos: Some(2 * DAY) },
+    Level { name: "1m", nanos: MINUTE, keep_nanos: Some(35 * DAY) },
+    Level { name: "1h", nanos: 60 * MINUTE, keep_nanos: None },
 ];
 
 /// What is kept.
@@ -51,7 +62,11 @@ pub(super) enum Table {
     Errors,
 }
 
-const TABLES: [Table; 4] = [Table::Operations, Table::Instances, Table::Edges, Table::Errors];
+pub(super) const TABLES: [Table; 4] = [Table::Operations, Table::Instances, Table::Edges, Table::Errors];
+
+/// A sparse histogram: lists of equal length, and the sum of all durations. See [`crate::rollup::latency`].
+const CELLS: [(&str, &str); 4] =
+    [("buckets", "USMALLINT[]"), ("counts", "DOUBLE[]"), ("errors", "DOUBLE[]"), ("sum_nanos", "DOUBLE")];
 
 impl Table {
     fn name(self) -> &'static str {
@@ -63,22 +78,19 @@ impl Table {
         }
     }
 
-    /// Columns that tell rows apart, besides slice and time, with their types.
-    fn keys(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Table::Operations => &[
-                ("service", "VARCHAR"),
-                ("operation", "VARCHAR"),
-                ("kind", "UTINYINT"),
-                ("root", "BOOLEAN"),
-                ("bucket", "SMALLINT"),
-            ],
+    /// Columns behind slice and time, with their types: first what tells rows apart, then what adds up.
+    fn columns(self) -> Vec<(&'static str, &'static str)> {
+        let own: &[(&str, &str)] = match self {
+            Table::Operations => {
+                &[("service", "VARCHAR"), ("operation", "VARCHAR"), ("kind", "UTINYINT"), ("root", "BOOLEAN")]
+            }
             Table::Instances => &[
                 ("service", "VARCHAR"),
                 ("version", "VARCHAR"),
                 ("instance", "VARCHAR"),
                 ("part", "UTINYINT"),
-                ("bucket", "SMALLINT"),
+                ("first_unix_nano", "BIGINT"),
+                ("last_unix_nano", "BIGINT"),
             ],
             Table::Edges => &[
                 ("caller_kind", "VARCHAR"),
@@ -88,62 +100,45 @@ impl Table {
                 ("kind", "VARCHAR"),
                 ("consumer_group", "VARCHAR"),
                 ("measure", "UTINYINT"),
-                ("bucket", "SMALLINT"),
             ],
-            Table::Errors => {
-                &[("service", "VARCHAR"), ("error_type", "VARCHAR"), ("message", "VARCHAR"), ("operation", "VARCHAR")]
-            }
-        }
+            Table::Errors => &[
+                ("service", "VARCHAR"),
+                ("error_type", "VARCHAR"),
+                ("message", "VARCHAR"),
+                ("operation", "VARCHAR"),
+                ("count", "UBIGINT"),
+                ("last_unix_nano", "BIGINT"),
+                ("trace_id", "BLOB"),
+                ("span_id", "UBIGINT"),
+            ],
+        };
+        let cells: &[(&str, &str)] = if self == Table::Errors { &[] } else { &CELLS };
+        own.iter().chain(cells).copied().collect()
     }
 
-    /// Columns that add up, with their types and how.
-    fn values(self) -> &'static [(&'static str, &'static str, &'static str)] {
-        const CALLS: [(&str, &str, &str); 3] = [
-            ("count", "DOUBLE", "sum(count)"),
-            ("errors", "DOUBLE", "sum(errors)"),
-            ("sum_nanos", "DOUBLE", "sum(sum_nanos)"),
-        ];
-        match self {
-            Table::Operations | Table::Edges => &CALLS,
-            Table::Instances => {
-                const ALL: [(&str, &str, &str); 5] = [
-                    CALLS[0],
-                    CALLS[1],
-                    CALLS[2],
-                    ("first_unix_nano", "BIGINT", "min(first_unix_nano)"),
-                    ("last_unix_nano", "BIGINT", "max(last_unix_nano)"),
-                ];
-                &ALL
-            }
-            Table::Errors => &[
-                ("count", "UBIGINT", "sum(count)::UBIGINT"),
-                ("last_unix_nano", "BIGINT", "max(last_unix_nano)"),
-                ("trace_id", "BLOB", "arg_max(trace_id, last_unix_nano)"),
-                ("span_id", "UBIGINT", "arg_max(span_id, last_unix_nano)"),
-            ],
-        }
+    pub(super) fn at(self, level: Level) -> String {
+        format!("{}_{}", self.name(), level.name)
     }
 }
 
 /// Names of all tables that hold rows.
 pub(super) fn all() -> impl Iterator<Item = String> {
-    LEVELS.into_iter().flat_map(|level| TABLES.map(|table| format!("{}_{}", table.name(), level.name)))
+    LEVELS.into_iter().flat_map(|level| TABLES.map(|table| table.at(level)))
 }
 
 /// Makes what is missing.
 pub(super) fn ddl() -> String {
     let mut sql = String::from(
-        "CREATE TABLE IF NOT EXISTS layout (layout BIGINT);\nCREATE TABLE IF NOT EXISTS slices (slice UBIGINT);\n",
+        "CREATE TABLE IF NOT EXISTS layout (layout BIGINT);\n\
+         CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT);\n\
+         CREATE TABLE IF NOT EXISTS thinned (level VARCHAR, before BIGINT);\n",
     );
     for level in LEVELS {
         for table in TABLES {
-            let keys = table.keys().iter().map(|(name, kind)| format!("{name} {kind}"));
-            let values = table.values().iter().map(|(name, kind, _)| format!("{name} {kind}"));
-            let columns: Vec<String> = keys.chain(values).collect();
+            let columns: Vec<String> = table.columns().iter().map(|(name, kind)| format!("{name} {kind}")).collect();
             sql += &format!(
-                "CREATE TABLE IF NOT EXISTS {}_{} (slice UBIGINT, time BIGINT, {});\n",
-                table.name(),
-                level.name,
+                "CREATE TABLE IF NOT EXISTS {} (slice UBIGINT, time BIGINT, {});\n",
+                table.at(level),
                 columns.join(", ")
             );
         }
@@ -151,185 +146,166 @@ pub(super) fn ddl() -> String {
     sql
 }
 
-/// No cell: the row only says that something was there.
-const NO_BUCKET: i16 = -1;
-
 /// What a row of an edge measures.
 const CALLER: u8 = 0;
 const CALLEE: u8 = 1;
 const NETWORK: u8 = 2;
 const LAG: u8 = 3;
-/// Counts without a duration.
+/// Counts without a duration, in bucket 0.
 const BLAMED: u8 = 4;
 const NETWORK_NEGATIVE: u8 = 5;
 const LAG_NEGATIVE: u8 = 6;
 
-/// Columns being filled, in the table's order.
-#[derive(Default)]
-struct Columns {
-    time: Vec<i64>,
-    texts: Vec<Vec<Sym>>,
-    words: Vec<Vec<&'static str>>,
-    number: Vec<u8>,
-    flag: Vec<bool>,
-    cells: Vec<(i16, Cell)>,
-    first: Vec<i64>,
-    last: Vec<i64>,
-}
-
-impl Columns {
-    fn push(&mut self, time: i64, texts: &[Sym], number: u8, cell: Option<Cell>) {
-        self.time.push(time);
-        self.texts.resize(texts.len(), Vec::new());
-        self.texts.iter_mut().zip(texts).for_each(|(column, text)| column.push(*text));
-        self.number.push(number);
-        self.cells.push(cell.map_or((NO_BUCKET, Cell::default()), |cell| (cell.bucket as i16, cell)));
-    }
-
-    fn text(&self, at: usize, rows: &RollupRows) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(self.texts[at].iter().map(|&sym| rows.names.get(sym))))
-    }
-
-    fn word(&self, at: usize) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(&self.words[at]))
-    }
-
-    fn number(&self) -> ArrayRef {
-        Arc::new(UInt8Array::from(self.number.clone()))
-    }
-
-    fn bucket(&self) -> ArrayRef {
-        Arc::new(Int16Array::from_iter_values(self.cells.iter().map(|(bucket, _)| *bucket)))
-    }
-
-    fn calls(&self) -> [ArrayRef; 3] {
-        let column = |of: fn(&Cell) -> f64| {
-            Arc::new(Float64Array::from_iter_values(self.cells.iter().map(|(_, cell)| of(cell)))) as _
-        };
-        [column(|cell| cell.count), column(|cell| cell.errors), column(|cell| cell.sum_nanos)]
-    }
-}
-
-fn times(values: &[i64]) -> ArrayRef {
-    Arc::new(Int64Array::from(values.to_vec()))
-}
+/// Rows per batch: the engine's vector. Its converter goes through all list members of a batch for each vector.
+const VECTOR: usize = 2048;
 
 /// Appends the rows of a slice to the tables of a level.
 pub(super) fn append(connection: &Connection, level: Level, slice: u64, rows: &RollupRows) -> duckdb::Result<()> {
-    for table in TABLES {
-        let (time, columns) = match table {
-            Table::Operations => operations(rows),
-            Table::Instances => instances(rows),
-            Table::Edges => edges(rows),
-            Table::Errors => errors(rows),
-        };
-        let count = time.len();
-        if count == 0 {
-            continue;
-        }
-        let slices: ArrayRef = Arc::new(UInt64Array::from(vec![slice; count]));
-        let names = ["slice", "time"]
-            .into_iter()
-            .chain(table.keys().iter().map(|key| key.0))
-            .chain(table.values().iter().map(|value| value.0));
-        let arrays = [slices, times(&time)].into_iter().chain(columns);
-        let batch = RecordBatch::try_from_iter(names.zip(arrays)).expect("columns of one length, as many as names");
-        connection.appender(&format!("{}_{}", table.name(), level.name))?.append_record_batch(batch)?;
-    }
-    Ok(())
+    let operations: Vec<_> = rows.operations.iter().collect();
+    let instances: Vec<_> = rows.instances.iter().collect();
+    let edges: Vec<_> = rows.edges.iter().flat_map(measures).collect();
+    let errors: Vec<_> = rows.errors.iter().collect();
+    put(connection, level, slice, Table::Operations, &operations, |some| operation_columns(rows, some))?;
+    put(connection, level, slice, Table::Instances, &instances, |some| instance_columns(rows, some))?;
+    put(connection, level, slice, Table::Edges, &edges, |some| edge_columns(rows, some))?;
+    put(connection, level, slice, Table::Errors, &errors, |some| error_columns(rows, some))
 }
 
-fn operations(rows: &RollupRows) -> (Vec<i64>, Vec<ArrayRef>) {
-    let mut columns = Columns::default();
-    for (key, cells) in rows.operations.iter() {
-        for cell in cells.iter() {
-            columns.push(key.time, &[key.service, key.operation], key.kind, Some(*cell));
-            columns.flag.push(key.root);
-        }
+fn put<R>(
+    connection: &Connection,
+    level: Level,
+    slice: u64,
+    table: Table,
+    rows: &[R],
+    columns: impl Fn(&[R]) -> Vec<ArrayRef>,
+) -> duckdb::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
     }
-    if columns.time.is_empty() {
-        return Default::default();
+    let mut appender = connection.appender(&table.at(level))?;
+    for some in rows.chunks(VECTOR) {
+        let slices: ArrayRef = Arc::new(UInt64Array::from(vec![slice; some.len()]));
+        let names = ["slice", "time"].into_iter().chain(table.columns().into_iter().map(|column| column.0));
+        let batch = RecordBatch::try_from_iter(names.zip(std::iter::once(slices).chain(columns(some))));
+        appender.append_record_batch(batch.expect("columns of one length, as many as names"))?;
     }
-    let root = Arc::new(BooleanArray::from(columns.flag.clone()));
-    let keys = [columns.text(0, rows), columns.text(1, rows), columns.number(), root, columns.bucket()];
-    let all = keys.into_iter().chain(columns.calls()).collect();
-    (columns.time, all)
+    appender.flush()
 }
 
-fn instances(rows: &RollupRows) -> (Vec<i64>, Vec<ArrayRef>) {
-    let mut columns = Columns::default();
-    for (key, row) in rows.instances.iter() {
-        let cells = row.cells.iter().copied().map(Some).chain(row.cells.is_empty().then_some(None));
-        for cell in cells {
-            columns.push(key.time, &[key.service, key.version, key.instance], key.part as u8, cell);
-            columns.first.push(row.first_unix_nano);
-            columns.last.push(row.last_unix_nano);
-        }
-    }
-    if columns.time.is_empty() {
-        return Default::default();
-    }
-    let keys =
-        [columns.text(0, rows), columns.text(1, rows), columns.text(2, rows), columns.number(), columns.bucket()];
-    let values = columns.calls().into_iter().chain([times(&columns.first), times(&columns.last)]);
-    let all = keys.into_iter().chain(values).collect();
-    (columns.time, all)
+fn longs<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> i64) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(rows.iter().map(of)))
 }
 
-fn edges(rows: &RollupRows) -> (Vec<i64>, Vec<ArrayRef>) {
-    let mut columns = Columns { words: vec![Vec::new(); 3], ..Columns::default() };
-    for (key, row) in rows.edges.iter() {
-        let measures = [(CALLER, &row.caller), (CALLEE, &row.callee), (NETWORK, &row.network), (LAG, &row.lag)];
-        let cells =
-            measures.into_iter().flat_map(|(measure, cells)| cells.iter().map(move |cell| (measure, Some(*cell))));
-        let counts = [(BLAMED, row.blamed), (NETWORK_NEGATIVE, row.network_negative), (LAG_NEGATIVE, row.lag_negative)];
-        let counts = counts.into_iter().filter(|(_, count)| *count != 0.0);
-        let counts = counts.map(|(measure, count)| (measure, Some(Cell { count, ..Cell::default() })));
-        for (measure, cell) in cells.chain(counts) {
-            columns.push(key.time, &[key.caller.id, key.callee.id, key.group], measure, cell);
-            let words = [node_word(key.caller.kind), node_word(key.callee.kind), edge_word(key.kind)];
-            columns.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
-        }
-    }
-    if columns.time.is_empty() {
-        return Default::default();
-    }
-    let keys = [
-        columns.word(0),
-        columns.text(0, rows),
-        columns.word(1),
-        columns.text(1, rows),
-        columns.word(2),
-        columns.text(2, rows),
-        columns.number(),
-        columns.bucket(),
-    ];
-    let all = keys.into_iter().chain(columns.calls()).collect();
-    (columns.time, all)
+fn unsigned<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> u64) -> ArrayRef {
+    Arc::new(UInt64Array::from_iter_values(rows.iter().map(of)))
 }
 
-fn errors(rows: &RollupRows) -> (Vec<i64>, Vec<ArrayRef>) {
-    let all = || rows.errors.iter();
-    let text = |of: fn(&ErrorKey) -> Sym| {
-        Arc::new(StringArray::from_iter_values(all().map(|(key, _)| rows.names.get(of(key))))) as ArrayRef
+fn small<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> u8) -> ArrayRef {
+    Arc::new(UInt8Array::from_iter_values(rows.iter().map(of)))
+}
+
+fn texts<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a str) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+}
+
+/// The columns of [`CELLS`].
+fn cells<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a Cells) -> [ArrayRef; 4] {
+    let all = || rows.iter().flat_map(|row| of(row).iter());
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| of(row).iter().len()));
+    let list = |values: ArrayRef| {
+        let field = Field::new("item", values.data_type().clone(), true);
+        Arc::new(ListArray::new(Arc::new(field), offsets.clone(), values, None)) as ArrayRef
     };
-    let number =
-        |of: fn(&ErrorRow) -> u64| Arc::new(UInt64Array::from_iter_values(all().map(|(_, row)| of(row)))) as ArrayRef;
-    let columns = vec![
-        text(|key| key.service),
-        text(|key| key.error_type),
-        text(|key| key.message),
-        text(|key| key.operation),
-        number(|row| row.count),
-        times(&all().map(|(_, row)| row.last_unix_nano).collect::<Vec<_>>()),
-        Arc::new(BinaryArray::from_iter_values(all().map(|(_, row)| row.trace_id().0))),
-        number(|row| row.span_id),
-    ];
-    (all().map(|(key, _)| key.time).collect(), columns)
+    [
+        list(Arc::new(UInt16Array::from_iter_values(all().map(|cell| cell.bucket)))),
+        list(Arc::new(Float64Array::from_iter_values(all().map(|cell| cell.count)))),
+        list(Arc::new(Float64Array::from_iter_values(all().map(|cell| cell.errors)))),
+        Arc::new(Float64Array::from_iter_values(
+            rows.iter().map(|row| of(row).iter().map(|cell| cell.sum_nanos).sum::<f64>()),
+        )),
+    ]
 }
 
-/// Adds the rows of a table to `rows`, by step of time. Rows of `slices` are left out. Returns how many rows the
-/// database returned.
+fn operation_columns(rows: &RollupRows, some: &[&(OperationKey, Cells)]) -> Vec<ArrayRef> {
+    let mut columns = vec![
+        longs(some, |row| row.0.time),
+        texts(some, |row| rows.names.get(row.0.service)),
+        texts(some, |row| rows.names.get(row.0.operation)),
+        small(some, |row| row.0.kind),
+        Arc::new(BooleanArray::from_iter(some.iter().map(|row| Some(row.0.root)))) as ArrayRef,
+    ];
+    columns.extend(cells(some, |row| &row.1));
+    columns
+}
+
+fn instance_columns(rows: &RollupRows, some: &[&(InstanceKey, InstanceRow)]) -> Vec<ArrayRef> {
+    let mut columns = vec![
+        longs(some, |row| row.0.time),
+        texts(some, |row| rows.names.get(row.0.service)),
+        texts(some, |row| rows.names.get(row.0.version)),
+        texts(some, |row| rows.names.get(row.0.instance)),
+        small(some, |row| row.0.part as u8),
+        longs(some, |row| row.1.first_unix_nano),
+        longs(some, |row| row.1.last_unix_nano),
+    ];
+    columns.extend(cells(some, |row| &row.1.cells));
+    columns
+}
+
+/// One measure of an edge.
+type Measure = (EdgeKey, u8, Cells);
+
+fn measures((key, row): &(EdgeKey, EdgeRow)) -> impl Iterator<Item = Measure> {
+    let count = |count: f64| {
+        let mut cells = Cells::default();
+        if count != 0.0 {
+            cells.add(Cell { count, ..Cell::default() });
+        }
+        cells
+    };
+    let all = [
+        (*key, CALLER, row.caller.clone()),
+        (*key, CALLEE, row.callee.clone()),
+        (*key, NETWORK, row.network.clone()),
+        (*key, LAG, row.lag.clone()),
+        (*key, BLAMED, count(row.blamed)),
+        (*key, NETWORK_NEGATIVE, count(row.network_negative)),
+        (*key, LAG_NEGATIVE, count(row.lag_negative)),
+    ];
+    all.into_iter().filter(|(_, _, cells)| !cells.is_empty())
+}
+
+fn edge_columns(rows: &RollupRows, some: &[Measure]) -> Vec<ArrayRef> {
+    let mut columns = vec![
+        longs(some, |row| row.0.time),
+        texts(some, |row| node_word(row.0.caller.kind)),
+        texts(some, |row| rows.names.get(row.0.caller.id)),
+        texts(some, |row| node_word(row.0.callee.kind)),
+        texts(some, |row| rows.names.get(row.0.callee.id)),
+        texts(some, |row| edge_word(row.0.kind)),
+        texts(some, |row| rows.names.get(row.0.group)),
+        small(some, |row| row.1),
+    ];
+    columns.extend(cells(some, |row| &row.2));
+    columns
+}
+
+fn error_columns(rows: &RollupRows, some: &[&(ErrorKey, ErrorRow)]) -> Vec<ArrayRef> {
+    vec![
+        longs(some, |row| row.0.time),
+        texts(some, |row| rows.names.get(row.0.service)),
+        texts(some, |row| rows.names.get(row.0.error_type)),
+        texts(some, |row| rows.names.get(row.0.message)),
+        texts(some, |row| rows.names.get(row.0.operation)),
+        unsigned(some, |row| row.1.count),
+        longs(some, |row| row.1.last_unix_nano),
+        Arc::new(BinaryArray::from_iter_values(some.iter().map(|row| row.1.trace_id().0))),
+        unsigned(some, |row| row.1.span_id),
+    ]
+}
+
+/// Adds the rows of a table in the range to `rows`, by step of time. Rows of `slices` are left out. Returns how many
+/// rows the database returned. Adding up is done here: the rows are few, and lists are not for SQL.
 pub(super) fn read(
     connection: &Connection,
     table: Table,
@@ -340,28 +316,49 @@ pub(super) fn read(
 ) -> duckdb::Result<u64> {
     let mut conditions = String::new();
     if !slices.is_empty() {
-        let slices: Vec<String> = slices.iter().map(u64::to_string).collect();
-        conditions += &format!(" AND slice NOT IN ({})", slices.join(", "));
+        conditions += &format!(" AND slice NOT IN ({})", list(slices));
     }
     if service.is_some() {
         conditions += " AND service = $1";
     }
-    let pieces = buckets.pieces().into_iter().map(|(level, from, to)| {
-        format!("SELECT * FROM {}_{} WHERE time >= {from} AND time < {to}{conditions}", table.name(), level.name)
-    });
-    let pieces: Vec<String> = pieces.collect();
-    if pieces.is_empty() {
-        return Ok(0);
+    let mut count = 0;
+    for (level, from, to) in buckets.pieces() {
+        let condition = format!("time >= {from} AND time < {to}{conditions}");
+        count += read_where(connection, table, level, &condition, service, rows, |time| buckets.step_of(time))?;
     }
-    let keys: Vec<&str> = table.keys().iter().map(|key| key.0).collect();
-    let values: Vec<&str> = table.values().iter().map(|value| value.2).collect();
-    let sql = format!(
-        "SELECT {} AS step, {}, {} FROM ({}) GROUP BY ALL",
-        buckets.step_sql(),
-        keys.join(", "),
-        values.join(", "),
-        pieces.join(" UNION ALL ")
-    );
+    Ok(count)
+}
+
+/// Adds all rows of a level that lie under one of `slices`, each under its own time.
+pub(super) fn read_slices(
+    connection: &Connection,
+    level: Level,
+    slices: &[u64],
+    rows: &mut RollupRows,
+) -> duckdb::Result<()> {
+    for table in TABLES {
+        let condition = format!("slice IN ({})", list(slices));
+        read_where(connection, table, level, &condition, None, rows, Some)?;
+    }
+    Ok(())
+}
+
+/// Numbers for an `IN`.
+pub(super) fn list(slices: &[u64]) -> String {
+    slices.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn read_where(
+    connection: &Connection,
+    table: Table,
+    level: Level,
+    condition: &str,
+    service: Option<&str>,
+    rows: &mut RollupRows,
+    step: impl Fn(i64) -> Option<i64>,
+) -> duckdb::Result<u64> {
+    let columns: Vec<&str> = table.columns().iter().map(|column| column.0).collect();
+    let sql = format!("SELECT time, {} FROM {} WHERE {condition}", columns.join(", "), table.at(level));
     let mut statement = connection.prepare(&sql)?;
     let batches = match service {
         Some(service) => statement.stream_arrow([service])?,
@@ -371,108 +368,129 @@ pub(super) fn read(
     for batch in batches {
         let batch = batch?;
         count += batch.num_rows() as u64;
+        let read = Read { batch: &batch, step: &step };
         match table {
-            Table::Operations => read_operations(&batch, rows),
-            Table::Instances => read_instances(&batch, rows),
-            Table::Edges => read_edges(&batch, rows),
-            Table::Errors => read_errors(&batch, rows),
+            Table::Operations => read.operations(rows),
+            Table::Instances => read.instances(rows),
+            Table::Edges => read.edges(rows),
+            Table::Errors => read.errors(rows),
         }
     }
     Ok(count)
 }
 
-/// A column of text, as symbols of the rows.
-fn syms(batch: &RecordBatch, column: usize, rows: &mut RollupRows) -> Vec<Sym> {
-    let texts = batch.column(column).as_string::<i32>();
-    texts.iter().map(|text| rows.names.intern(text.unwrap_or_default())).collect()
+/// Rows that came back.
+struct Read<'a> {
+    batch: &'a RecordBatch,
+    /// The step of a time; rows without one are left out.
+    step: &'a dyn Fn(i64) -> Option<i64>,
 }
 
-fn longs(batch: &RecordBatch, column: usize) -> &[i64] {
-    batch.column(column).as_primitive::<Int64Type>().values()
-}
-
-/// The cell of each row, from the columns of bucket, count, errors and sum.
-fn cells(batch: &RecordBatch, bucket: usize) -> impl Iterator<Item = Option<Cell>> + '_ {
-    let buckets = batch.column(bucket).as_primitive::<Int16Type>().values();
-    let doubles = |column: usize| batch.column(column).as_primitive::<Float64Type>().values();
-    let (counts, errors, sums) = (doubles(bucket + 1), doubles(bucket + 2), doubles(bucket + 3));
-    (0..batch.num_rows()).map(move |row| {
-        let bucket = u16::try_from(buckets[row]).ok()?;
-        Some(Cell { bucket, count: counts[row], errors: errors[row], sum_nanos: sums[row] })
-    })
-}
-
-fn read_operations(batch: &RecordBatch, rows: &mut RollupRows) {
-    let (services, operations) = (syms(batch, 1, rows), syms(batch, 2, rows));
-    let kinds = batch.column(3).as_primitive::<UInt8Type>().values();
-    let roots = batch.column(4).as_boolean();
-    for (row, cell) in cells(batch, 5).enumerate() {
-        let (time, service, operation) = (longs(batch, 0)[row], services[row], operations[row]);
-        let key = OperationKey { time, service, operation, kind: kinds[row], root: roots.value(row) };
-        add(rows.operation(key), cell);
+impl Read<'_> {
+    /// Rows and their steps.
+    fn rows(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        self.longs(0).iter().enumerate().filter_map(|(row, time)| Some((row, (self.step)(*time)?)))
     }
-}
 
-fn read_instances(batch: &RecordBatch, rows: &mut RollupRows) {
-    let [services, versions, instances] = [1, 2, 3].map(|column| syms(batch, column, rows));
-    let parts = batch.column(4).as_primitive::<UInt8Type>().values();
-    let (first, last) = (longs(batch, 9), longs(batch, 10));
-    for (row, cell) in cells(batch, 5).enumerate() {
-        let (time, service, version, instance) = (longs(batch, 0)[row], services[row], versions[row], instances[row]);
-        let key = InstanceKey { time, service, version, instance, part: Part::from_number(parts[row]) };
-        let mut read = InstanceRow { first_unix_nano: first[row], last_unix_nano: last[row], ..InstanceRow::default() };
-        add(Some(&mut read.cells), cell);
-        rows.instance(key).into_iter().for_each(|own| own.merge(&read));
+    /// A column of text, as symbols of the rows.
+    fn syms(&self, column: usize, rows: &mut RollupRows) -> Vec<Sym> {
+        let texts = self.batch.column(column).as_string::<i32>();
+        texts.iter().map(|text| rows.names.intern(text.unwrap_or_default())).collect()
     }
-}
 
-fn read_edges(batch: &RecordBatch, rows: &mut RollupRows) {
-    let [callers, callees, groups] = [2, 4, 6].map(|column| syms(batch, column, rows));
-    let [caller_kinds, callee_kinds, kinds] = [1, 3, 5].map(|column| batch.column(column).as_string::<i32>());
-    let measures = batch.column(7).as_primitive::<UInt8Type>().values();
-    for (row, cell) in cells(batch, 8).enumerate() {
-        let node = |kind: &str, id| node_kind(kind).map(|kind| NodeRef { kind, id });
-        let caller = node(caller_kinds.value(row), callers[row]);
-        let callee = node(callee_kinds.value(row), callees[row]);
-        let (Some(caller), Some(callee), Some(kind)) = (caller, callee, edge_kind(kinds.value(row))) else { continue };
-        let key = EdgeKey { time: longs(batch, 0)[row], caller, callee, kind, group: groups[row] };
-        if let (Some(edge), Some(cell)) = (rows.edge(key), cell) {
-            add_measure(edge, measures[row], cell);
+    fn longs(&self, column: usize) -> &[i64] {
+        self.batch.column(column).as_primitive::<Int64Type>().values()
+    }
+
+    fn small(&self, column: usize) -> &[u8] {
+        self.batch.column(column).as_primitive::<UInt8Type>().values()
+    }
+
+    /// The cells of each row, from the four columns that begin here.
+    fn cells(&self, column: usize) -> impl Fn(usize) -> Cells {
+        let list = |at: usize| self.batch.column(column + at).as_list::<i32>();
+        let doubles = |at: usize| list(at).values().as_primitive::<Float64Type>().values();
+        let (buckets, counts, errors) =
+            (list(0).values().as_primitive::<UInt16Type>().values(), doubles(1), doubles(2));
+        let starts = [0, 1, 2].map(|at| list(at).value_offsets());
+        let sums = self.batch.column(column + 3).as_primitive::<Float64Type>().values();
+        move |row| {
+            let [bucket, count, error] = starts.map(|starts| starts[row] as usize);
+            let length = (starts[0][row + 1] - starts[0][row]) as usize;
+            let cell = |at: usize| Cell {
+                bucket: buckets[bucket + at],
+                count: counts[count + at],
+                errors: errors[error + at],
+                // Kept for the whole row: nobody asks for the sum of a bucket.
+                sum_nanos: if at == 0 { sums[row] } else { 0.0 },
+            };
+            (0..length).map(cell).collect()
+        }
+    }
+
+    fn operations(&self, rows: &mut RollupRows) {
+        let (services, operations) = (self.syms(1, rows), self.syms(2, rows));
+        let (kinds, roots, cells) = (self.small(3), self.batch.column(4).as_boolean(), self.cells(5));
+        for (row, time) in self.rows() {
+            let (service, operation) = (services[row], operations[row]);
+            let key = OperationKey { time, service, operation, kind: kinds[row], root: roots.value(row) };
+            rows.operation(key).into_iter().for_each(|own| own.merge(&cells(row)));
+        }
+    }
+
+    fn instances(&self, rows: &mut RollupRows) {
+        let [services, versions, instances] = [1, 2, 3].map(|column| self.syms(column, rows));
+        let (parts, first, last, cells) = (self.small(4), self.longs(5), self.longs(6), self.cells(7));
+        for (row, time) in self.rows() {
+            let (service, version, instance) = (services[row], versions[row], instances[row]);
+            let key = InstanceKey { time, service, version, instance, part: Part::from_number(parts[row]) };
+            let read = InstanceRow { first_unix_nano: first[row], last_unix_nano: last[row], cells: cells(row) };
+            rows.instance(key).into_iter().for_each(|own| own.merge(&read));
+        }
+    }
+
+    fn edges(&self, rows: &mut RollupRows) {
+        let [callers, callees, groups] = [2, 4, 6].map(|column| self.syms(column, rows));
+        let [caller_kinds, callee_kinds, kinds] = [1, 3, 5].map(|column| self.batch.column(column).as_string::<i32>());
+        let (measures, cells) = (self.small(7), self.cells(8));
+        for (row, time) in self.rows() {
+            let node = |kind: &str, id| node_kind(kind).map(|kind| NodeRef { kind, id });
+            let caller = node(caller_kinds.value(row), callers[row]);
+            let callee = node(callee_kinds.value(row), callees[row]);
+            let (Some(caller), Some(callee), Some(kind)) = (caller, callee, edge_kind(kinds.value(row))) else {
+                continue;
+            };
+            let key = EdgeKey { time, caller, callee, kind, group: groups[row] };
+            rows.edge(key).into_iter().for_each(|edge| add_measure(edge, measures[row], &cells(row)));
+        }
+    }
+
+    fn errors(&self, rows: &mut RollupRows) {
+        let [services, types, messages, operations] = [1, 2, 3, 4].map(|column| self.syms(column, rows));
+        let unsigned = |column: usize| self.batch.column(column).as_primitive::<UInt64Type>().values();
+        let (counts, last, spans) = (unsigned(5), self.longs(6), unsigned(8));
+        let traces = self.batch.column(7).as_binary::<i32>();
+        for (row, time) in self.rows() {
+            let (service, error_type, message, operation) = (services[row], types[row], messages[row], operations[row]);
+            let key = ErrorKey { time, service, error_type, message, operation };
+            let trace_id = traces.value(row).try_into().map(u128::from_be_bytes).unwrap_or_default();
+            let read = ErrorRow { count: counts[row], last_unix_nano: last[row], trace_id, span_id: spans[row] };
+            rows.error(key).into_iter().for_each(|own| own.merge(&read));
         }
     }
 }
 
-fn add_measure(edge: &mut EdgeRow, measure: u8, cell: Cell) {
+fn add_measure(edge: &mut EdgeRow, measure: u8, cells: &Cells) {
+    let count = || cells.iter().map(|cell| cell.count).sum::<f64>();
     match measure {
-        CALLER => edge.caller.add(cell),
-        CALLEE => edge.callee.add(cell),
-        NETWORK => edge.network.add(cell),
-        LAG => edge.lag.add(cell),
-        BLAMED => edge.blamed += cell.count,
-        NETWORK_NEGATIVE => edge.network_negative += cell.count,
-        LAG_NEGATIVE => edge.lag_negative += cell.count,
+        CALLER => edge.caller.merge(cells),
+        CALLEE => edge.callee.merge(cells),
+        NETWORK => edge.network.merge(cells),
+        LAG => edge.lag.merge(cells),
+        BLAMED => edge.blamed += count(),
+        NETWORK_NEGATIVE => edge.network_negative += count(),
+        LAG_NEGATIVE => edge.lag_negative += count(),
         _ => {}
-    }
-}
-
-fn read_errors(batch: &RecordBatch, rows: &mut RollupRows) {
-    let [services, types, messages, operations] = [1, 2, 3, 4].map(|column| syms(batch, column, rows));
-    let unsigned = |column: usize| batch.column(column).as_primitive::<UInt64Type>().values();
-    let (counts, spans, last) = (unsigned(5), unsigned(8), longs(batch, 6));
-    let traces = batch.column(7).as_binary::<i32>();
-    for row in 0..batch.num_rows() {
-        let (service, error_type) = (services[row], types[row]);
-        let (time, message, operation) = (longs(batch, 0)[row], messages[row], operations[row]);
-        let key = ErrorKey { time, service, error_type, message, operation };
-        let trace_id = traces.value(row).try_into().map(u128::from_be_bytes).unwrap_or_default();
-        let read = ErrorRow { count: counts[row], last_unix_nano: last[row], trace_id, span_id: spans[row] };
-        rows.error(key).into_iter().for_each(|own| own.merge(&read));
-    }
-}
-
-fn add(cells: Option<&mut Cells>, cell: Option<Cell>) {
-    if let (Some(cells), Some(cell)) = (cells, cell) {
-        cells.add(cell);
     }
 }
 

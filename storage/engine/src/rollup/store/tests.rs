@@ -58,7 +58,7 @@ fn slices(seed: u64) -> Vec<RollupRows> {
         }
         rows
     };
-    (0..8).map(slice).collect()
+    (0..12).map(slice).collect()
 }
 
 #[test]
@@ -67,10 +67,14 @@ fn the_file_answers_as_memory_does() {
         let slices = slices(seed);
         let (_empty_folder, empty) = open();
         let (folder, store) = open();
-        let (sealed, live) = slices.split_at(5);
+        let (sealed, live) = slices.split_at(9);
         for rows in sealed {
             store.persist(rows.slice.unwrap(), rows).unwrap();
         }
+        let before = (rows_in(&store, "edges_10s"), rows_in(&store, "edges_1h"));
+        store.commit(&store.fold(9).unwrap().expect("eight of the nine")).unwrap();
+        assert!(rows_in(&store, "edges_10s") <= before.0 && rows_in(&store, "edges_1h") < before.1);
+        assert!(store.fold(9).unwrap().is_none(), "one is left, and one group of eight");
         let live: Vec<Live> = live.iter().cloned().map(Live::new).collect();
         let live: Vec<&Live> = live.iter().collect();
         let all: Vec<Live> = slices.iter().cloned().map(Live::new).collect();
@@ -89,6 +93,50 @@ fn the_file_answers_as_memory_does() {
             assert_eq!(found, ask(&empty, &all, range, points), "seed {seed} range {range} points {points}");
         }
     }
+}
+
+fn rows_in(store: &RollupStore, table: &str) -> u64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    store.writer.lock().query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn folds_of_folds_count_the_same_and_are_known() {
+    let (folder, store) = open();
+    let rows = observed("1/a - web server 0+100\n1/b a web client 1+9 db.system=redis error");
+    for slice in 0..70 {
+        store.persist(slice, &rows).unwrap();
+        if let Some(folded) = store.fold(slice).unwrap() {
+            store.commit(&folded).unwrap();
+        }
+    }
+    let store = reopen(&folder, store);
+    assert_eq!(ask(&store, &[], ALL, 10).services[0].red.count, 70.0);
+    // 64 slices are one row at the lengths of the second fold, eight at the first; six are still apart.
+    assert_eq!([rows_in(&store, "operations_10s"), rows_in(&store, "operations_1m")], [8 + 6, 1 + 6].map(|n| 2 * n));
+    let known: Vec<u64> = (0..72).collect();
+    assert_eq!(store.reconcile(&known).unwrap(), [70, 71]);
+    assert_eq!(store.reconcile(&known[..69]).unwrap(), [] as [u64; 0]);
+    assert_eq!(ask(&store, &[], ALL, 10).services[0].red.count, 69.0, "the last was forgotten");
+}
+
+#[test]
+fn old_detail_goes_and_old_sums_stay() {
+    let (folder, store) = open();
+    store
+        .persist(1, &observed("1/a - web server 0+100\n2/a - web server 25000+100\n3/a - web server 90000+100"))
+        .unwrap();
+    let day = 24 * 3_600_000 * MS;
+    let early = TimeRange { from: START + 20_000 * MS, to: START + 30_000 * MS };
+    let count = |store: &RollupStore, range| ask(store, &[], range, 0).services[0].red.count;
+    assert_eq!(count(&store, early), 1.0);
+    store.thin(START + 3 * day).unwrap();
+    let store = reopen(&folder, store);
+    assert_eq!((rows_in(&store, "operations_10s"), rows_in(&store, "operations_1m")), (0, 2));
+    assert_eq!((count(&store, early), count(&store, ALL)), (2.0, 3.0), "the whole minute");
+    store.thin(START + 40 * day).unwrap();
+    assert_eq!((rows_in(&store, "operations_1m"), rows_in(&store, "operations_1h")), (0, 1));
+    assert_eq!((count(&store, early), count(&store, ALL)), (3.0, 3.0), "the whole hour");
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! `orrery doctor`: what is in a data directory, and whether it is whole.
+
+use crate::cli::DoctorOptions;
+use crate::figures::{bytes, count, some, table, time};
+use crate::{app, logging};
+use orrery_receive::Decoder;
+use orrery_storage::doctor::{self, Log, Report, Rollups};
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Says what there is. 0: all is well, 1: something was found, 2: it cannot look.
+pub(crate) fn run(options: &DoctorOptions) -> ExitCode {
+    let report = if options.repair {
+        _ = logging::start("error");
+        doctor::repair(&options.data_dir, Arc::new(Decoder::default()))
+    } else {
+        doctor::examine(&options.data_dir)
+    };
+    match report {
+        Ok(report) => {
+            let found = !report.findings.is_empty();
+            let said =
+                if options.json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { text(&report) };
+            println!("{}", said.trim_end());
+            ExitCode::from(u8::from(found))
+        }
+        Err(error) => {
+            eprintln!("orrery: {:#}", app::unopened(error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text =
+        format!("{}  format {}, orrery {}\n", report.path.display(), report.format, env!("CARGO_PKG_VERSION"));
+    if report.in_use {
+        let server = report.server_pid.map_or("a server".to_owned(), |pid| format!("process {pid}"));
+        _ = writeln!(text, "In use by {server}: its log, rollups and left-over files were not looked at.");
+    }
+    text.push('\n');
+    let mut rows =
+        vec![["sealed", "segments", "rows", "size", "from (UTC)", "to (UTC)", "merged"].map(str::to_owned).to_vec()];
+    for (signal, sealed) in &report.signals {
+        let at = |unix_nano: Option<i64>| unix_nano.map(time).unwrap_or_default();
+        let levels: Vec<String> =
+            sealed.levels.iter().map(|(level, segments)| format!("{segments} {level}×")).collect();
+        rows.push(vec![
+            signal.to_string(),
+            count(sealed.segments),
+            count(sealed.rows),
+            bytes(sealed.bytes),
+            at(sealed.first_unix_nano),
+            at(sealed.last_unix_nano),
+            levels.join(", "),
+        ]);
+    }
+    text.push_str(&table(&rows));
+    text.push('\n');
+    report.log.iter().for_each(|log| _ = writeln!(text, "log         {}", log_text(log)));
+    report.rollups.iter().for_each(|rollups| _ = writeln!(text, "rollups     {}", rollups_text(rollups)));
+    if !report.quarantine.is_empty() {
+        let size = report.quarantine.iter().map(|file| file.bytes).sum();
+        _ = writeln!(text, "quarantine  {}, {}", some(report.quarantine.len() as u64, "file"), bytes(size));
+        for file in &report.quarantine {
+            _ = writeln!(text, "            {}: {}", file.name, file.reason);
+        }
+    }
+    for done in &report.repaired {
+        _ = writeln!(text, "\nRepaired: {done}.");
+    }
+    for finding in &report.findings {
+        _ = writeln!(text, "\nFound: {}.\n  What to do: {}.", finding.what, finding.fix);
+    }
+    if report.findings.is_empty() {
+        text.push_str("\nAll is well: every checksum is right.\n");
+    }
+    text
+}
+
+fn log_text(log: &Log) -> String {
+    let mut text = format!("{}, {}", some(log.files, "file"), bytes(log.bytes));
+    if let Some((first, last)) = log.range {
+        _ = write!(text, ", {} ({first} to {last})", some(log.records, "record"));
+    }
+    let items: Vec<String> =
+        log.unsealed_items.iter().map(|(signal, items)| format!("{} {signal}", count(*items))).collect();
+    let of = if items.is_empty() { String::new() } else { format!(" ({})", items.join(", ")) };
+    _ = write!(text, "; not sealed yet: {}{of}", some(log.unsealed_records, "record"));
+    if log.torn_bytes > 0 {
+        _ = write!(text, "; {} of an unfinished record at the end, never acknowledged", bytes(log.torn_bytes));
+    }
+    text
+}
+
+fn rollups_text(rollups: &Rollups) -> String {
+    match rollups.missing {
+        0 => format!("{}, complete", bytes(rollups.bytes)),
+        missing => format!("{}, {missing} of {} missing", bytes(rollups.bytes), some(rollups.slices, "slice")),
+    }
+}

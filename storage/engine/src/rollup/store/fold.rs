@@ -1,0 +1,115 @@
+//! Folding: rows of neighbouring slices become one row per key and bucket. Thinning: fine rows go before coarse ones.
+//!
+//! Slices are folded eight at a time, then eights, then sixty-fours. A bucket of ten seconds rarely lies in more slices
+//! than the first fold takes, one of a minute than the second; so each fold leaves a level behind and stays small.
+
+use super::tables::{self, LEVELS, TABLES};
+use super::{RollupError, RollupStore, failed};
+use crate::rollup::rows::RollupRows;
+use duckdb::Connection;
+
+/// Groups folded at once.
+const FAN_IN: usize = 8;
+
+/// Slices whose rows lie together, under the number of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+impl Group {
+    /// How often it was folded.
+    fn folds(self) -> u32 {
+        (self.last - self.first + 1).ilog(FAN_IN as u64)
+    }
+}
+
+/// Rows ready to take the place of those they were made of.
+pub struct Folded {
+    groups: Vec<Group>,
+    rows: Vec<(tables::Level, RollupRows)>,
+}
+
+/// All groups, in order.
+pub(super) fn groups(connection: &Connection) -> duckdb::Result<Vec<Group>> {
+    let mut statement = connection.prepare("SELECT first, last FROM slices ORDER BY first")?;
+    let groups = statement.query_map([], |row| Ok(Group { first: row.get(0)?, last: row.get(1)? }))?;
+    groups.collect()
+}
+
+/// Before which time each level has lost its rows.
+pub(super) fn thinned(connection: &Connection) -> duckdb::Result<[i64; LEVELS.len()]> {
+    let mut all = [i64::MIN; LEVELS.len()];
+    for (level, before) in LEVELS.iter().zip(&mut all) {
+        let sql = "SELECT coalesce(max(before), ?) FROM thinned WHERE level = ?";
+        *before = connection.query_row(sql, duckdb::params![i64::MIN, level.name], |row| row.get(0))?;
+    }
+    Ok(all)
+}
+
+/// The first neighbours that were folded equally often.
+fn foldable(groups: &[Group]) -> Option<&[Group]> {
+    let alike = |a: &Group, b: &Group| a.folds() == b.folds() && a.last + 1 == b.first;
+    groups.chunk_by(alike).filter(|run| run.len() >= FAN_IN).map(|run| &run[..FAN_IN]).min_by_key(|run| run[0].folds())
+}
+
+impl RollupStore {
+    /// Adds up the rows of neighbouring slices below `below`, which nobody has in memory any more; `None` if there are
+    /// not enough. Nothing changes before [`RollupStore::commit`].
+    pub fn fold(&self, below: u64) -> Result<Option<Folded>, RollupError> {
+        let step = "fold";
+        let connection = self.writer.lock();
+        let mut groups = groups(&connection).map_err(failed(step))?;
+        groups.retain(|group| group.last < below);
+        let Some(groups) = foldable(&groups) else { return Ok(None) };
+        let from: Vec<u64> = groups.iter().map(|group| group.first).collect();
+        let mut folded = Folded { groups: groups.to_vec(), rows: Vec::new() };
+        for level in LEVELS.into_iter().skip((groups[0].folds() as usize).min(LEVELS.len() - 1)) {
+            let mut rows = RollupRows::with_limit(usize::MAX);
+            tables::read_slices(&connection, level, &from, &mut rows).map_err(failed(step))?;
+            folded.rows.push((level, rows));
+        }
+        Ok(Some(folded))
+    }
+
+    /// Puts folded rows in the place of those they were made of. No query may run meanwhile: it reads table by table.
+    pub fn commit(&self, folded: &Folded) -> Result<(), RollupError> {
+        let Folded { groups, rows } = folded;
+        let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
+        let from = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
+        self.transaction("commit of a fold", |connection| {
+            for (level, rows) in rows {
+                for table in TABLES {
+                    connection.execute(&format!("DELETE FROM {} WHERE slice IN ({from})", table.at(*level)), [])?;
+                }
+                tables::append(connection, *level, first, rows)?;
+            }
+            connection.execute(&format!("DELETE FROM slices WHERE first IN ({from})"), [])?;
+            connection.execute("INSERT INTO slices VALUES (?, ?)", [first, last]).map(|_| ())
+        })
+    }
+
+    /// Forgets rows that are finer than their age deserves. Ranges that begin before then widen to coarser buckets.
+    pub fn thin(&self, now_unix_nano: i64) -> Result<(), RollupError> {
+        let coarsest = LEVELS[LEVELS.len() - 1];
+        for (at, level) in LEVELS.into_iter().enumerate() {
+            let Some(keep) = level.keep_nanos else { continue };
+            let before = coarsest.floor(now_unix_nano.saturating_sub(keep));
+            if before <= self.thinned.lock()[at] {
+                continue;
+            }
+            // First what is asked, then what is there: a question in between finds too much rather than too little.
+            self.thinned.lock()[at] = before;
+            self.transaction("thin", |connection| {
+                connection.execute("DELETE FROM thinned WHERE level = ?", [level.name])?;
+                connection.execute("INSERT INTO thinned VALUES (?, ?)", duckdb::params![level.name, before])?;
+                for table in TABLES {
+                    connection.execute(&format!("DELETE FROM {} WHERE time < ?", table.at(level)), [before])?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
