@@ -111,7 +111,7 @@ fn queue_bytes() -> u64 {
 }
 
 fn hot_bytes() -> u64 {
-    (available_memory() / 16).clamp(128 * MIB, 512 * MIB)
+    (available_memory() / 16).clamp(128 * MIB, 384 * MIB)
 }
 
 fn seal_after() -> Duration {

@@ -28,5 +28,9 @@ pub(super) fn read(dir: &Dir, manifest: &Manifest, findings: &mut Vec<Finding>) 
 /// How many of the slices before `next_slice` the file knows.
 fn known(path: &Path, next_slice: u64) -> duckdb::Result<u64> {
     let connection = Connection::open_with_flags(path, Config::default().access_mode(AccessMode::ReadOnly)?)?;
-    connection.query_row("SELECT count(DISTINCT slice) FROM slices WHERE slice < ?", [next_slice], |row| row.get(0))
+    connection.query_row(
+        "SELECT coalesce(sum(least(last + 1, $1) - first), 0)::UBIGINT FROM slices WHERE first < $1",
+        [next_slice],
+        |row| row.get(0),
+    )
 }

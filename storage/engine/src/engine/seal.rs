@@ -99,8 +99,7 @@ impl Inner {
     /// Folds rollup rows of slices that are sealed; false if there are too few.
     pub(super) fn fold_rollups(&self) -> Result<bool, Fault> {
         let failed = |error| Fault::Other(chain(&error));
-        let snapshot = self.current.get();
-        let Some(oldest) = snapshot.slices.first().map(|slice| slice.id) else { return Ok(false) };
+        let Some(oldest) = self.current.get().slices.first().map(|slice| slice.id) else { return Ok(false) };
         if self.rebuilding() {
             return Ok(false);
         }

@@ -24,6 +24,19 @@ pub(crate) fn in_range(sql: &mut Sql, column: &'static str, range: TimeRange) {
     sql.push(" AND ").push(column).push(" < ").bind(range.to);
 }
 
+/// The same, without the conditions that every row of a segment meets: its times need not be decoded then.
+pub(crate) fn in_range_of(sql: &mut Sql, column: &'static str, range: TimeRange, source: &Source) {
+    let (first, last) = match source {
+        Source::Hot(_) => (i64::MIN, i64::MAX),
+        Source::Sealed(segment, _) => (segment.entry.first_unix_nano, segment.entry.last_unix_nano),
+    };
+    if range.from <= first && last < range.to {
+        sql.push(" WHERE true");
+    } else {
+        in_range(sql, column, range);
+    }
+}
+
 /// Refuses ranges that cannot hold anything.
 pub(crate) fn check_range(range: TimeRange) -> Result<(), QueryError> {
     if range.from < range.to { Ok(()) } else { Err(QueryError::Range(range)) }
@@ -67,10 +80,26 @@ pub(super) fn resource_in(sql: &mut Sql, ids: &[u32]) {
 /// Adds all attribute filters.
 pub(crate) fn attributes<B: Table>(sql: &mut Sql, filters: &[AttributeFilter], source: &Source) {
     for filter in filters {
+        if let Some(promoted) = only_column::<B>(filter, source) {
+            sql.push(" AND ");
+            column_is(sql, promoted, &filter.value);
+            continue;
+        }
         sql.push(if filter.negated { " AND NOT (" } else { " AND (" });
         attribute::<B>(sql, filter, source);
         sql.push(")");
     }
+}
+
+/// The column that alone decides about a filter. A bare comparison with it is made while the file is decoded, so that a
+/// value which is not there costs a look at the dictionary and no other column.
+fn only_column<'a, B: Table>(filter: &AttributeFilter, source: &'a Source) -> Option<&'a Promoted> {
+    let keys = || semconv::spellings(&filter.key);
+    let mut places = keys().map(|key| source.places(key)).filter(|places| places.column.is_some() || places.map);
+    let (Some(Places { column: Some(column), map: false }), None) = (places.next(), places.next()) else { return None };
+    let says_so = |resource: &Resource| keys().any(|key| resource.text(key).as_ref() == Some(&filter.value));
+    let elsewhere = source.context::<B>().resources_where(says_so);
+    (!filter.negated && elsewhere.is_empty()).then_some(column)
 }
 
 /// The item's own attribute under any spelling, or, where it has none, the resource's. Never null.

@@ -70,9 +70,10 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Resu
                 reason: "not one that a page ended with".into(),
             })?),
         };
+    let mut session = Session::new(inner, "traces", control)?;
+    // After the session has seen what there is: so all sealed rows of a first page have arrived before.
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);
     let search = Search { plan, after: cursor.map(|cursor| cursor.after), arrived_before: arrival(seen, 0) };
-    let mut session = Session::new(inner, "traces", control)?;
     let listed = |services: &[String]| filter::lists_service(services, plan.service.as_ref());
     let sources = session.sources::<SpanBatch>(plan.range, |entry| listed(&entry.services))?;
     let limit = page_limit(plan.limit);
@@ -216,8 +217,10 @@ impl Search<'_> {
 
     fn conditions(&self, sql: &mut Sql, source: &Source) {
         let plan = self.plan;
-        filter::in_range(sql, "start_time_unix_nano", plan.range);
-        sql.push(" AND arrival < ").bind(self.arrived_before);
+        filter::in_range_of(sql, "start_time_unix_nano", plan.range, source);
+        if self.after.is_some() {
+            sql.push(" AND arrival < ").bind(self.arrived_before);
+        }
         filter::service(sql, plan.service.as_ref(), &source.context::<SpanBatch>());
         if let Some(operation) = &plan.operation {
             sql.push(" AND name = ").bind(operation.as_str());

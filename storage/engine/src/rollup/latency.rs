@@ -46,17 +46,17 @@ pub struct Cell {
     pub sum_nanos: f64,
 }
 
+impl Cell {
+    fn plus(&mut self, other: Cell) {
+        self.count += other.count;
+        self.errors += other.errors;
+        self.sum_nanos += other.sum_nanos;
+    }
+}
+
 /// A sparse histogram: cells by bucket, no duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cells(Vec<Cell>);
-
-impl FromIterator<Cell> for Cells {
-    fn from_iter<I: IntoIterator<Item = Cell>>(cells: I) -> Cells {
-        let mut all = Cells::default();
-        cells.into_iter().for_each(|cell| all.add(cell));
-        all
-    }
-}
 
 /// Less than this is the rounding error of weights added and taken back, not a call.
 const RESIDUE: f64 = 1e-6;
@@ -74,12 +74,7 @@ impl Cells {
             return self.0.push(cell);
         }
         match self.0.binary_search_by_key(&cell.bucket, |cell| cell.bucket) {
-            Ok(at) => {
-                let own = &mut self.0[at];
-                own.count += cell.count;
-                own.errors += cell.errors;
-                own.sum_nanos += cell.sum_nanos;
-            }
+            Ok(at) => self.0[at].plus(cell),
             Err(at) => self.0.insert(at, cell),
         }
     }
@@ -90,7 +85,21 @@ impl Cells {
             self.0.extend_from_slice(&other.0);
             return;
         }
-        other.0.iter().for_each(|&cell| self.add(cell));
+        self.merge_sorted(other.0.iter().copied());
+    }
+
+    /// Adds cells that come in the order of their buckets.
+    pub(crate) fn merge_sorted(&mut self, cells: impl Iterator<Item = Cell>) {
+        let mut at = 0;
+        for cell in cells {
+            while self.0.get(at).is_some_and(|own| own.bucket < cell.bucket) {
+                at += 1;
+            }
+            match self.0.get_mut(at) {
+                Some(own) if own.bucket == cell.bucket => own.plus(cell),
+                _ => self.0.insert(at, cell),
+            }
+        }
     }
 
     /// The cells, by bucket.

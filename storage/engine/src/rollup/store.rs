@@ -24,6 +24,7 @@ use orrery_query::time::TimeRange;
 use parking_lot::{Mutex, RwLock};
 use range::Buckets;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{LEVELS, Table};
 
 /// Written to files; one with another number is refused.
@@ -60,6 +61,8 @@ fn failed(step: &'static str) -> impl FnOnce(duckdb::Error) -> RollupError {
 pub struct RollupStore {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Whether there may be something to fold.
+    grown: AtomicBool,
     /// Before which time each level has lost its rows.
     thinned: Mutex<[i64; LEVELS.len()]>,
 }
@@ -83,7 +86,8 @@ impl RollupStore {
     pub fn open(path: &Path) -> Result<RollupStore, RollupError> {
         let writer = connect(path)?;
         let thinned = fold::thinned(&writer).map_err(failed("read what is thinned"))?;
-        Ok(RollupStore { writer: Mutex::new(writer), readers: Mutex::default(), thinned: Mutex::new(thinned) })
+        let (writer, thinned) = (Mutex::new(writer), Mutex::new(thinned));
+        Ok(RollupStore { writer, readers: Mutex::default(), grown: AtomicBool::new(true), thinned })
     }
 
     /// Holds nothing, and keeps nothing when the process ends: until [`RollupStore::reopen`] works.
@@ -120,6 +124,7 @@ impl RollupStore {
     /// Keeps the rows of a sealed slice, instead of what was kept for the same slice before. All or nothing, and
     /// on disk when this returns.
     pub fn persist(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
+        self.grown.store(true, Ordering::Relaxed);
         self.transaction("persist", |connection| {
             delete(connection, &[slice])?;
             connection.execute("INSERT INTO slices VALUES (?, ?)", [slice, slice])?;

@@ -7,6 +7,7 @@ use super::tables::{self, LEVELS, TABLES};
 use super::{RollupError, RollupStore, failed};
 use crate::rollup::rows::RollupRows;
 use duckdb::Connection;
+use std::sync::atomic::Ordering;
 
 /// Groups folded at once.
 const FAN_IN: usize = 8;
@@ -59,10 +60,16 @@ impl RollupStore {
     /// not enough. Nothing changes before [`RollupStore::commit`].
     pub fn fold(&self, below: u64) -> Result<Option<Folded>, RollupError> {
         let step = "fold";
+        if !self.grown.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let connection = self.writer.lock();
         let mut groups = groups(&connection).map_err(failed(step))?;
         groups.retain(|group| group.last < below);
-        let Some(groups) = foldable(&groups) else { return Ok(None) };
+        let Some(groups) = foldable(&groups) else {
+            self.grown.store(false, Ordering::Relaxed);
+            return Ok(None);
+        };
         let from: Vec<u64> = groups.iter().map(|group| group.first).collect();
         let mut folded = Folded { groups: groups.to_vec(), rows: Vec::new() };
         for level in LEVELS.into_iter().skip((groups[0].folds() as usize).min(LEVELS.len() - 1)) {

@@ -379,6 +379,24 @@ fn read_where(
     Ok(count)
 }
 
+/// The histogram of one row.
+#[derive(Clone, Copy)]
+struct RowCells<'a> {
+    buckets: &'a [u16],
+    counts: &'a [f64],
+    errors: &'a [f64],
+    /// Of the whole row: nobody asks for that of a bucket, so the first gets it.
+    sum: f64,
+}
+
+impl<'a> RowCells<'a> {
+    fn iter(self) -> impl Iterator<Item = Cell> + 'a {
+        let sums = std::iter::once(self.sum).chain(std::iter::repeat(0.0));
+        let cells = self.buckets.iter().zip(self.counts).zip(self.errors).zip(sums);
+        cells.map(|(((&bucket, &count), &errors), sum_nanos)| Cell { bucket, count, errors, sum_nanos })
+    }
+}
+
 /// Rows that came back.
 struct Read<'a> {
     batch: &'a RecordBatch,
@@ -407,24 +425,16 @@ impl Read<'_> {
     }
 
     /// The cells of each row, from the four columns that begin here.
-    fn cells(&self, column: usize) -> impl Fn(usize) -> Cells {
+    fn cells<'b>(&'b self, column: usize) -> impl Fn(usize) -> RowCells<'b> {
         let list = |at: usize| self.batch.column(column + at).as_list::<i32>();
         let doubles = |at: usize| list(at).values().as_primitive::<Float64Type>().values();
-        let (buckets, counts, errors) =
-            (list(0).values().as_primitive::<UInt16Type>().values(), doubles(1), doubles(2));
+        let buckets = list(0).values().as_primitive::<UInt16Type>().values();
+        let (counts, errors) = (doubles(1), doubles(2));
         let starts = [0, 1, 2].map(|at| list(at).value_offsets());
         let sums = self.batch.column(column + 3).as_primitive::<Float64Type>().values();
         move |row| {
-            let [bucket, count, error] = starts.map(|starts| starts[row] as usize);
-            let length = (starts[0][row + 1] - starts[0][row]) as usize;
-            let cell = |at: usize| Cell {
-                bucket: buckets[bucket + at],
-                count: counts[count + at],
-                errors: errors[error + at],
-                // Kept for the whole row: nobody asks for the sum of a bucket.
-                sum_nanos: if at == 0 { sums[row] } else { 0.0 },
-            };
-            (0..length).map(cell).collect()
+            let [bucket, count, error] = starts.map(|starts| starts[row] as usize..starts[row + 1] as usize);
+            RowCells { buckets: &buckets[bucket], counts: &counts[count], errors: &errors[error], sum: sums[row] }
         }
     }
 
@@ -434,7 +444,7 @@ impl Read<'_> {
         for (row, time) in self.rows() {
             let (service, operation) = (services[row], operations[row]);
             let key = OperationKey { time, service, operation, kind: kinds[row], root: roots.value(row) };
-            rows.operation(key).into_iter().for_each(|own| own.merge(&cells(row)));
+            rows.operation(key).into_iter().for_each(|own| own.merge_sorted(cells(row).iter()));
         }
     }
 
@@ -444,8 +454,11 @@ impl Read<'_> {
         for (row, time) in self.rows() {
             let (service, version, instance) = (services[row], versions[row], instances[row]);
             let key = InstanceKey { time, service, version, instance, part: Part::from_number(parts[row]) };
-            let read = InstanceRow { first_unix_nano: first[row], last_unix_nano: last[row], cells: cells(row) };
-            rows.instance(key).into_iter().for_each(|own| own.merge(&read));
+            let read = InstanceRow { first_unix_nano: first[row], last_unix_nano: last[row], ..InstanceRow::default() };
+            rows.instance(key).into_iter().for_each(|own| {
+                own.merge(&read);
+                own.cells.merge_sorted(cells(row).iter());
+            });
         }
     }
 
@@ -461,7 +474,7 @@ impl Read<'_> {
                 continue;
             };
             let key = EdgeKey { time, caller, callee, kind, group: groups[row] };
-            rows.edge(key).into_iter().for_each(|edge| add_measure(edge, measures[row], &cells(row)));
+            rows.edge(key).into_iter().for_each(|edge| add_measure(edge, measures[row], cells(row)));
         }
     }
 
@@ -480,13 +493,13 @@ impl Read<'_> {
     }
 }
 
-fn add_measure(edge: &mut EdgeRow, measure: u8, cells: &Cells) {
-    let count = || cells.iter().map(|cell| cell.count).sum::<f64>();
+fn add_measure(edge: &mut EdgeRow, measure: u8, cells: RowCells<'_>) {
+    let count = || cells.counts.iter().sum::<f64>();
     match measure {
-        CALLER => edge.caller.merge(cells),
-        CALLEE => edge.callee.merge(cells),
-        NETWORK => edge.network.merge(cells),
-        LAG => edge.lag.merge(cells),
+        CALLER => edge.caller.merge_sorted(cells.iter()),
+        CALLEE => edge.callee.merge_sorted(cells.iter()),
+        NETWORK => edge.network.merge_sorted(cells.iter()),
+        LAG => edge.lag.merge_sorted(cells.iter()),
         BLAMED => edge.blamed += count(),
         NETWORK_NEGATIVE => edge.network_negative += count(),
         LAG_NEGATIVE => edge.lag_negative += count(),
