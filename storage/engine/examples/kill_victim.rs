@@ -1,44 +1,77 @@
-//! Appends until it is killed, and says on stdout, one line per request, what was acknowledged. Used by `tests/kill.rs`
-//! and `tests/open_files.rs`.
+//! Opens a data directory and appends numbered requests until it dies: killed from outside, or at a named step of the
+//! data path. What it sent and what was acknowledged stands in a ledger on another file. Used by `tests/kill.rs` and
+//! `tests/power.rs`.
+//!
+//! Arguments: data directory, ledger, first number, base time; then, all optional, the step to die at and how often it
+//! is passed before; `probe` makes an acknowledgement count only if the data directory's file system still answers.
 
-#[path = "../tests/support/shop.rs"]
-mod shop;
+#[path = "../tests/support/items.rs"]
+#[allow(dead_code, reason = "not every user of this file needs all of it")]
+mod items;
+#[path = "../tests/support/ledger.rs"]
+mod ledger;
 
 use orrery_query::Store;
-use orrery_storage::{Config, Engine};
+use orrery_storage::{Config, Engine, failpoint};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let dir = arguments.next().expect("the data directory");
-    let first: u64 = arguments.next().expect("the first request").parse()?;
-    let compact_rows = arguments.next().map_or(Ok(2_000), |rows| rows.parse())?;
-    let config = Config {
-        seal_after: Duration::from_millis(300),
-        wal_file_bytes: 100_000,
+/// Everything that happens once a minute or an hour happens here many times a second.
+fn config(dir: &Path) -> Config {
+    Config {
+        // Not more often: what is sealed comes first, and nothing would be merged.
+        seal_after: Duration::from_millis(250),
+        wal_file_bytes: 4_000,
+        linger: Duration::ZERO,
         disk_reserve_bytes: 0,
-        retention: None,
-        compact_rows,
-        hot_bytes: 1 << 30,
-        query_memory_bytes: 256 << 20,
+        retention: Some(Duration::from_secs(30 * 24 * 3600)),
+        hot_bytes: 64 << 20,
+        query_memory_bytes: 64 << 20,
+        query_threads: 1,
+        query_concurrency: 1,
         ..Config::new(dir)
-    };
-    let engine = Engine::open(config, Arc::new(shop::Shop))?;
-    let (send, acknowledged) = mpsc::channel();
-    // The line is written by the thread that acknowledges: what is in the pipe when this process dies stays there.
-    std::thread::spawn(move || {
-        let mut out = std::io::stdout().lock();
-        for seed in acknowledged {
-            _ = writeln!(out, "{seed}").and_then(|()| out.flush());
-        }
-    });
-    for seed in first.. {
-        let (body, batch) = shop::request(seed, 20);
-        let send = send.clone();
-        engine.append(body, batch, Box::new(move |result| _ = result.is_ok() && send.send(seed).is_ok()));
-        std::thread::sleep(Duration::from_millis(3));
     }
-    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [dir, ledger, first, base, rest @ ..] = &arguments[..] else { anyhow::bail!("four arguments at least") };
+    let (dir, base) = (PathBuf::from(dir), base.parse::<i64>()?);
+    let probe = rest.iter().any(|word| word == "probe").then(|| dir.join("version"));
+    if let [step, nth, ..] = rest {
+        failpoint::die_at(step, nth.parse()?);
+    }
+    // A line is on disk before what it says happens, or is believed.
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::DSYNC;
+    let mut ledger = File::from(rustix::fs::open(ledger, flags, Mode::RUSR | Mode::WUSR)?);
+    let engine = Engine::open(config(&dir), Arc::new(items::Items))?;
+    let (send, answers) = mpsc::channel();
+    let mut next = first.parse::<u64>()?;
+    loop {
+        let group = 1 + next % 7;
+        ledger.write_all(format!("sent {}\n", next + group).as_bytes())?;
+        for number in next..next + group {
+            let (body, batch) = ledger::request(number, base);
+            let send = send.clone();
+            engine.append(body, batch, Box::new(move |result| _ = send.send((number, result))));
+        }
+        let mut lines = String::new();
+        for _ in 0..group {
+            match answers.recv()? {
+                (number, Ok(())) if probe.as_ref().is_none_or(|path| File::open(path).is_ok()) => {
+                    lines.push_str(&format!("acked {number}\n"));
+                }
+                (_, Ok(())) => {}
+                (number, Err(error)) => eprintln!("request {number}: {error}"),
+            }
+        }
+        ledger.write_all(lines.as_bytes())?;
+        next += group;
+        // Every one of them is looked at in the end, which takes longer than sending it.
+        std::thread::sleep(Duration::from_millis(15));
+    }
 }

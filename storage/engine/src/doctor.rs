@@ -12,6 +12,7 @@ mod segments;
 
 use crate::dir::{Dir, REASONS};
 use crate::error::{Fault, OpenError};
+use crate::fs::Fs;
 use crate::manifest::{Manifest, ManifestFile};
 use orrery_model::Signal;
 pub use repair::repair;
@@ -139,7 +140,8 @@ pub fn examine(root: &Path) -> Result<Report, OpenError> {
 }
 
 fn look(dir: &Dir, server: Option<Option<u32>>) -> Result<Report, OpenError> {
-    let manifest = ManifestFile::open(&dir.manifest())?.current();
+    let (manifest, damage) = ManifestFile::open(Fs::Real, dir.root())?;
+    let manifest = manifest.current();
     let mut report = Report {
         path: dir.root().to_owned(),
         format: crate::dir::FORMAT,
@@ -152,6 +154,11 @@ fn look(dir: &Dir, server: Option<Option<u32>>) -> Result<Report, OpenError> {
         findings: Vec::new(),
         repaired: Vec::new(),
     };
+    report.findings.extend(damage.map(|what| Finding {
+        what,
+        fix: "nothing: the next start takes the copy, and the next seal writes both".to_owned(),
+        repair: Repair::None,
+    }));
     segments::verify(dir, &manifest, report.in_use, &mut report.findings)?;
     if !report.in_use {
         segments::left_over(dir, &manifest, &mut report.findings).map_err(OpenError::Engine)?;
@@ -179,7 +186,7 @@ fn quarantine(dir: &Dir) -> Result<Vec<SetAside>, Fault> {
 
 /// Files that are not ours.
 fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
-    const OURS: [&str; 11] = [
+    const OURS: [&str; 13] = [
         // The demo keeps its agent's state here.
         "agent",
         "version",
@@ -187,6 +194,8 @@ fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
         "lock",
         "manifest.json",
         "manifest.tmp",
+        "manifest.copy.json",
+        "manifest.copy.tmp",
         "wal",
         "segments",
         "quarantine",
@@ -232,7 +241,7 @@ fn shown(dir: &Dir, path: &Path) -> String {
 /// Whether the manifest still names the segment: a server may have merged it meanwhile.
 fn is_named(dir: &Dir, id: u64) -> bool {
     let named = |manifest: Manifest| manifest.segments.iter().any(|entry| entry.id == id);
-    ManifestFile::open(&dir.manifest()).is_ok_and(|file| named(file.current()))
+    ManifestFile::open(Fs::Real, dir.root()).is_ok_and(|(file, _)| named(file.current()))
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ pub(crate) struct Inner {
     lingering: linger::Lingering,
     /// Rollups are being made again.
     rebuilding: AtomicBool,
+    /// The rollups' database failed, and is to be looked after.
+    rollups_failed: AtomicBool,
+    rebuilder: Mutex<Option<JoinHandle<()>>>,
     stopping: AtomicBool,
     sealer: Signalled,
     #[cfg(test)]
@@ -99,8 +102,7 @@ impl Engine {
     pub(crate) fn is_settled(&self) -> bool {
         let snapshot = self.inner.current.get();
         let is_sealed = snapshot.slices.len() == 1 && snapshot.slices[0].is_empty();
-        // The third thread, if there is one, makes rollups.
-        let is_rebuilt = self.threads.lock().get(2).is_none_or(JoinHandle::is_finished);
+        let is_rebuilt = self.inner.rebuilder.lock().as_ref().is_none_or(JoinHandle::is_finished);
         is_rebuilt && (is_sealed || self.inner.warnings.lock().contains_key("seal"))
     }
 }
@@ -145,8 +147,8 @@ impl Inner {
             return;
         }
         self.count(|counters| counters.dropped(entry.signal, "damaged", entry.rows));
-        for path in segment.files() {
-            self.dir.set_aside(path, &chain(fault));
+        for path in segment.files().into_iter().filter(|path| path.exists()) {
+            _ = self.dir.set_aside(path, &chain(fault));
         }
         self.warn(
             "damaged segment",

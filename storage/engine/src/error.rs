@@ -95,7 +95,9 @@ impl Fault {
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Fault::Damaged { .. } => true,
-            Fault::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Fault::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)
+            }
             _ => false,
         }
     }

@@ -39,6 +39,8 @@ pub mod doctor;
 mod duck;
 mod engine;
 mod error;
+pub mod failpoint;
+mod fs;
 mod manifest;
 mod promote;
 mod query;

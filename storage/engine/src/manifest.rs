@@ -3,10 +3,13 @@
 //! One small file, replaced as a whole; its replacement is the moment at which anything sealed becomes so.
 
 use crate::counters::Counters;
-use crate::dir::write_atomic;
-use crate::error::{Fault, OpenError};
+use crate::dir::{rename_synced, write_synced};
+use crate::error::{Fault, OpenError, chain};
+use crate::failpoint;
+use crate::fs::Fs;
 use crate::promote::Promoted;
 use crate::slice::Observed;
+use crate::wal;
 use orrery_model::Signal;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -64,23 +67,39 @@ impl SegmentEntry {
     }
 }
 
+/// Its file in the data directory, and the copy that is read when the file is damaged.
+pub(crate) const NAME: &str = "manifest.json";
+const COPY: &str = "manifest.copy.json";
+
 /// The manifest in memory and on disk.
 pub(crate) struct ManifestFile {
+    fs: Fs,
     path: PathBuf,
+    copy: PathBuf,
     current: Mutex<Manifest>,
 }
 
 impl ManifestFile {
-    /// Reads it; a missing one is empty.
-    pub(crate) fn open(path: &Path) -> Result<ManifestFile, OpenError> {
-        let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-        let manifest = match std::fs::read_to_string(path) {
-            Ok(text) => parse(&text).map_err(damaged)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged("it is no text".into())),
-            Err(source) => return Err(OpenError::Unwritable { path: path.to_owned(), source }),
+    /// Reads it; a missing one is empty. Answers also what was wrong, if the copy had to be taken or, where nothing is
+    /// lost by that, an empty one.
+    ///
+    /// # Errors
+    /// [`OpenError::Damaged`]: there is no readable one, and the log does not have everything.
+    pub(crate) fn open(fs: Fs, root: &Path) -> Result<(ManifestFile, Option<String>), OpenError> {
+        let (path, copy) = (root.join(NAME), root.join(COPY));
+        // One that was renamed and not synced may be seen now and gone after a power cut: nothing is removed for it.
+        fs.sync_dir(root).map_err(|error| OpenError::Engine(Fault::io(root)(error)))?;
+        let (first, second) = (read(&fs, &path), read(&fs, &copy));
+        let (manifest, damage) = match (first, second) {
+            (Ok(Some(first)), _) => (first, None),
+            (first, Ok(Some(second))) => (second, Some(first.err().unwrap_or_else(|| "it is missing".to_owned()))),
+            (Ok(None), Ok(None)) => (Manifest::default(), None),
+            (Err(reason), _) | (_, Err(reason)) if log_is_whole(&fs, root) => (Manifest::default(), Some(reason)),
+            (Err(reason), _) | (_, Err(reason)) => return Err(OpenError::Damaged { path, reason }),
         };
-        Ok(ManifestFile { path: path.to_owned(), current: Mutex::new(manifest) })
+        let damage =
+            damage.map(|reason| format!("{} could not be used: {reason}; its copy, or the log, was", path.display()));
+        Ok((ManifestFile { fs, path, copy, current: Mutex::new(manifest) }, damage))
     }
 
     pub(crate) fn current(&self) -> Manifest {
@@ -97,10 +116,45 @@ impl ManifestFile {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
-        write_atomic(&self.path, print(&next).as_bytes())?;
+        let text = print(&next);
+        let tmp = self.path.with_extension("tmp");
+        write_synced(&self.fs, &tmp, text.as_bytes())?;
+        failpoint::pass("manifest written")?;
+        if let Err(fault) = rename_synced(&self.fs, &tmp, &self.path, "manifest renamed") {
+            // It may be the new one that a crash would leave: its files must not be written over.
+            current.next_segment = next.next_segment;
+            return Err(fault);
+        }
         *current = next;
+        _ = failpoint::pass("manifest durable");
+        // Never newer than the manifest itself: what that one names is durable, and what the log needs is still there.
+        let tmp = self.copy.with_extension("tmp");
+        let copied = write_synced(&self.fs, &tmp, text.as_bytes())
+            .and_then(|()| rename_synced(&self.fs, &tmp, &self.copy, "manifest copied"));
+        if let Err(fault) = copied {
+            tracing::warn!(error = chain(&fault), "the manifest's copy stays as it was");
+        }
         Ok(())
     }
+}
+
+/// Whether a directory has a manifest that says something.
+pub(crate) fn is_readable(root: &Path) -> bool {
+    [NAME, COPY].iter().any(|name| matches!(read(&Fs::Real, &root.join(name)), Ok(Some(_))))
+}
+
+fn read(fs: &Fs, path: &Path) -> Result<Option<Manifest>, String> {
+    match fs.read(path) {
+        Ok(bytes) => parse(str::from_utf8(&bytes).map_err(|_| "it is no text")?).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether the log has everything since the beginning.
+pub(crate) fn log_is_whole(fs: &Fs, root: &Path) -> bool {
+    let files = wal::files(fs, &root.join("wal"));
+    files.is_ok_and(|files| files.first().is_some_and(|file| file.first_seq == 0))
 }
 
 const MAGIC: &str = "orrery-manifest 1 ";
@@ -127,21 +181,27 @@ mod tests {
     #[test]
     fn a_manifest_survives_and_damage_is_told() {
         let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("manifest.json");
-        let file = ManifestFile::open(&path).unwrap();
+        let open = || ManifestFile::open(Fs::Real, temp.path());
+        let (file, damage) = open().unwrap();
+        assert_eq!(damage, None);
         file.commit(|manifest| {
             manifest.cursor = 7;
             manifest.counters.rejected(Signal::Logs, "empty \"x\"\n", 3);
         })
         .unwrap();
-        let again = ManifestFile::open(&path).unwrap();
-        assert_eq!(again.current(), file.current());
+        assert_eq!(open().unwrap().0.current(), file.current());
+        let path = temp.path().join(NAME);
         let mut bytes = std::fs::read(&path).unwrap();
         for at in [0, 20, bytes.len() - 3] {
             bytes[at] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            assert!(matches!(ManifestFile::open(&path), Err(OpenError::Damaged { .. })), "byte {at}");
+            let (copy, damage) = open().unwrap();
+            assert_eq!((copy.current(), damage.is_some()), (file.current(), true), "byte {at}");
             bytes[at] ^= 1;
         }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(open().unwrap().0.current(), file.current());
+        std::fs::write(temp.path().join(COPY), "").unwrap();
+        assert!(matches!(open(), Err(OpenError::Damaged { .. })), "neither is there");
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod write;
 
 use crate::context::ContextTable;
 use crate::error::Fault;
+use crate::failpoint;
 use crate::manifest::SegmentEntry;
 use index::Index;
 use parking_lot::Mutex;
@@ -95,6 +96,7 @@ impl Drop for Segment {
                 // The next start removes files that the manifest does not name.
                 tracing::warn!(%error, file = %path.display(), "a retired segment stays on disk for now");
             }
+            _ = failpoint::pass("segment half removed");
         }
     }
 }

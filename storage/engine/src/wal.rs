@@ -2,22 +2,23 @@
 //!
 //! One thread writes. Whatever arrived while it synced the previous group is the next group, so that the cost of a
 //! sync is shared under load and nobody waits for a timer when it is quiet. What is durable goes on to the sink, in
-//! order of sequence numbers. Records: [`record`]; reading them back: [`scan`].
+//! order of sequence numbers. Records: [`record`]; reading them back: [`scan`], [`replay`].
 
 pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod scan;
 
 use crate::counters::Counters;
-use crate::dir::sync_dir;
 use crate::error::{Fault, chain};
+use crate::failpoint;
+use crate::fs::{Fs, Handle};
 use orrery_model::{Batch, Body};
 use orrery_query::AppendError;
 use orrery_query::store::Appended;
 use parking_lot::{Condvar, Mutex};
-use record::Header;
+use record::{FILE_MAGIC, HEADER, Header};
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +71,7 @@ pub(crate) struct LogFile {
 }
 
 struct Shared {
+    fs: Fs,
     dir: PathBuf,
     file_bytes: u64,
     queue_limit: u64,
@@ -78,8 +80,6 @@ struct Shared {
     files: Mutex<VecDeque<LogFile>>,
     failure: Mutex<Option<String>>,
     groups: AtomicU64,
-    #[cfg(test)]
-    fail_sync: std::sync::atomic::AtomicBool,
 }
 
 /// The log. Dropping it closes it.
@@ -91,6 +91,7 @@ pub(crate) struct Wal {
 impl Wal {
     /// Starts writing after the records in `files`; `next_seq` is the first free sequence number.
     pub(crate) fn start(
+        fs: Fs,
         dir: PathBuf,
         files: Vec<LogFile>,
         next_seq: u64,
@@ -99,6 +100,7 @@ impl Wal {
         sink: Sink,
     ) -> io::Result<Wal> {
         let shared = Arc::new(Shared {
+            fs,
             dir,
             file_bytes,
             queue_limit,
@@ -107,8 +109,6 @@ impl Wal {
             files: Mutex::new(files.into()),
             failure: Mutex::new(None),
             groups: AtomicU64::new(0),
-            #[cfg(test)]
-            fail_sync: false.into(),
         });
         let mut writer = Writer { shared: Arc::clone(&shared), sink, next_seq, file: None, buffer: Vec::new() };
         let thread = std::thread::Builder::new().name("wal".into()).spawn(move || writer.run())?;
@@ -171,17 +171,18 @@ impl Wal {
     pub(crate) fn trim(&self, cursor: u64) -> Result<(), Fault> {
         let mut removed = false;
         loop {
-            let path = {
-                let mut files = self.shared.files.lock();
-                if files.len() < 2 || files[1].first_seq > cursor {
-                    break;
-                }
-                files.pop_front().expect("there are two").path
+            let path = match &*self.shared.files.lock().make_contiguous() {
+                [first, second, ..] if second.first_seq <= cursor => first.path.clone(),
+                _ => break,
             };
-            std::fs::remove_file(&path).map_err(Fault::io(&path))?;
+            match self.shared.fs.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Fault::io(&path)(error)),
+                _ => _ = self.shared.files.lock().pop_front(),
+            }
+            failpoint::pass("log file removed")?;
             removed = true;
         }
-        if removed { sync_dir(&self.shared.dir) } else { Ok(()) }
+        if removed { self.shared.sync_dir() } else { Ok(()) }
     }
 
     /// Writes what is queued and stops. Idempotent.
@@ -194,10 +195,11 @@ impl Wal {
             tracing::error!("the write-ahead log's thread panicked");
         }
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn fail_sync(&self, fail: bool) {
-        self.shared.fail_sync.store(fail, Ordering::Relaxed);
+impl Shared {
+    fn sync_dir(&self) -> Result<(), Fault> {
+        self.fs.sync_dir(&self.dir).map_err(Fault::io(&self.dir))
     }
 }
 
@@ -208,7 +210,7 @@ impl Drop for Wal {
 }
 
 struct Open {
-    file: File,
+    file: Handle,
     path: PathBuf,
     bytes: u64,
 }
@@ -300,6 +302,7 @@ impl Writer {
         }
         // The sink first: it counts, and a sender told "accepted" finds it counted.
         (self.sink)(durable);
+        _ = failpoint::pass("log passed on");
         for done in acknowledgements {
             done(Ok(()));
         }
@@ -330,15 +333,22 @@ impl Writer {
             self.file = None;
         }
         if self.file.is_none() {
-            self.file = Some(self.create(first_seq)?);
+            self.file = Some(self.create(first_seq).inspect_err(|_| self.next_seq = first_seq)?);
         }
         let open = self.file.as_mut().expect("just made");
-        let result = open.file.write_all(&self.buffer).and_then(|()| sync(&self.shared, &open.file));
+        let result = open.file.write_all(&self.buffer).and_then(|()| {
+            _ = failpoint::pass("log written");
+            open.file.sync()
+        });
+        _ = failpoint::pass("log synced");
         if let Err(source) = result {
             // A failed sync says nothing about what is on disk and must not be retried on this file. Nothing of the
-            // group was acknowledged: cut it off as far as that still works, and go on in a new file.
+            // group was acknowledged: cut it off and go on in a new file. Where even that fails its records may turn up
+            // again, and their numbers are not given to others.
             let open = self.file.take().expect("just used");
-            _ = open.file.set_len(open.bytes).and_then(|()| open.file.sync_all());
+            if open.file.cut(open.bytes).and_then(|()| open.file.sync()).is_ok() {
+                self.next_seq = first_seq;
+            }
             return Err(Fault::Io { path: open.path, source });
         }
         open.bytes += self.buffer.len() as u64;
@@ -351,12 +361,18 @@ impl Writer {
     /// A new file that survives a crash before the first record in it is acknowledged.
     fn create(&self, first_seq: u64) -> Result<Open, Fault> {
         let path = file_path(&self.shared.dir, first_seq);
-        // A file of this name holds nothing acknowledged: records before it were, and they are in other files.
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).open(&path).map_err(Fault::io(&path))?;
-        file.write_all(record::FILE_MAGIC).and_then(|()| sync(&self.shared, &file)).map_err(Fault::io(&path))?;
-        sync_dir(&self.shared.dir)?;
-        let bytes = record::FILE_MAGIC.len() as u64;
+        let begin = || -> Result<Handle, Fault> {
+            // A file of this name holds nothing acknowledged: records before it were, and they are in other files.
+            let mut file = self.shared.fs.create(&path).map_err(Fault::io(&path))?;
+            file.write_all(FILE_MAGIC).and_then(|()| file.sync()).map_err(Fault::io(&path))?;
+            failpoint::pass("log file created")?;
+            self.shared.sync_dir()?;
+            failpoint::pass("log file durable")?;
+            Ok(file)
+        };
+        // As long as the disk is full every attempt would leave another empty file.
+        let file = begin().inspect_err(|_| _ = self.shared.fs.remove(&path))?;
+        let bytes = FILE_MAGIC.len() as u64;
         let mut files = self.shared.files.lock();
         files.retain(|file| file.path != path);
         files.push_back(LogFile { first_seq, path: path.clone(), bytes });
@@ -364,31 +380,27 @@ impl Writer {
     }
 }
 
-fn sync(shared: &Shared, file: &File) -> io::Result<()> {
-    #[cfg(test)]
-    if shared.fail_sync.load(Ordering::Relaxed) {
-        return Err(io::Error::other("injected"));
-    }
-    _ = shared;
-    file.sync_data()
-}
-
 fn file_path(dir: &Path, first_seq: u64) -> PathBuf {
     dir.join(format!("{first_seq:020}.wal"))
 }
 
-/// The files of a log directory, oldest first.
-pub(crate) fn files(dir: &Path) -> Result<Vec<LogFile>, Fault> {
+/// The sequence number a file of the log is named after; `None` for the name of another file.
+fn number(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".wal")?;
+    // Far from the end, so that counting on is safe whatever somebody has put here.
+    (name.len() == 20).then(|| name.parse::<u64>().ok())?.filter(|number| number >> 62 == 0)
+}
+
+/// The files of a log directory in the order of their records. Their own headers are believed before their names.
+pub(crate) fn files(fs: &Fs, dir: &Path) -> Result<Vec<LogFile>, Fault> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(Fault::io(dir))? {
-        let entry = entry.map_err(Fault::io(dir))?;
-        let path = entry.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".wal"));
-        let Some(first_seq) = name.and_then(|name| name.parse().ok()) else { continue };
-        let bytes = entry.metadata().map_err(Fault::io(&path))?.len();
-        files.push(LogFile { first_seq, path, bytes });
+    for (path, bytes) in fs.list(dir).map_err(Fault::io(dir))? {
+        let Some(named) = number(&path) else { continue };
+        let head = fs.head(&path, (FILE_MAGIC.len() + HEADER) as u64).unwrap_or_default();
+        let header = head.strip_prefix(FILE_MAGIC).and_then(Header::parse);
+        files.push(LogFile { first_seq: header.map_or(named, |header| header.seq), path, bytes });
     }
-    files.sort_by_key(|file| file.first_seq);
+    files.sort_by(|a, b| (a.first_seq, &a.path).cmp(&(b.first_seq, &b.path)));
     Ok(files)
 }
 

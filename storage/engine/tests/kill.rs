@@ -1,122 +1,109 @@
-//! `kill -9` at random moments under load: nothing acknowledged is missing, nothing is there twice.
+//! `kill -9` at every named step of the data path and at random moments, on one data directory: whatever was
+//! acknowledged can be queried, whatever can be queried was sent, nothing is there twice, and the counters agree.
 //!
-//! `ORRERY_KILL_ROUNDS` sets how often; 5 by default, so that the suite stays quick.
+//! `ORRERY_ROUNDS` sets how often; `ORRERY_SEED` repeats a run.
 
-#[path = "support/shop.rs"]
-mod shop;
+#[path = "support/items.rs"]
+#[allow(dead_code, reason = "not every user of this file needs all of it")]
+mod items;
+#[path = "support/ledger.rs"]
+mod ledger;
+#[path = "support/rounds.rs"]
+mod rounds;
 
-use orrery_model::{Signal, TraceId};
-use orrery_query::{Control, Store, TimeRange, plan};
-use orrery_storage::{Config, Engine};
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use orrery_storage::failpoint;
+use rounds::{Stage, ended};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
 
-/// Spans of a request: two traces of ten.
-const SPANS: u64 = 20;
-/// Requests acknowledged in every round at least.
-const ENOUGH: usize = 30;
+/// Every step twice, and some moments.
+const ROUNDS: u64 = 2 * failpoint::STEPS.len() as u64 + 8;
+/// Rounds after which a new directory is begun, so that looking at everything stays affordable.
+const ROUNDS_PER_DIRECTORY: u64 = 200;
+/// Steps that are only passed in an empty directory.
+const FIRST: [&str; 2] = ["version written", "version renamed"];
+/// Steps that are passed once after a start, or seldom.
+const SELDOM: [&str; 6] =
+    ["log cut", "log replayed", "merged", "replaced", "retention committed", "segment half removed"];
+/// A step that was not reached by then is not on the way this time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-fn victim() -> std::path::PathBuf {
-    // Examples are built with the tests and lie next to their folder.
-    let mut path = std::env::current_exe().expect("this test");
-    path.pop();
-    path.pop();
-    path.join("examples").join("kill_victim")
+/// Steps to die at. No rules of retention are at work here: tests of the engine break off at their steps.
+fn steps() -> impl Iterator<Item = &'static str> + Clone {
+    failpoint::STEPS.iter().copied().filter(|step| !["thinned", "exchanged"].contains(step))
 }
 
-/// What was acknowledged until the kill, which comes a moment after enough was.
-fn acknowledged(child: &mut Child, moment: Duration) -> BTreeSet<u64> {
-    let out = BufReader::new(child.stdout.take().expect("piped"));
-    let (send, receive) = mpsc::channel();
-    // The last line may be cut.
-    let lines = out.lines().map_while(Result::ok).filter_map(|line| line.parse().ok());
-    let reader = std::thread::spawn(move || lines.for_each(|seed| _ = send.send(seed)));
-    let enough = || receive.recv_timeout(Duration::from_secs(60)).expect("the victim makes progress");
-    let mut acknowledged: BTreeSet<u64> = (0..ENOUGH).map(|_| enough()).collect();
-    std::thread::sleep(moment);
-    child.kill().expect("alive");
-    child.wait().expect("ours");
-    reader.join().expect("reads to the end");
-    acknowledged.extend(receive);
-    acknowledged
-}
-
-fn check(dir: &std::path::Path, acknowledged: &BTreeSet<u64>, round: u32) {
-    let config = Config {
-        seal_after: Duration::from_secs(3600),
-        disk_reserve_bytes: 0,
-        retention: None,
-        query_memory_bytes: 256 << 20,
-        hot_bytes: 1 << 30,
-        ..Config::new(dir)
-    };
-    let engine = Engine::open(config, Arc::new(shop::Shop)).expect("opens");
-    let stored = span_counts(&engine);
-    for seed in acknowledged {
-        for (trace, _) in shop::ids(*seed, SPANS) {
-            let count = stored.get(&trace).copied();
-            assert_eq!(count, Some(10), "round {round}: request {seed} was acknowledged, trace {trace} is not whole");
-        }
+/// A victim's life on a directory; says whether it died at the step.
+fn die(stage: &Stage, step: &str, random: u64) -> bool {
+    if step.is_empty() {
+        let mut child = stage.start(&[]);
+        assert!(!ended(&mut child, Duration::from_millis(random % 1000)), "the victim ended by itself");
+        return true;
     }
-    let health = engine.health();
-    let spans = &health.signals[&Signal::Traces];
-    assert!(health.warnings.is_empty() && spans.dropped.is_empty(), "round {round}: {:?}", health.warnings);
-    // Ids are unique, so what was both sealed and replayed would be counted twice and found once.
-    assert_eq!(stored.values().sum::<u64>(), spans.accepted, "round {round}");
-    assert_eq!(spans.queryable, spans.accepted, "round {round}");
-}
-
-/// All traces there are, with their number of distinct spans.
-fn span_counts(engine: &Engine) -> BTreeMap<TraceId, u64> {
-    let mut plan = plan::Traces {
-        range: TimeRange::ALL,
-        service: None,
-        operation: None,
-        error: None,
-        min_duration_nanos: None,
-        max_duration_nanos: None,
-        attributes: Vec::new(),
-        limit: 500,
-        cursor: None,
-    };
-    let mut counts = BTreeMap::new();
-    loop {
-        let answer = engine.traces(&plan, &Control::within(Duration::from_secs(120))).expect("answers");
-        assert!(answer.partial.is_none(), "{:?}", answer.partial);
-        for trace in answer.value.traces {
-            assert!(counts.insert(trace.trace_id, trace.span_count).is_none(), "a trace is on two pages");
+    match step {
+        "log cut" => stage.tear(),
+        // A start drops old data points, if some are sealed.
+        "retention committed" => {
+            let mut child = stage.start(&[]);
+            rounds::wait("data points are sealed", || stage.has_sealed("metrics"));
+            child.kill().and_then(|()| child.wait()).expect("ours");
         }
-        plan.cursor = answer.value.next_cursor;
-        if plan.cursor.is_none() {
-            return counts;
-        }
+        _ => {}
     }
+    let nth = if FIRST.contains(&step) || SELDOM.contains(&step) { 0 } else { random % 3 };
+    let mut child = stage.start(&[step.to_owned(), nth.to_string()]);
+    let died_there = ended(&mut child, PATIENCE);
+    let status = child.wait().expect("ours");
+    assert_eq!(status.signal(), Some(9), "{step}: the victim failed: {status}");
+    died_there
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_or_doubled() {
-    let rounds: u32 = std::env::var("ORRERY_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut all = BTreeSet::new();
-    let mut state = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
-    println!("seed {state}");
-    for round in 0..rounds {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let first = u64::from(round) * 1_000_000;
-        let mut child = Command::new(victim())
-            .arg(dir.path())
-            .arg(first.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example kill_victim is built with the tests");
-        let acknowledged = acknowledged(&mut child, Duration::from_millis((state >> 33) % 900));
-        all.extend(acknowledged);
-        check(dir.path(), &all, round);
-        println!("round {round}: {} requests acknowledged so far", all.len());
+fn nothing_acknowledged_is_lost_or_doubled_wherever_the_process_dies() {
+    let mut state = rounds::seed();
+    let rounds = rounds::count(ROUNDS);
+    let mut died: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut acknowledged = 0;
+    for first in (0..rounds).step_by(ROUNDS_PER_DIRECTORY as usize) {
+        let temp = tempfile::tempdir().expect("a directory");
+        let stage = Stage::new(&temp.path().join("data"), &temp.path().join("ledger"));
+        let mut so_far = 0;
+        for round in first..rounds.min(first + ROUNDS_PER_DIRECTORY) {
+            let random = ledger::mix(&mut state);
+            let step = steps().chain([""; 6]).cycle().nth(round as usize).expect("a cycle");
+            let fresh = tempfile::tempdir().expect("a directory");
+            let fresh = Stage::new(&fresh.path().join("data"), &fresh.path().join("ledger"));
+            let stage = if FIRST.contains(&step) { &fresh } else { &stage };
+            let started = Instant::now();
+            let died_there = die(stage, step, random);
+            *died.entry(if step.is_empty() { "at a random moment" } else { step }).or_default() +=
+                u64::from(died_there);
+            let died_after = started.elapsed();
+            so_far = stage.check(Stage::WHOLE).acknowledged.len().max(so_far);
+            let took = started.elapsed() - died_after;
+            println!("round {round}: {step:?}, there: {died_there}, after {died_after:?}; checked in {took:?}");
+        }
+        acknowledged += so_far;
     }
-    assert!(!all.is_empty(), "nothing was ever acknowledged");
-    println!("{} requests acknowledged over {rounds} kills", all.len());
+    println!("{rounds} kills, {acknowledged} requests acknowledged, all there once; died at: {died:#?}");
+    assert!(acknowledged > 0, "nothing was ever acknowledged");
+    let missed: Vec<_> = steps().filter(|step| died.get(step).is_none_or(|died| *died < 2)).collect();
+    assert!(rounds < ROUNDS || missed.is_empty(), "never died twice at {missed:?}");
+}
+
+#[test]
+fn a_storm_of_starts_loses_nothing() {
+    let mut state = rounds::seed();
+    let temp = tempfile::tempdir().expect("a directory");
+    let stage = Stage::new(&temp.path().join("data"), &temp.path().join("ledger"));
+    die(&stage, "", 999);
+    for _ in 0..30 {
+        // Most of them die while they recover from the one before.
+        let mut child = stage.start(&[]);
+        ended(&mut child, Duration::from_millis(ledger::mix(&mut state) % 120));
+    }
+    for _ in 0..10 {
+        assert!(!stage.check(Stage::WHOLE).acknowledged.is_empty());
+    }
 }

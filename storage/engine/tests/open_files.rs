@@ -45,14 +45,14 @@ fn writer(dir: &Path) -> Writer {
     let mut path = std::env::current_exe().expect("this test");
     path.pop();
     path.pop();
-    let mut command = Command::new(path.join("examples").join("kill_victim"));
+    let mut command = Command::new(path.join("examples").join("writer"));
     Writer(
         command
             .arg(dir)
             .args(["0", "1000000"])
             .stdout(Stdio::null())
             .spawn()
-            .expect("kill_victim is built with the tests"),
+            .expect("the example writer is built with the tests"),
     )
 }
 

@@ -3,6 +3,7 @@
 use super::{Finding, Log, Repair, shown};
 use crate::dir::Dir;
 use crate::error::Fault;
+use crate::fs::Fs;
 use crate::manifest::Manifest;
 use crate::wal::record::Kind;
 use crate::wal::scan::{Found, scan};
@@ -10,7 +11,7 @@ use crate::wal::{self, LogFile};
 
 pub(super) fn read(dir: &Dir, manifest: &Manifest, findings: &mut Vec<Finding>) -> Result<Log, Fault> {
     let mut log = Log::default();
-    let files = if dir.wal().is_dir() { wal::files(&dir.wal())? } else { Vec::new() };
+    let files = if dir.wal().is_dir() { wal::files(&Fs::Real, &dir.wal())? } else { Vec::new() };
     for (at, file) in files.iter().enumerate() {
         log.files += 1;
         log.bytes += file.bytes;

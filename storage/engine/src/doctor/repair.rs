@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::dir::Dir;
 use crate::engine::Engine;
 use crate::error::OpenError;
+use crate::fs::Fs;
 use crate::manifest::ManifestFile;
 use crate::segment::Segment;
 use orrery_model::Decode;
@@ -26,7 +27,7 @@ pub fn repair(root: &Path, decode: Arc<dyn Decode>) -> Result<Report, OpenError>
     let findings = look(&dir, server)?.findings;
     std::fs::create_dir_all(dir.quarantine())
         .map_err(|source| OpenError::Unwritable { path: dir.quarantine(), source })?;
-    let manifest = ManifestFile::open(&dir.manifest())?;
+    let (manifest, _) = ManifestFile::open(Fs::Real, dir.root())?;
     for finding in &findings {
         apply(&dir, &manifest, finding)?;
     }
@@ -45,7 +46,7 @@ pub fn repair(root: &Path, decode: Arc<dyn Decode>) -> Result<Report, OpenError>
 fn apply(dir: &Dir, manifest: &ManifestFile, finding: &Finding) -> Result<(), OpenError> {
     match &finding.repair {
         Repair::None | Repair::Open => {}
-        Repair::File { path, reason } => dir.set_aside(path, reason),
+        Repair::File { path, reason } => _ = dir.set_aside(path, reason),
         Repair::Segment { id, reason } => {
             let Some(entry) = manifest.with(|held| held.segments.iter().find(|entry| entry.id == *id).cloned()) else {
                 return Ok(());
@@ -57,7 +58,8 @@ fn apply(dir: &Dir, manifest: &ManifestFile, finding: &Finding) -> Result<(), Op
                 })
                 .map_err(OpenError::Engine)?;
             let segment = Segment::new(&dir.segments(), entry);
-            segment.files().into_iter().filter(|path| path.exists()).for_each(|path| dir.set_aside(path, reason));
+            let files = segment.files().into_iter().filter(|path| path.exists());
+            files.for_each(|path| _ = dir.set_aside(path, reason));
         }
     }
     Ok(())

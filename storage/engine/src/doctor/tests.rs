@@ -149,7 +149,7 @@ fn left_over_files_are_set_aside() {
 #[test]
 fn damage_in_the_log_costs_its_record() {
     let damage = |dir: &Path| {
-        let files = crate::wal::files(&dir.join("wal")).unwrap();
+        let files = crate::wal::files(&crate::fs::Fs::Real, &dir.join("wal")).unwrap();
         let last = &files.last().unwrap().path;
         let bytes = std::fs::read(last).unwrap();
         let Found::Record { payload, .. } = &crate::wal::scan::scan(&bytes, true)[0] else { panic!("intact") };

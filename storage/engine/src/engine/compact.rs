@@ -5,10 +5,10 @@
 //! written like a slice's, so what is frequent is decided anew and spans that came twice become one.
 
 use super::Inner;
-use super::seal::failpoint;
 use crate::columns::{self, ATTRIBUTES, Arrival, Part, Place, Table};
 use crate::context::ContextTable;
 use crate::error::Fault;
+use crate::failpoint;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::query::sql::Sql;
 use crate::segment::{Segment, write};
@@ -71,7 +71,7 @@ impl Inner {
             });
             match read {
                 Ok(()) => {}
-                Err(fault @ Fault::Damaged { .. }) => {
+                Err(fault) if fault.is_lasting() => {
                     self.quarantine(segment, &fault);
                     return Ok(());
                 }
@@ -84,9 +84,9 @@ impl Inner {
         if let Some(entry) = &mut merged {
             entry.judged = super::rules::judged_by_all(segments);
         }
-        failpoint("merged")?;
+        failpoint::pass("merged")?;
         self.replace(segments, merged)?;
-        failpoint("replaced")
+        failpoint::pass("replaced")
     }
 
     fn replace(&self, segments: &[Arc<Segment>], merged: Option<SegmentEntry>) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 use super::{Inner, now, size};
 use crate::error::{Fault, chain};
+use crate::failpoint;
 use crate::rollup::{Observer, ObserverConfig, RollupRows};
 use crate::slice::{Observed, Slice};
 use crate::wal::{Content, Durable};
@@ -147,7 +148,11 @@ impl Ingest {
     }
 
     fn tick(&mut self) {
-        self.clock = self.clock.max(now());
+        let now = now();
+        if now < self.clock.saturating_sub(self.remembered.config.window_nanos) {
+            self.begin_observing();
+        }
+        self.clock = self.clock.max(now);
         self.observer.expire(self.clock, &mut self.slice.rollup.write());
         let slice = &self.slice;
         if slice.opened.elapsed() >= self.inner.config.seal_after && !slice.is_empty() {
@@ -159,6 +164,15 @@ impl Ingest {
             self.inner.roll.store(false, Ordering::Release);
         }
         self.roll_if_big();
+    }
+
+    /// The clock was ahead and was set back. What waits is counted, or it would until the clock is there again.
+    fn begin_observing(&mut self) {
+        self.observer.expire(i64::MAX, &mut self.slice.rollup.write());
+        let config = ObserverConfig::default();
+        self.remembered = Remembered::new(config.clone());
+        self.observer = Observer::new(config);
+        self.clock = 0;
     }
 
     /// Begins a new slice if this one is full.
@@ -215,6 +229,7 @@ impl Ingest {
             }
         }
         self.insert_rows(spans, logs, points);
+        _ = failpoint::pass("rows inserted");
         for (signal, after) in &progress.counters.0 {
             let items = after.queryable - before.0.get(signal).map_or(0, |before| before.queryable);
             self.inner.count(|counters| counters.queryable(*signal, items));

@@ -1,20 +1,23 @@
 //! Opening: whatever state the last process left, everything acknowledged is there again.
 
 use super::ingest::Ingest;
+use super::rebuild::ROOM;
 use super::{Engine, Inner, rebuild, seal, size};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dir::Dir;
 use crate::duck::Duck;
 use crate::error::{Fault, OpenError, chain};
-use crate::manifest::{Manifest, ManifestFile};
-use crate::rollup::RollupStore;
+use crate::failpoint;
+use crate::fs::Fs;
+use crate::manifest::{self, Manifest, ManifestFile};
+use crate::rollup::{RollupError, RollupStore};
 use crate::segment::Segment;
 use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
-use crate::wal::scan::{Found, scan};
-use crate::wal::{self, Content, Durable, LogFile, Wal};
+use crate::wal::replay::Met;
+use crate::wal::{self, Content, Durable, Wal};
 use orrery_model::{Batch, Decode, Signal};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -34,10 +37,10 @@ impl Engine {
     /// [`OpenError`]; its message says what to do.
     pub fn open(config: Config, decode: Arc<dyn Decode>) -> Result<Engine, OpenError> {
         let dir = Dir::open(&config.data_dir)?;
-        let manifest = ManifestFile::open(&dir.manifest())?;
+        let (manifest, damage) = ManifestFile::open(Fs::Real, dir.root())?;
         let known = manifest.current();
-        clean(&dir, &known).map_err(OpenError::Engine)?;
-        let (rollups, missing) = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
+        clean(&dir, &known, damage.is_some())?;
+        let (rollups, missing, rollups_failed) = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
         let duck = Arc::new(Duck::open(&config, &dir).map_err(OpenError::Engine)?);
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
@@ -56,12 +59,20 @@ impl Engine {
             disk_low: false.into(),
             lingering: Default::default(),
             rebuilding: (!missing.is_empty()).into(),
+            rollups_failed: rollups_failed.into(),
+            rebuilder: Mutex::default(),
             stopping: false.into(),
             sealer: Default::default(),
             #[cfg(test)]
             roll: false.into(),
             warnings: Default::default(),
         });
+        if let Some(damage) = damage {
+            inner.warn("manifest", damage);
+        }
+        if let Some(damage) = inner.dir.damage() {
+            inner.warn("version", damage.to_owned());
+        }
         inner.check_disk();
         inner.current.change(|snapshot| {
             let dir = inner.dir.segments();
@@ -75,24 +86,20 @@ impl Engine {
 fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engine, Fault> {
     let sealed = rebuild::spans(&inner.current.get().segments);
     let mut ingest = Ingest::new(Arc::clone(&inner), known.next_slice, known.cursor)?;
-    let files = wal::files(&inner.dir.wal())?;
     let mut replay = Replay {
         inner: &inner,
         ingest: &mut ingest,
-        cursor: known.cursor,
         observed: Some(known.observed).filter(|observed| observed.to_unix_nano > 0),
-        next_seq: known.cursor,
         waiting: Vec::new(),
     };
-    for (at, file) in files.iter().enumerate() {
-        replay.file(file, at + 1 == files.len())?;
-    }
+    let next_seq = wal::replay::replay(&Fs::Real, &inner.dir.wal(), known.cursor, |met| replay.met(met))?;
     replay.flush();
-    let next_seq = replay.next_seq;
+    failpoint::pass("log replayed")?;
     let sink = Arc::clone(&inner);
     let wal = Wal::start(
+        Fs::Real,
         inner.dir.wal(),
-        wal::files(&inner.dir.wal())?,
+        wal::files(&Fs::Real, &inner.dir.wal())?,
         next_seq,
         inner.config.wal_file_bytes,
         inner.config.queue_bytes,
@@ -104,93 +111,120 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(Fault::io(inner.dir.root()))
     };
     let (sealing, log) = (Arc::clone(&inner), Arc::clone(&wal));
-    let mut threads = vec![
+    let threads = vec![
         spawn("ingest", Box::new(move || ingest.run()))?,
         spawn("seal", Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))))?,
     ];
-    if !missing.is_empty() {
-        let rebuilding = Arc::clone(&inner);
-        threads.push(spawn("rebuild", Box::new(move || rebuilding.rebuild(&missing, &sealed)))?);
-    }
+    inner.begin_rebuilding(missing, sealed)?;
     Ok(Engine { inner, wal, threads: Mutex::new(threads) })
 }
 
-/// Removes segments that the manifest does not know: files of seals and merges that were not finished.
-fn clean(dir: &Dir, known: &Manifest) -> Result<(), Fault> {
+/// Removes what the manifest does not know: files of seals and merges that were not finished. When the manifest is an
+/// older one they may be all there is of acknowledged rows, and are set aside instead.
+fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
     let names: BTreeSet<String> = known
         .segments
         .iter()
         .flat_map(|entry| ["parquet", "index"].map(|extension| format!("{}.{extension}", entry.stem())))
         .collect();
     let segments = dir.segments();
-    for entry in std::fs::read_dir(&segments).map_err(Fault::io(&segments))? {
-        let path = entry.map_err(Fault::io(&segments))?.path();
-        let is_left_over = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| crate::doctor::is_segment_file(name) && !names.contains(name));
-        if is_left_over {
-            std::fs::remove_file(&path).map_err(Fault::io(&path))?;
+    // Before the first manifest, segments are left-overs of the first seal; else there was one.
+    let is_whole = manifest::log_is_whole(&Fs::Real, dir.root());
+    let fault = |path: &Path, error| OpenError::Engine(Fault::io(path)(error));
+    for entry in std::fs::read_dir(&segments).map_err(|error| fault(&segments, error))? {
+        let path = entry.map_err(|error| fault(&segments, error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if names.contains(name) || !crate::doctor::is_segment_file(name) {
+            continue;
         }
+        if *known == Manifest::default() && !is_whole && !doubtful {
+            let reason = "it is missing, and there are segments".to_owned();
+            return Err(OpenError::Damaged { path: dir.manifest(), reason });
+        }
+        let gone = match doubtful || path.is_dir() {
+            true => dir.set_aside(&path, "a segment that the manifest in use does not name").map(drop),
+            false => std::fs::remove_file(&path),
+        };
+        gone.map_err(|error| fault(&path, error))?;
     }
     let spill = dir.tmp().join("duckdb");
-    _ = std::fs::remove_dir_all(&spill);
-    std::fs::create_dir_all(&spill).map_err(Fault::io(&spill))
+    std::fs::create_dir_all(&spill).map_err(|error| fault(&spill, error))?;
+    for entry in std::fs::read_dir(&spill).map_err(|error| fault(&spill, error))?.flatten() {
+        _ = std::fs::remove_file(entry.path());
+    }
+    Ok(())
 }
 
-/// Opens the rollups, and says which slices they miss. They can be made again, so that a damaged file is put aside
+/// Opens the rollups, and says which slices they miss, and whether they are to be opened again. They can be made again, so that a damaged file is put aside
 /// rather than fatal.
-fn open_rollups(dir: &Dir, known: &Manifest) -> Result<(RollupStore, Vec<u64>), Fault> {
-    let path = dir.root().join("rollups.duckdb");
-    let open = |path: &Path| RollupStore::open(path);
-    let rollups = match open(&path) {
-        Ok(rollups) => rollups,
-        Err(error) => {
-            tracing::error!(error = chain(&error), "rollups do not open; they are set aside and begin anew");
-            for name in ["rollups.duckdb", "rollups.duckdb.wal"] {
-                _ = std::fs::rename(dir.root().join(name), dir.quarantine().join(name));
-            }
-            open(&path).map_err(|error| Fault::Other(chain(&error)))?
-        }
-    };
+fn open_rollups(dir: &Dir, known: &Manifest) -> Result<(RollupStore, Vec<u64>, bool), Fault> {
+    let other = |error: RollupError| Fault::Other(chain(&error));
+    let path = dir.rollups();
     // Slices are sealed in order: what is not below `next_slice` belongs to a seal that was not finished.
     let sealed: Vec<u64> = (0..known.next_slice).collect();
-    let missing = rollups.reconcile(&sealed).map_err(|error| Fault::Other(chain(&error)))?;
-    // What was made again and not finished.
-    rollups.forget(missing.get(..1).unwrap_or_default()).map_err(|error| Fault::Other(chain(&error)))?;
-    Ok((rollups, missing))
+    let open = || {
+        let rollups = RollupStore::open(&path)?;
+        let missing = rollups.reconcile(&sealed)?;
+        // What was made again and not finished.
+        rollups.forget(missing.get(..1).unwrap_or_default())?;
+        Ok((rollups, missing, false))
+    };
+    open().or_else(|error: RollupError| {
+        if dir.disk().0 < ROOM {
+            // They are opened as soon as that works, and nothing is missing until then but answers.
+            tracing::error!(error = chain(&error), "rollups do not open while the disk is full");
+            return RollupStore::in_memory().map(|rollups| (rollups, Vec::new(), true)).map_err(other);
+        }
+        tracing::error!(error = chain(&error), "rollups do not open; they are set aside and begin anew");
+        dir.set_rollups_aside()?;
+        open().map_err(other)
+    })
 }
 
 /// Replays the log after the cursor.
 struct Replay<'a> {
     inner: &'a Arc<Inner>,
     ingest: &'a mut Ingest,
-    cursor: u64,
     /// What the observer is to be reminded of, until it is.
     observed: Option<Observed>,
-    next_seq: u64,
     waiting: Vec<Durable>,
 }
 
 impl Replay<'_> {
-    fn file(&mut self, file: &LogFile, last: bool) -> Result<(), Fault> {
-        let bytes = std::fs::read(&file.path).map_err(Fault::io(&file.path))?;
-        self.next_seq = self.next_seq.max(file.first_seq);
-        for found in scan(&bytes, last) {
-            match found {
-                Found::Record { header, payload } => self.record(&header, &bytes[payload]),
-                Found::Damaged { range, header } => self.damaged(file, &bytes[range], header)?,
-                Found::Torn { at } => torn(self.inner, file, &bytes, at)?,
+    fn met(&mut self, met: Met<'_>) -> Result<(), Fault> {
+        match met {
+            Met::Record { header, payload, sealed: true } => self.remind(&header, payload),
+            Met::Record { header, payload, sealed: false } => self.record(&header, payload),
+            Met::Damaged { header, bytes } => self.damaged(&header, bytes),
+            Met::Unknown { file, at, bytes } => {
+                let stem = file.path.file_stem().unwrap_or_default().to_string_lossy();
+                let name = format!("log-{stem}-{at}.bytes");
+                let copy = self.inner.dir.copy_aside(&name, bytes, "no intact header");
+                let text = format!("{} bytes of the write-ahead log are no records any more; {copy}", bytes.len());
+                self.inner.warn("damaged log", text);
+            }
+            Met::Missing { from, to } => {
+                let text = format!(
+                    "{} requests may be missing from the write-ahead log, numbers {from} to {}",
+                    to - from,
+                    to - 1
+                );
+                self.inner.warn("missing log", text);
+            }
+            Met::Unreadable { file, error } => {
+                let moved = self.inner.dir.set_aside(&file.path, &error.to_string()).map_err(Fault::io(&file.path))?;
+                let text = format!(
+                    "{} of the write-ahead log cannot be read ({error}); it is {}",
+                    file.path.display(),
+                    moved.display()
+                );
+                self.inner.warn("unreadable log", text);
             }
         }
         Ok(())
     }
 
     fn record(&mut self, header: &Header, payload: &[u8]) {
-        self.next_seq = self.next_seq.max(header.seq + 1);
-        if header.seq < self.cursor {
-            return self.remind(header, payload);
-        }
         let content = match header.kind {
             Kind::Counts => Content::Counts(serde_json::from_slice(payload).unwrap_or_default()),
             Kind::Body { signal, .. } => {
@@ -203,12 +237,10 @@ impl Replay<'_> {
                         body_bytes: payload.len() as u64,
                     },
                     Err(error) => {
-                        let text = format!("a stored request no longer decodes and was set aside: {error}");
-                        self.inner.warn("undecodable request", text);
                         let name = format!("undecodable-{:020}.body", header.seq);
-                        if let Err(fault) = self.inner.dir.copy_aside(&name, payload, &error.to_string()) {
-                            tracing::warn!(error = chain(&fault), "could not be copied to quarantine");
-                        }
+                        let copy = self.inner.dir.copy_aside(&name, payload, &error.to_string());
+                        let text = format!("a stored request no longer decodes and was set aside: {error}; {copy}");
+                        self.inner.warn("undecodable request", text);
                         let mut counts = Counters::default();
                         counts.stored(signal, header.items.into(), payload.len() as u64);
                         counts.dropped(signal, "undecodable", header.items.into());
@@ -232,32 +264,20 @@ impl Replay<'_> {
         }
     }
 
-    fn damaged(&mut self, file: &LogFile, bytes: &[u8], header: Option<Header>) -> Result<(), Fault> {
-        if let Some(header) = &header {
-            self.next_seq = self.next_seq.max(header.seq + 1);
-            if header.seq < self.cursor {
-                return Ok(());
-            }
-        }
-        let stem = file.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("log");
-        let seq = header.map_or(self.next_seq, |header| header.seq);
-        let reason = if header.is_some() { "a payload with a wrong checksum" } else { "no intact header" };
-        let path = self.inner.dir.copy_aside(&format!("{stem}-{seq:020}.wal-record"), bytes, reason)?;
+    fn damaged(&mut self, header: &Header, bytes: &[u8]) {
         let mut counts = Counters::default();
-        let lost = match header.map(|header| (header.kind, header.items)) {
-            Some((Kind::Body { signal, .. }, items)) => {
-                counts.stored(signal, items.into(), 0);
-                counts.dropped(signal, "damaged", items.into());
-                format!("{items} items of {signal}")
+        let lost = match header.kind {
+            Kind::Body { signal, .. } => {
+                counts.stored(signal, header.items.into(), 0);
+                counts.dropped(signal, "damaged", header.items.into());
+                format!("{} items of {signal}", header.items)
             }
-            _ => "an unknown number of items".to_owned(),
+            Kind::Counts => "counts of rejected and refused items".to_owned(),
         };
-        let text = format!("a record of the write-ahead log was damaged; {lost} lost; copy in {}", path.display());
-        self.inner.warn("damaged log", text);
-        if header.is_some() {
-            self.pass(Durable { seq, content: Content::Counts(counts) });
-        }
-        Ok(())
+        let name = format!("log-{:020}.wal-record", header.seq);
+        let copy = self.inner.dir.copy_aside(&name, bytes, "a payload with a wrong checksum");
+        self.inner.warn("damaged log", format!("a record of the write-ahead log was damaged; {lost} lost; {copy}"));
+        self.pass(Durable { seq: header.seq, content: Content::Counts(counts) });
     }
 
     fn pass(&mut self, durable: Durable) {
@@ -299,19 +319,4 @@ impl Replay<'_> {
             }
         }
     }
-}
-
-/// Cuts off the record that was being written, so that it is not taken for damage once later files exist. One that is
-/// whole but wrong may have been acknowledged before the disk spoilt it: a copy is kept.
-fn torn(inner: &Inner, file: &LogFile, bytes: &[u8], at: usize) -> Result<(), Fault> {
-    let whole = Header::parse(&bytes[at..])
-        .is_some_and(|header| bytes.len() - at >= crate::wal::record::HEADER + header.payload_bytes as usize);
-    if whole {
-        let name = format!("torn-{:020}-{at}.wal-record", file.first_seq);
-        let path = inner.dir.copy_aside(&name, &bytes[at..], "the last record of the log, whole but not intact")?;
-        inner.warn("torn log", format!("the last record of the log was not intact; copy in {}", path.display()));
-    }
-    tracing::info!(file = %file.path.display(), bytes = bytes.len() - at, "cut off an unfinished record");
-    let open = std::fs::OpenOptions::new().write(true).open(&file.path).map_err(Fault::io(&file.path))?;
-    open.set_len(at as u64).and_then(|()| open.sync_all()).map_err(Fault::io(&file.path))
 }

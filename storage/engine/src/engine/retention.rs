@@ -9,6 +9,8 @@ use crate::config::Config;
 use crate::dir::Dir;
 use crate::duck::Duck;
 use crate::error::{Fault, OpenError, chain};
+use crate::failpoint;
+use crate::fs::Fs;
 use crate::manifest::{ManifestFile, SegmentEntry};
 use crate::segment::Segment;
 use orrery_model::Signal;
@@ -70,6 +72,7 @@ fn horizon(now: i64, keep: Duration) -> i64 {
 impl Inner {
     /// Drops rollups and segments past their time, and segments beyond their bytes.
     pub(super) fn retain(&self, now: i64) {
+        let now = self.not_ahead(now);
         if let Err(error) = self.rollups.thin(now) {
             self.warn("rollup thinning", format!("old rollups stay at full detail: {}", chain(&error)));
         }
@@ -81,8 +84,15 @@ impl Inner {
         self.retain_segments(now);
     }
 
+    /// A clock that was set far ahead must not delete everything: it is no later than the newest item says.
+    fn not_ahead(&self, now: i64) -> i64 {
+        let newest = self.manifest.with(|manifest| manifest.segments.iter().map(|entry| entry.last_unix_nano).max());
+        newest.map_or(now, |newest| newest.min(now))
+    }
+
     /// Drops segments past their time or beyond their bytes, and counts them. Cheap when there are none.
     pub(super) fn retain_segments(&self, now: i64) {
+        let now = self.not_ahead(now);
         let gone =
             self.manifest.with(|manifest| expired(&manifest.segments.iter().collect::<Vec<_>>(), &self.config, now));
         if gone.is_empty() {
@@ -101,6 +111,7 @@ impl Inner {
             return self.warn("retention", format!("old segments stay: {}", chain(&fault)));
         }
         self.settle("retention");
+        _ = failpoint::pass("retention committed");
         self.count(|counters| {
             removed.iter().for_each(|(signal, reason, rows)| counters.expired(*signal, reason, *rows));
         });
@@ -121,7 +132,7 @@ pub fn planned_retention(config: &Config) -> Result<RetentionPlan, OpenError> {
     if let Some(pid) = server {
         return Err(OpenError::Locked { path: dir.root().to_owned(), pid });
     }
-    let segments = ManifestFile::open(&dir.manifest())?.current().segments;
+    let segments = ManifestFile::open(Fs::Real, dir.root())?.0.current().segments;
     let segments: Vec<_> = segments.into_iter().map(|entry| Arc::new(Segment::new(&dir.segments(), entry))).collect();
     let duck = Duck::open(config, &dir).map_err(OpenError::Engine)?;
     plan(config, &segments, &duck, now(), || Ok(())).map_err(OpenError::Engine)

@@ -2,6 +2,7 @@
 
 use super::{Inner, words};
 use crate::error::{Fault, chain};
+use crate::failpoint;
 use crate::manifest::SegmentEntry;
 use crate::segment::{Segment, write};
 use crate::slice::{HotTable, Slice};
@@ -15,27 +16,14 @@ const TICK: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(30);
 
-/// A place in the sequence of steps where tests break off.
-pub(crate) fn failpoint(name: &'static str) -> Result<(), Fault> {
-    #[cfg(test)]
-    if FAIL_AT.with(|fail| *fail.borrow() == Some(name)) {
-        return Err(Fault::Other(format!("injected at {name}")));
-    }
-    _ = name;
-    Ok(())
-}
-
-#[cfg(test)]
-thread_local! {
-    /// Where sealing and compaction on this thread break off.
-    pub(crate) static FAIL_AT: std::cell::RefCell<Option<&'static str>> = const { std::cell::RefCell::new(None) };
-}
-
 /// The thread's work. Seals first, then everything that can wait.
 pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
     let mut retained = None::<Instant>;
     while !inner.stopping.load(Ordering::Acquire) {
         inner.check_disk();
+        if let Err(fault) = inner.mend_rollups() {
+            inner.warn("rollups", format!("maps of the past cannot be shown for now: {}", chain(&fault)));
+        }
         match inner.seal_next(trim) {
             Ok(true) => continue,
             Ok(false) => inner.settle("seal"),
@@ -124,9 +112,12 @@ impl Inner {
     fn seal(&self, slice: &Arc<Slice>) -> Result<(), Fault> {
         let started = Instant::now();
         let entries = self.write_segments(slice)?;
-        failpoint("segments written")?;
+        failpoint::pass("segments durable")?;
         let gate = self.rollup_gate.write();
-        self.rollups.persist(slice.id, &slice.rollup.read()).map_err(|error| Fault::Other(chain(&error)))?;
+        if let Err(error) = self.rollups.persist(slice.id, &slice.rollup.read()) {
+            self.rollups_failed();
+            return Err(Fault::Other(chain(&error)));
+        }
         if let Err(fault) = self.commit(slice, &entries) {
             // The slice stays, and with it its rows in memory.
             if let Err(error) = self.rollups.forget(&[slice.id]) {
@@ -144,12 +135,12 @@ impl Inner {
         let bytes = slice.bytes();
         self.hot_bytes.fetch_sub(bytes.min(self.hot_bytes.load(Ordering::Acquire)), Ordering::AcqRel);
         tracing::debug!(slice = slice.id, rows = words(&sealed), took = ?started.elapsed(), "sealed");
-        failpoint("sealed")
+        failpoint::pass("sealed")
     }
 
     /// The moment at which the slice is sealed.
     fn commit(&self, slice: &Slice, entries: &[SegmentEntry]) -> Result<(), Fault> {
-        failpoint("rollups persisted")?;
+        failpoint::pass("rollups stored")?;
         let progress = slice.progress.lock().clone();
         self.manifest.commit(|manifest| {
             manifest.next_segment = entries.iter().map(|entry| entry.id + 1).fold(manifest.next_segment, u64::max);
@@ -164,7 +155,7 @@ impl Inner {
     fn write_segments(&self, slice: &Slice) -> Result<Vec<SegmentEntry>, Fault> {
         let first = self.manifest.with(|manifest| manifest.next_segment);
         let spans = self.write_segment::<SpanBatch>(first, &slice.spans)?;
-        failpoint("first segment written")?;
+        failpoint::pass("first segment durable")?;
         let logs = self.write_segment::<LogBatch>(first + 1, &slice.logs)?;
         let points = self.write_segment::<MetricBatch>(first + 2, &slice.points)?;
         Ok([spans, logs, points].into_iter().flatten().collect())

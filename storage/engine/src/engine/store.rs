@@ -153,7 +153,7 @@ impl Store for Engine {
         let sealed = |bytes: fn(&crate::manifest::SegmentEntry) -> u64| -> u64 {
             snapshot.segments.iter().map(|segment| bytes(&segment.entry)).sum()
         };
-        let rollups = std::fs::metadata(self.inner.dir.root().join("rollups.duckdb")).map_or(0, |meta| meta.len());
+        let rollups = std::fs::metadata(self.inner.dir.rollups()).map_or(0, |meta| meta.len());
         let hot_first = |times: Option<(i64, i64)>| times.map(|(first, _)| first);
         let hot = snapshot.slices.iter().flat_map(|slice| {
             [hot_first(slice.spans.times()), hot_first(slice.logs.times()), hot_first(slice.points.times())]
@@ -190,6 +190,10 @@ impl Store for Engine {
             if thread.join().is_err() {
                 tracing::error!("a storage thread panicked");
             }
+        }
+        let rebuilder = self.inner.rebuilder.lock().take();
+        if rebuilder.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that makes rollups again panicked");
         }
     }
 }

@@ -15,7 +15,11 @@ pub(crate) fn with_live<T>(
     let _gate = inner.rollup_gate.read();
     let snapshot = inner.current.get();
     let live: Vec<&Live> = snapshot.slices.iter().map(|slice| &slice.rollup).collect();
-    let mut answer = ask(&inner.rollups, &live)?;
+    let mut answer = ask(&inner.rollups, &live).inspect_err(|error| {
+        if matches!(error, QueryError::Engine { .. }) {
+            inner.rollups_failed();
+        }
+    })?;
     if inner.rebuilding() {
         answer.partial.get_or_insert_with(|| Partial("The rollups are being made again from stored spans.".to_owned()));
     }

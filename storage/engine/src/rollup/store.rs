@@ -84,23 +84,41 @@ impl RollupStore {
     /// # Errors
     /// Unreadable, locked by another process, or of another layout: remove it and persist every slice again.
     pub fn open(path: &Path) -> Result<RollupStore, RollupError> {
-        let step = "open";
-        // Readable by DuckDB 1.5, should this version have to be rolled back.
-        let config = Config::default().with("storage_compatibility_version", "v1.5.0").map_err(failed(step))?;
-        let config = config.max_memory("512MB").and_then(|config| config.threads(2)).map_err(failed(step))?;
-        let config = config.enable_autoload_extension(false).map_err(failed(step))?;
-        let writer = Connection::open_with_flags(path, config).map_err(failed(step))?;
-        writer.execute_batch(&tables::ddl()).map_err(failed("make tables"))?;
-        let layout = "SELECT coalesce(max(layout), 0) FROM layout";
-        let found: i64 = writer.query_row(layout, [], |row| row.get(0)).map_err(failed("read layout"))?;
-        match found {
-            LAYOUT => {}
-            0 => _ = writer.execute("INSERT INTO layout VALUES (?)", [LAYOUT]).map_err(failed("write layout"))?,
-            found => return Err(RollupError::Layout { found }),
-        }
+        let writer = connect(path)?;
         let thinned = fold::thinned(&writer).map_err(failed("read what is thinned"))?;
         let (writer, thinned) = (Mutex::new(writer), Mutex::new(thinned));
         Ok(RollupStore { writer, readers: Mutex::default(), grown: AtomicBool::new(true), thinned })
+    }
+
+    /// Holds nothing, and keeps nothing when the process ends: until [`RollupStore::reopen`] works.
+    pub fn in_memory() -> Result<RollupStore, RollupError> {
+        RollupStore::open(Path::new(":memory:"))
+    }
+
+    /// Lets go of the file, as after [`RollupStore::open`] of an empty one in memory: it can be moved away. No query may
+    /// be running.
+    pub fn let_go(&self) -> Result<(), RollupError> {
+        let mut writer = self.writer.lock();
+        self.readers.lock().clear();
+        *writer = Connection::open_in_memory().map_err(failed("let go"))?;
+        Ok(())
+    }
+
+    /// Opens the file again, whatever became of the connection, and reads all of it. DuckDB gives up on a database
+    /// whose disk was full or whose blocks are damaged, until it is opened again. No query may be running.
+    ///
+    /// # Errors
+    /// The file cannot be used: move it away and try again, then make all slices again.
+    pub fn reopen(&self, path: &Path) -> Result<(), RollupError> {
+        self.let_go()?;
+        let connection = connect(path)?;
+        for table in tables::all() {
+            let read = format!("SELECT count(*), bit_xor(hash(rows)) FROM {table} AS rows");
+            connection.query_row(&read, [], |_| Ok(())).map_err(failed("read all"))?;
+        }
+        *self.thinned.lock() = fold::thinned(&connection).map_err(failed("read what is thinned"))?;
+        *self.writer.lock() = connection;
+        Ok(())
     }
 
     /// Keeps the rows of a sealed slice, instead of what was kept for the same slice before. All or nothing, and
@@ -251,6 +269,25 @@ impl RollupStore {
         transaction.commit().map_err(failed(step))?;
         Ok(done)
     }
+}
+
+/// The file as this program keeps it, made where needed.
+fn connect(path: &Path) -> Result<Connection, RollupError> {
+    let step = "open";
+    // Readable by DuckDB 1.5, should this version have to be rolled back.
+    let config = Config::default().with("storage_compatibility_version", "v1.5.0").map_err(failed(step))?;
+    let config = config.max_memory("512MB").and_then(|config| config.threads(2)).map_err(failed(step))?;
+    let config = config.enable_autoload_extension(false).map_err(failed(step))?;
+    let writer = Connection::open_with_flags(path, config).map_err(failed(step))?;
+    writer.execute_batch(&tables::ddl()).map_err(failed("make tables"))?;
+    let layout = "SELECT coalesce(max(layout), 0) FROM layout";
+    let found: i64 = writer.query_row(layout, [], |row| row.get(0)).map_err(failed("read layout"))?;
+    match found {
+        LAYOUT => {}
+        0 => _ = writer.execute("INSERT INTO layout VALUES (?)", [LAYOUT]).map_err(failed("write layout"))?,
+        found => return Err(RollupError::Layout { found }),
+    }
+    Ok(writer)
 }
 
 fn add(connection: &Connection, slice: u64, rows: &RollupRows) -> duckdb::Result<()> {

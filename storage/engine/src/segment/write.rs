@@ -7,6 +7,8 @@ use crate::columns::{self, Kind, Part, Pick, Place, Promotion, Rows, Table};
 use crate::context::ContextTable;
 use crate::dir::{sync_dir, write_synced};
 use crate::error::Fault;
+use crate::failpoint;
+use crate::fs::Fs;
 use crate::manifest::SegmentEntry;
 use crate::promote::{self, Keys};
 use crate::slice;
@@ -50,9 +52,11 @@ pub(crate) fn write<B: Table>(
     (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry, &values)?;
     let index = Index::print(context, &trace_filter(parts, &picks), &values.filter());
     (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
-    write_synced(&stem.with_extension("index"), &index)?;
+    write_synced(&Fs::Real, &stem.with_extension("index"), &index)?;
+    failpoint::pass("segment written")?;
     let path = stem.with_extension("parquet");
     std::fs::rename(&tmp, &path).map_err(Fault::io(&path))?;
+    failpoint::pass("segment renamed")?;
     sync_dir(dir)?;
     Ok(Some(entry))
 }

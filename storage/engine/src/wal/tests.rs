@@ -1,9 +1,12 @@
 use super::record::{FILE_MAGIC, HEADER, Header};
 use super::scan::{Found, scan};
 use super::*;
+use crate::fs::strict::{Disk, Wrong};
 use orrery_model::{Compression, Encoding, LogBatch, Signal};
 use proptest::prelude::*;
 use std::sync::mpsc;
+
+mod power;
 
 fn body(bytes: &[u8]) -> Body {
     Body {
@@ -99,10 +102,14 @@ struct Rig {
 }
 
 fn rig(file_bytes: u64, queue_limit: u64) -> Rig {
+    rig_on(Fs::Real, file_bytes, queue_limit)
+}
+
+fn rig_on(fs: Fs, file_bytes: u64, queue_limit: u64) -> Rig {
     let temp = tempfile::tempdir().unwrap();
     let (send, durable) = mpsc::channel();
     let sink: Sink = Box::new(move |group| _ = send.send(group));
-    let wal = Wal::start(temp.path().to_owned(), Vec::new(), 0, file_bytes, queue_limit, sink).unwrap();
+    let wal = Wal::start(fs, temp.path().to_owned(), Vec::new(), 0, file_bytes, queue_limit, sink).unwrap();
     Rig { temp, durable, wal }
 }
 
@@ -118,7 +125,7 @@ fn acknowledged_means_on_disk_and_files_roll() {
     for number in 0..10u8 {
         append(&rig.wal, &[number; 50]).recv().unwrap().unwrap();
     }
-    let files = files(rig.temp.path()).unwrap();
+    let files = files(&Fs::Real, rig.temp.path()).unwrap();
     assert!(files.len() >= 5, "{files:?}");
     let mut seqs = Vec::new();
     for (at, file) in files.iter().enumerate() {
@@ -129,7 +136,7 @@ fn acknowledged_means_on_disk_and_files_roll() {
     let durable: Vec<u64> = rig.durable.try_iter().flatten().map(|durable| durable.seq).collect();
     assert_eq!(durable, seqs);
     rig.wal.trim(5).unwrap();
-    let left = super::files(rig.temp.path()).unwrap();
+    let left = super::files(&Fs::Real, rig.temp.path()).unwrap();
     assert!(left.len() < files.len() && left[0].first_seq <= 5);
 }
 
@@ -146,23 +153,62 @@ fn a_full_queue_refuses_and_a_closed_log_stops() {
     assert!(matches!(stopped, Err(AppendError::Refused { reason: "stopping", .. })));
 }
 
-#[test]
-fn a_failed_sync_acknowledges_nothing_and_the_next_group_goes_to_a_new_file() {
-    let rig = rig(1 << 20, 1 << 20);
-    append(&rig.wal, b"good").recv().unwrap().unwrap();
-    rig.wal.fail_sync(true);
-    assert!(matches!(append(&rig.wal, b"bad").recv().unwrap(), Err(AppendError::Failed(_))));
-    assert!(rig.wal.failure().is_some());
-    rig.wal.fail_sync(false);
-    append(&rig.wal, b"later").recv().unwrap().unwrap();
-    assert!(rig.wal.failure().is_none());
-    let files = files(rig.temp.path()).unwrap();
+/// What a log on this file system holds.
+fn kept(fs: &Fs, dir: &Path) -> Vec<Vec<u8>> {
     let mut kept = Vec::new();
-    for (at, file) in files.iter().enumerate() {
-        let bytes = std::fs::read(&file.path).unwrap();
-        kept.extend(payloads(&bytes, &scan(&bytes, at + 1 == files.len())).into_iter().map(|(_, payload)| payload));
+    replay::replay(fs, dir, 0, |met| {
+        match met {
+            replay::Met::Record { payload, .. } => kept.push(payload.to_vec()),
+            _ => panic!("the log is not whole"),
+        }
+        Ok(())
+    })
+    .unwrap();
+    kept
+}
+
+#[test]
+fn a_failure_acknowledges_nothing_and_the_next_group_goes_to_a_new_file() {
+    for (wrong, left) in [(Wrong::Sync, 0), (Wrong::Full(0), 0), (Wrong::Full(30), 0), (Wrong::Write(55), 0)] {
+        let disk = Arc::new(Disk::default());
+        let fs = Fs::Strict(Arc::clone(&disk));
+        let rig = rig_on(fs.clone(), 1 << 20, 1 << 20);
+        append(&rig.wal, b"good").recv().unwrap().unwrap();
+        disk.break_soon(wrong, left);
+        assert!(matches!(append(&rig.wal, b"bad").recv().unwrap(), Err(AppendError::Failed(_))), "{wrong:?}");
+        assert!(rig.wal.failure().is_some());
+        append(&rig.wal, b"later").recv().unwrap().unwrap();
+        assert!(rig.wal.failure().is_none());
+        assert_eq!(kept(&fs, rig.temp.path()), [b"good".to_vec(), b"later".to_vec()], "{wrong:?}");
     }
-    assert_eq!(kept, [b"good".to_vec(), b"later".to_vec()]);
+}
+
+#[test]
+fn a_full_disk_is_not_littered_with_files_that_could_not_be_begun() {
+    let disk = Arc::new(Disk::default());
+    let fs = Fs::Strict(Arc::clone(&disk));
+    let rig = rig_on(fs.clone(), 1 << 20, 1 << 20);
+    for _ in 0..5 {
+        disk.break_soon(Wrong::Full(3), 0);
+        assert!(append(&rig.wal, b"bad").recv().unwrap().is_err());
+    }
+    append(&rig.wal, b"good").recv().unwrap().unwrap();
+    assert_eq!(files(&fs, rig.temp.path()).unwrap().len(), 1);
+    assert_eq!(kept(&fs, rig.temp.path()), [b"good".to_vec()]);
+}
+
+#[test]
+fn a_file_that_could_not_be_removed_is_tried_again() {
+    let disk = Arc::new(Disk::default());
+    let fs = Fs::Strict(Arc::clone(&disk));
+    let rig = rig_on(fs.clone(), 100, 1 << 20);
+    for number in 0..6u8 {
+        append(&rig.wal, &[number; 80]).recv().unwrap().unwrap();
+    }
+    disk.break_soon(Wrong::Entry, 0);
+    assert!(rig.wal.trim(4).is_err());
+    rig.wal.trim(4).unwrap();
+    assert_eq!(files(&fs, rig.temp.path()).unwrap()[0].first_seq, 4);
 }
 
 #[test]

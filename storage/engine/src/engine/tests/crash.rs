@@ -1,8 +1,9 @@
 //! Restarts, damage, interrupted seals.
 
 use super::*;
-use crate::engine::seal::FAIL_AT;
 use crate::error::OpenError;
+use crate::failpoint;
+use crate::fs::Fs;
 use std::path::PathBuf;
 
 pub(super) fn segment_files(rig: &Rig, extension: &str) -> Vec<PathBuf> {
@@ -37,7 +38,7 @@ fn a_torn_tail_costs_nothing_acknowledged_wherever_it_is_cut() {
     let rig = Rig::new();
     rig.put(Signal::Traces, &[span(1, 1, T0)]);
     rig.put(Signal::Traces, &[span(1, 2, T0)]);
-    let wal = crate::wal::files(&rig.engine().inner.dir.wal()).unwrap();
+    let wal = crate::wal::files(&Fs::Real, &rig.engine().inner.dir.wal()).unwrap();
     let bytes = std::fs::read(&wal[0].path).unwrap();
     let found = crate::wal::scan::scan(&bytes, true);
     let crate::wal::scan::Found::Record { payload, .. } = &found[0] else { panic!("{found:?}") };
@@ -64,7 +65,7 @@ fn damage_in_the_log_costs_one_record_and_is_told() {
     for number in 1..=3 {
         rig.put(Signal::Traces, &[span(1, number, T0), span(1, number + 10, T0)]);
     }
-    let wal = crate::wal::files(&rig.engine().inner.dir.wal()).unwrap();
+    let wal = crate::wal::files(&Fs::Real, &rig.engine().inner.dir.wal()).unwrap();
     let mut bytes = std::fs::read(&wal[0].path).unwrap();
     let found = crate::wal::scan::scan(&bytes, true);
     let crate::wal::scan::Found::Record { payload, .. } = &found[1] else { panic!("{found:?}") };
@@ -109,7 +110,7 @@ fn a_request_that_no_longer_decodes_is_set_aside() {
 
 #[test]
 fn a_seal_that_breaks_off_anywhere_neither_loses_nor_repeats() {
-    for step in ["first segment written", "segments written", "rollups persisted", "sealed"] {
+    for step in ["first segment durable", "segments durable", "rollups stored", "sealed"] {
         let mut rig = Rig::new();
         rig.put(Signal::Traces, &[span(1, 1, T0)]);
         rig.put(Signal::Logs, &[log(T0, "x")]);
@@ -118,9 +119,7 @@ fn a_seal_that_breaks_off_anywhere_neither_loses_nor_repeats() {
         rig.engine().close();
         inner.stopping.store(false, Ordering::Release);
         inner.add_slice_for_test();
-        FAIL_AT.with(|fail| *fail.borrow_mut() = Some(step));
-        assert!(inner.seal_next(&|_| ()).is_err(), "{step}");
-        FAIL_AT.with(|fail| *fail.borrow_mut() = None);
+        assert!(failpoint::failing(step, || inner.seal_next(&|_| ())).is_err(), "{step}");
         drop(inner);
         rig.reopen();
         rig.settled();
@@ -217,16 +216,32 @@ fn memory_is_bounded_by_sealing_early_and_refusing() {
 }
 
 #[test]
+fn a_clock_set_ahead_deletes_nothing() {
+    let mut rig = Rig::new();
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    rig.seal();
+    rig.reopen_with(|config| config.retention = Some(Duration::from_secs(3600)));
+    let year = 365 * 24 * 3600 * SECOND;
+    rig.engine().inner.retain(super::super::now() + year);
+    assert_eq!(rig.trace("1").len(), 1);
+    // Once newer items are there the old ones go.
+    rig.put(Signal::Traces, &[span(2, 1, T0 + 7200 * SECOND)]);
+    rig.seal();
+    rig.engine().inner.retain(super::super::now() + year);
+    assert_eq!((rig.trace("1").len(), rig.trace("2").len()), (0, 1));
+}
+
+#[test]
 fn the_log_is_trimmed_once_sealed() {
     let mut rig = Rig::new();
     rig.reopen_with(|config| config.wal_file_bytes = 100);
     for number in 1..=10 {
         rig.put(Signal::Traces, &[span(1, number, T0)]);
     }
-    let before = crate::wal::files(&rig.engine().inner.dir.wal()).unwrap().len();
+    let before = crate::wal::files(&Fs::Real, &rig.engine().inner.dir.wal()).unwrap().len();
     rig.seal();
     // Listing may meet a file that is just being removed.
-    wait("trimmed", || crate::wal::files(&rig.engine().inner.dir.wal()).is_ok_and(|files| files.len() <= 1));
+    wait("trimmed", || crate::wal::files(&Fs::Real, &rig.engine().inner.dir.wal()).is_ok_and(|files| files.len() <= 1));
     assert!(before >= 10);
     rig.reopen();
     assert_eq!(rig.trace("1").len(), 10);

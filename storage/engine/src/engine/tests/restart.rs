@@ -101,3 +101,40 @@ fn rollups_that_were_lost_are_made_again() {
         assert_eq!(edges(&rig), known);
     }
 }
+
+#[test]
+fn a_clock_that_was_ahead_does_not_stop_the_map() {
+    let mut rig = Rig::new();
+    let year = 365 * 24 * 3600 * SECOND;
+    let early = [span(9, 1, now() + year)];
+    rig.put(Signal::Traces, &early);
+    rig.seal();
+    rig.reopen();
+    // In a second the wait for a server span will be over.
+    rig.put(Signal::Traces, &[call(None, now() - 9 * SECOND)]);
+    wait("an edge", || edges(&rig).iter().any(|(_, callee, _)| callee == "external:shop.example"));
+    rig.put(Signal::Traces, &[call(Some(2), now())]);
+    assert!(edges(&rig).contains(&("web".into(), "shop".into(), 1.0)), "{:?}", edges(&rig));
+}
+
+#[test]
+fn rollups_that_fail_at_work_are_mended() {
+    let mut rig = Rig::new();
+    rig.put(Signal::Traces, &[call(None, T0), call(Some(2), T0)]);
+    rig.seal();
+    let known = edges(&rig);
+    assert_eq!(known.len(), 1);
+    let file = rig.dir.path().join("rollups.duckdb");
+    rig.engine = None;
+    // Blocks, not the header: the file opens, and fails when it is read.
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[3 * 4096..].iter_mut().step_by(97).for_each(|byte| *byte ^= 0x55);
+    std::fs::write(&file, bytes).unwrap();
+    rig.reopen();
+    let plan = plan::Topology { range: TimeRange::ALL, environment: None };
+    wait("answers", || rig.engine().topology(&plan, &control()).is_ok());
+    wait("made again", || !rig.engine().inner.rebuilding());
+    assert_eq!(edges(&rig), known);
+    rig.put(Signal::Traces, &[span(5, 1, T0)]);
+    rig.seal();
+}

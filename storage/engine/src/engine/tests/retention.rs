@@ -2,7 +2,7 @@
 
 use super::crash::segment_files;
 use super::*;
-use crate::engine::seal::FAIL_AT;
+use crate::failpoint;
 use orrery_query::retention::{Limit, Rule, Term};
 
 fn expired(rig: &Rig, signal: Signal) -> BTreeMap<String, u64> {
@@ -185,9 +185,8 @@ fn a_rule_that_breaks_off_anywhere_neither_loses_nor_keeps() {
         let mut config = config(rig.dir.path());
         config.rules = vec![rule("traces after 3d where not error")];
         let engine = Engine::open(super::config(rig.dir.path()), Arc::new(Items)).unwrap();
-        FAIL_AT.with(|fail| *fail.borrow_mut() = Some(step));
-        assert!(engine.inner.thin_next(&config.rules).is_err(), "{step}");
-        FAIL_AT.with(|fail| *fail.borrow_mut() = None);
+        let broken = failpoint::failing(step, || engine.inner.thin_next(&config.rules));
+        assert!(broken.is_err(), "{step}");
         drop(engine);
         rig.reopen();
         assert_eq!(count(&rig), if step == "thinned" { items.len() } else { failed }, "{step}");

@@ -1,0 +1,188 @@
+//! The log and the manifest on a disk that forgets and fails: whatever was acknowledged is there after the power came
+//! back, in order, once, and nothing else is.
+
+use super::*;
+use crate::manifest::ManifestFile;
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROOT: &str = "/data";
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Requests of this size at once.
+    Append { requests: usize, bytes: usize },
+    /// This share, in percent, of what is durable gets sealed: the manifest says so, and the log is trimmed.
+    Seal { percent: usize },
+    /// Something will go wrong soon.
+    Break { wrong: Wrong, left: u32 },
+    /// The power fails, and again as often while the log is being replayed.
+    Crash { seed: u64, again: usize },
+    /// The process ends and starts.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wrong = prop_oneof![
+        (0..200usize).prop_map(Wrong::Full),
+        (0..200usize).prop_map(Wrong::Write),
+        Just(Wrong::Sync),
+        Just(Wrong::Entry),
+    ];
+    prop_oneof![
+        8 => (1..5usize, 0..150usize).prop_map(|(requests, bytes)| Step::Append { requests, bytes }),
+        3 => (0..=100usize).prop_map(|percent| Step::Seal { percent }),
+        3 => (wrong, 0..4u32).prop_map(|(wrong, left)| Step::Break { wrong, left }),
+        3 => (any::<u64>(), 0..3usize).prop_map(|(seed, again)| Step::Crash { seed, again }),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// A log and a manifest in use, and what must be true of them.
+struct World {
+    disk: Arc<Disk>,
+    wal: Wal,
+    durable: mpsc::Receiver<Vec<Durable>>,
+    manifest: ManifestFile,
+    /// Contents of requests by sequence number, as far as they were acknowledged and not found sealed.
+    acknowledged: BTreeMap<u64, Vec<u8>>,
+    submitted: BTreeSet<Vec<u8>>,
+    /// Cursors that the manifest on disk may have.
+    cursors: BTreeSet<u64>,
+}
+
+fn dir() -> PathBuf {
+    Path::new(ROOT).join("wal")
+}
+
+/// What a start finds.
+fn found(disk: &Arc<Disk>) -> (ManifestFile, Vec<(u64, Vec<u8>)>, u64) {
+    let fs = Fs::Strict(Arc::clone(disk));
+    let (manifest, damage) = ManifestFile::open(fs.clone(), Path::new(ROOT)).expect("a readable manifest");
+    assert_eq!(damage, None);
+    let mut records = Vec::new();
+    let next_seq = replay::replay(&fs, &dir(), manifest.current().cursor, |met| {
+        if let replay::Met::Record { header, payload, sealed: false } = met {
+            records.push((header.seq, payload.to_vec()));
+        }
+        Ok(())
+    });
+    (manifest, records, next_seq.expect("the log is read"))
+}
+
+fn begin(disk: &Arc<Disk>, next_seq: u64) -> (Wal, mpsc::Receiver<Vec<Durable>>) {
+    let fs = Fs::Strict(Arc::clone(disk));
+    let (send, durable) = mpsc::channel();
+    let sink: Sink = Box::new(move |group| _ = send.send(group));
+    let files = files(&fs, &dir()).expect("a listing");
+    (Wal::start(fs, dir(), files, next_seq, 300, 1 << 20, sink).expect("a thread"), durable)
+}
+
+impl World {
+    fn new() -> World {
+        let disk = Arc::new(Disk::default());
+        let (manifest, _, next_seq) = found(&disk);
+        let (wal, durable) = begin(&disk, next_seq);
+        let cursors = BTreeSet::from([0]);
+        World { disk, wal, durable, manifest, acknowledged: BTreeMap::new(), submitted: BTreeSet::new(), cursors }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Append { requests, bytes } => self.append(*requests, *bytes),
+            Step::Seal { percent } => self.seal(*percent),
+            Step::Break { wrong, left } => self.disk.break_soon(*wrong, *left),
+            Step::Crash { seed, again } => {
+                let mut state = *seed;
+                let mut random = || {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    state >> 33
+                };
+                self.wal.close();
+                self.disk = self.disk.crash(&mut random);
+                for _ in 0..*again {
+                    _ = found(&self.disk);
+                    self.disk = self.disk.crash(&mut random);
+                }
+                let records = self.check();
+                // What was not acknowledged and is there nevertheless is on disk and will stay.
+                self.acknowledged = records;
+            }
+            Step::Restart => {
+                self.wal.close();
+                self.disk.mend();
+                self.check();
+            }
+        }
+    }
+
+    fn append(&mut self, requests: usize, bytes: usize) {
+        let first = self.submitted.len();
+        let contents: Vec<Vec<u8>> =
+            (first..first + requests).map(|number| [&number.to_le_bytes()[..], &vec![7; bytes]].concat()).collect();
+        let answers: Vec<_> = contents.iter().map(|content| append(&self.wal, content)).collect();
+        let accepted: Vec<bool> = answers.iter().map(|answer| answer.recv().expect("an answer").is_ok()).collect();
+        let mut durable = self.durable.try_iter().flatten();
+        for (content, accepted) in contents.into_iter().zip(accepted) {
+            if accepted {
+                let seq = durable.next().expect("what is acknowledged was passed on").seq;
+                assert_eq!(self.acknowledged.insert(seq, content.clone()), None, "number {seq} was used twice");
+            }
+            self.submitted.insert(content);
+        }
+        assert_eq!(durable.count(), 0);
+    }
+
+    fn seal(&mut self, percent: usize) {
+        let Some((&seq, _)) = self.acknowledged.iter().nth((self.acknowledged.len() * percent / 100).saturating_sub(1))
+        else {
+            return;
+        };
+        let cursor = seq + 1;
+        self.cursors.insert(cursor);
+        if self.manifest.commit(|manifest| manifest.cursor = cursor).is_ok() {
+            self.cursors = BTreeSet::from([cursor]);
+            self.acknowledged.retain(|seq, _| *seq >= cursor);
+            _ = self.wal.trim(cursor);
+        }
+    }
+
+    /// Starts again, and compares; returns what is there and not sealed.
+    fn check(&mut self) -> BTreeMap<u64, Vec<u8>> {
+        let (manifest, records, next_seq) = found(&self.disk);
+        let cursor = manifest.current().cursor;
+        assert!(self.cursors.contains(&cursor), "cursor {cursor} was never written: {:?}", self.cursors);
+        self.cursors = BTreeSet::from([cursor]);
+        self.acknowledged.retain(|seq, _| *seq >= cursor);
+        assert!(records.is_sorted_by(|a, b| a.0 < b.0), "out of order");
+        let mut seen = BTreeSet::new();
+        for (seq, content) in &records {
+            assert!(self.submitted.contains(content), "record {seq} was never sent");
+            assert!(seen.insert(content), "record {seq} is there twice");
+        }
+        let records: BTreeMap<u64, Vec<u8>> = records.into_iter().collect();
+        for (seq, content) in &self.acknowledged {
+            assert_eq!(records.get(seq), Some(content), "record {seq} was acknowledged");
+            assert!(next_seq > *seq);
+        }
+        self.manifest = manifest;
+        (self.wal, self.durable) = begin(&self.disk, next_seq);
+        records
+    }
+}
+
+/// Histories tried: `ORRERY_ROUNDS`, or this many.
+fn histories() -> u32 {
+    std::env::var("ORRERY_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: histories(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_acknowledged_survives_any_disk(steps in prop::collection::vec(step(), 1..40)) {
+        let mut world = World::new();
+        steps.iter().for_each(|step| world.take(step));
+        world.take(&Step::Crash { seed: 1, again: 0 });
+    }
+}
