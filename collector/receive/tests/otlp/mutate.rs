@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use orrery_model::{Body, Compression, Encoding, Signal};
-use orrery_receive::{Decoded, Decoder};
+use orrery_receive::Decoder;
 use std::io::Write;
 
 const PER_ROUND: u64 = 5_000;
@@ -122,19 +122,20 @@ fn spoilt_metrics_are_read_as_prost_reads_them_or_refused() {
     check_protobuf::<ExportMetricsServiceRequest>(&METRICS);
 }
 
-/// Where serde_json reads it too, what it writes comes to as many rows.
+/// Where serde_json reads it too, we read what serde_json writes (in an order of its own, so that rows may differ where a
+/// key comes twice).
 #[test]
-fn spoilt_json_is_refused_or_means_the_same_when_written_anew() {
+fn spoilt_json_is_refused_or_read_again_when_written_anew() {
     let (mut random, mut read) = (Random::new(), 0);
     for _ in 0..PER_ROUND * rounds() {
         let ((signal, bytes), (_, other)) = (random.pick(&JSON), random.pick(&JSON));
         let bytes = random.spoil(bytes.to_vec(), other);
-        let Ok(ours) = decode(signal, Encoding::Json, &bytes) else { continue };
-        let Ok(plain) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
-        let again = decode(signal, Encoding::Json, plain.to_string().as_bytes()).expect("it was read before");
-        let counts = |decoded: &Decoded| (decoded.batch.len(), decoded.rejected.total());
-        assert_eq!(counts(&ours), counts(&again), "{}", String::from_utf8_lossy(&bytes));
-        read += 1;
+        if decode(signal, Encoding::Json, &bytes).is_ok()
+            && let Ok(plain) = serde_json::from_slice::<serde_json::Value>(&bytes)
+        {
+            decode(signal, Encoding::Json, plain.to_string().as_bytes()).expect("it was read before");
+            read += 1;
+        }
     }
     println!("{read} could be read");
     assert!(read > 0);
