@@ -4,6 +4,7 @@
 //! `429`, `502`, `503`, `504` and `UNAVAILABLE` make a client send again; everything else makes it drop the data.
 
 use crate::builder::clip;
+use crate::reason;
 use crate::wire::{put_bytes, put_varint};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -40,7 +41,7 @@ pub(crate) enum Outcome {
     Quota(Duration),
     /// The body came too slowly, or broke off.
     Stalled,
-    /// Overload, full disk, starting, stopping, deadline, failure of ours.
+    /// Overload, full disk, starting, stopping, deadline, failure of ours: a [`reason`].
     Unavailable(Duration, &'static str),
 }
 
@@ -85,7 +86,12 @@ impl Outcome {
             Outcome::Forbidden => "the token does not allow this",
             Outcome::Quota(_) => "over quota, send again later",
             Outcome::Stalled => "the body came too slowly or broke off, send again",
-            Outcome::Unavailable(_, message) => message,
+            Outcome::Unavailable(_, reason::MEMORY) => "out of memory for requests, send again",
+            Outcome::Unavailable(_, reason::OVERLOADED) => "overloaded, send again",
+            Outcome::Unavailable(_, reason::DISK_FULL) => "the disk is full",
+            Outcome::Unavailable(_, reason::NOT_SERVING) => "starting or shutting down",
+            Outcome::Unavailable(_, reason::APPEND_TIMEOUT) => "storing took too long, send again",
+            Outcome::Unavailable(..) => "internal failure, send again",
         }
     }
 
@@ -268,7 +274,7 @@ mod tests {
             (Outcome::Unsupported(text()), 415, 12, false),
             (Outcome::Quota(second), 429, 14, true),
             (Outcome::Stalled, 503, 14, true),
-            (Outcome::Unavailable(second, "busy"), 503, 14, true),
+            (Outcome::Unavailable(second, reason::OVERLOADED), 503, 14, true),
         ] {
             let (status, headers, body) = outcome.http(Encoding::Json, Signal::Traces);
             assert_eq!((status.as_u16(), headers.contains_key(RETRY_AFTER)), (http, retry), "{outcome:?}");
@@ -285,7 +291,7 @@ mod tests {
     #[test]
     fn waits_are_between_one_and_thirty_seconds() {
         for (asked, told) in [(0, 1), (1, 1), (29, 29), (3600, 30)] {
-            let outcome = Outcome::Unavailable(Duration::from_secs(asked), "");
+            let outcome = Outcome::Unavailable(Duration::from_secs(asked), reason::OVERLOADED);
             assert_eq!(outcome.retry_after(), Some(Duration::from_secs(told)));
         }
     }
@@ -293,7 +299,7 @@ mod tests {
     #[test]
     fn clients_that_are_refused_together_come_back_apart() {
         for (after, least, most) in [(1, 1, 3), (10, 10, 21), (29, 29, 30), (30, 30, 30)] {
-            let outcome = Outcome::Unavailable(Duration::from_secs(after), "busy");
+            let outcome = Outcome::Unavailable(Duration::from_secs(after), reason::OVERLOADED);
             let told = |_| {
                 let (_, headers, body) = outcome.http(Encoding::Json, Signal::Traces);
                 let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
