@@ -55,13 +55,13 @@ pub async fn run(options: &Options) -> Result<Value> {
     let server = Server::start(&options.orrery, &temporary.path().join("data"), options.config.as_deref()).await?;
     let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, 20_000, 50_000.0));
     let mut rig = Rig { options, server, corpus, ledger: Ledger::default(), next: 0, acked: 0 };
-    let peak = rig.load(8, None).await?;
+    let (peak, peak_per_cpu) = rig.load(8, None).await?;
     let peak_rate = peak.acked_items as f64 / peak.seconds;
     let mut overloads = Vec::new();
     for &times in &options.times {
-        overloads.push(rig.overload(times, peak_rate).await?);
+        overloads.push(rig.overload(times, peak_rate, peak_per_cpu).await?);
     }
-    let mut figures = json!({ "peak_items_per_second": peak_rate.round(), "overloads": overloads });
+    let mut figures = json!({ "peak_items_per_second": peak_rate.round(), "peak_items_per_cpu_second": peak_per_cpu.round(), "overloads": overloads });
     figures["audit"] = rig.audit().await?;
     figures["peak_rss_mib"] = json!(rig.server.process.peak_rss_mib().round());
     figures["panics"] = json!(rig.server.process.panics());
@@ -69,8 +69,10 @@ pub async fn run(options: &Options) -> Result<Value> {
 }
 
 impl Rig<'_> {
-    /// Both transports side by side, for the time given by the options.
-    async fn load(&mut self, connections: u64, rate: Option<f64>) -> Result<Sent> {
+    /// Both transports side by side, for the time given by the options; and items accepted per second of the server's
+    /// processor time.
+    async fn load(&mut self, connections: u64, rate: Option<f64>) -> Result<(Sent, f64)> {
+        let cpu = self.server.process.cpu_seconds();
         let at_most = Duration::from_secs_f64(self.options.seconds);
         let mean = self.corpus.items() as f64 / self.corpus.requests() as f64;
         let requests = rate.map_or(1_000_000, |rate| (rate / 2.0 * self.options.seconds / mean).ceil() as u64);
@@ -97,7 +99,8 @@ impl Rig<'_> {
         sent.seconds = sent.seconds.max(grpc.seconds);
         sent.ledger.merge(grpc.ledger);
         self.note(&sent)?;
-        Ok(sent)
+        let per_cpu = sent.acked_items as f64 / (self.server.process.cpu_seconds() - cpu);
+        Ok((sent, per_cpu))
     }
 
     fn note(&mut self, sent: &Sent) -> Result<()> {
@@ -108,8 +111,8 @@ impl Rig<'_> {
         Ok(())
     }
 
-    async fn overload(&mut self, times: f64, peak_rate: f64) -> Result<Value> {
-        let sent = self.load(self.options.connections, Some(peak_rate * times)).await?;
+    async fn overload(&mut self, times: f64, peak_rate: f64, peak_per_cpu: f64) -> Result<Value> {
+        let (sent, per_cpu) = self.load(self.options.connections, Some(peak_rate * times)).await?;
         let recovered = self.recover().await?;
         let accepted = sent.acked_items as f64 / sent.seconds;
         Ok(json!({
@@ -117,6 +120,9 @@ impl Rig<'_> {
             "offered_items_per_second": (sent.items() as f64 / sent.seconds).round(),
             "accepted_items_per_second": accepted.round(),
             "accepted_share_of_peak": round(accepted / peak_rate),
+            "accepted_items_per_cpu_second": per_cpu.round(),
+            // Where the senders take the server's processors, only this says what refusing costs.
+            "cpu_share_of_peak": round(per_cpu / peak_per_cpu),
             "refused_items": sent.refused_items,
             "ack_p50_ms": round(quantile(&sent.ack_millis, 0.5)),
             "ack_p99_ms": round(quantile(&sent.ack_millis, 0.99)),

@@ -69,7 +69,8 @@ pub struct Connections {
     pub max_streams: u32,
     /// Time for the head of a request to arrive, milliseconds. Default 10,000.
     pub header_timeout_millis: u64,
-    /// Time a connection may stay without traffic and without a request, milliseconds. HTTP/2 connections are kept
+    /// Time a connection may stay without traffic and without a request, or its client may take nothing of an answer,
+    /// milliseconds. HTTP/2 connections are kept
     /// alive by pings and so only close when the peer is gone. Default 120,000.
     pub idle_timeout_millis: u64,
     /// Time within which the next bytes of a body must arrive, milliseconds. Default 30,000.

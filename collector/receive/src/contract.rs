@@ -4,13 +4,19 @@
 //! `429`, `502`, `503`, `504` and `UNAVAILABLE` make a client send again; everything else makes it drop the data.
 
 use crate::builder::clip;
+use crate::reason;
 use crate::wire::{put_bytes, put_varint};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use orrery_model::{Encoding, Signal};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +41,7 @@ pub(crate) enum Outcome {
     Quota(Duration),
     /// The body came too slowly, or broke off.
     Stalled,
-    /// Overload, full disk, starting, stopping, deadline, failure of ours.
+    /// Overload, full disk, starting, stopping, deadline, failure of ours: a [`reason`].
     Unavailable(Duration, &'static str),
 }
 
@@ -80,7 +86,12 @@ impl Outcome {
             Outcome::Forbidden => "the token does not allow this",
             Outcome::Quota(_) => "over quota, send again later",
             Outcome::Stalled => "the body came too slowly or broke off, send again",
-            Outcome::Unavailable(_, message) => message,
+            Outcome::Unavailable(_, reason::MEMORY) => "out of memory for requests, send again",
+            Outcome::Unavailable(_, reason::OVERLOADED) => "overloaded, send again",
+            Outcome::Unavailable(_, reason::DISK_FULL) => "the disk is full",
+            Outcome::Unavailable(_, reason::NOT_SERVING) => "starting or shutting down",
+            Outcome::Unavailable(_, reason::APPEND_TIMEOUT) => "storing took too long, send again",
+            Outcome::Unavailable(..) => "internal failure, send again",
         }
     }
 
@@ -90,14 +101,11 @@ impl Outcome {
         clip(self.message(), MAX)
     }
 
-    /// When to send again, if that is the advice: 1 to 30 s.
+    /// When to send again at the earliest, if that is the advice: 1 to 30 s. See [`spread`] for what clients are told.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        const SHORTEST: Duration = Duration::from_secs(1);
         match self {
             Outcome::Stalled => Some(SHORTEST),
-            Outcome::Quota(after) | Outcome::Unavailable(after, _) => {
-                Some((*after).clamp(SHORTEST, Duration::from_secs(30)))
-            }
+            Outcome::Quota(after) | Outcome::Unavailable(after, _) => Some((*after).clamp(SHORTEST, LONGEST)),
             _ => None,
         }
     }
@@ -125,9 +133,9 @@ impl Outcome {
     }
 
     /// `google.rpc.Status`, with the detail that clients act on.
-    fn status_protobuf(&self) -> Vec<u8> {
+    fn status_protobuf(&self, wait: Option<Duration>) -> Vec<u8> {
         let (mut detail, mut status) = (Vec::new(), Vec::new());
-        if let Some(after) = self.retry_after() {
+        if let Some(after) = wait {
             put_bytes(&mut detail, 1, b"type.googleapis.com/google.rpc.RetryInfo");
             put_bytes(&mut detail, 2, &retry_info(after));
         } else if let Outcome::Undecodable(_) = self {
@@ -143,8 +151,8 @@ impl Outcome {
         status
     }
 
-    fn status_json(&self) -> Vec<u8> {
-        let details = if let Some(after) = self.retry_after() {
+    fn status_json(&self, wait: Option<Duration>) -> Vec<u8> {
+        let details = if let Some(after) = wait {
             let delay = format!("{}s", after.as_secs_f64());
             serde_json::json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }])
         } else if let Outcome::Undecodable(_) = self {
@@ -161,6 +169,11 @@ impl Outcome {
 
     /// Status, headers and body of an HTTP answer, in the request's encoding.
     pub(crate) fn http(&self, encoding: Encoding, signal: Signal) -> (StatusCode, HeaderMap, Vec<u8>) {
+        // The header has whole seconds only: body and header say the same.
+        let wait = self.retry_after().map(|after| {
+            let seconds = spread(after).as_secs_f64().round().max(after.as_secs_f64().ceil());
+            Duration::from_secs(seconds as u64)
+        });
         let body = match (self, encoding) {
             (Outcome::Done { rejected, .. }, Encoding::Protobuf) => {
                 Self::response_protobuf(*rejected, self.short_message())
@@ -168,8 +181,8 @@ impl Outcome {
             (Outcome::Done { rejected, .. }, Encoding::Json) => {
                 Self::response_json(*rejected, self.short_message(), signal)
             }
-            (_, Encoding::Protobuf) => self.status_protobuf(),
-            (_, Encoding::Json) => self.status_json(),
+            (_, Encoding::Protobuf) => self.status_protobuf(wait),
+            (_, Encoding::Json) => self.status_json(wait),
         };
         let mut headers = HeaderMap::new();
         let content_type = match encoding {
@@ -177,8 +190,8 @@ impl Outcome {
             Encoding::Json => "application/json",
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if let Some(after) = self.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
+        if let Some(wait) = wait {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         if let Outcome::Method = self {
             headers.insert(http::header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
@@ -194,14 +207,23 @@ impl Outcome {
             return (Some(Self::response_protobuf(*rejected, self.short_message())), trailers);
         }
         trailers.insert("grpc-message", percent_encode(self.short_message()));
-        trailers.insert("grpc-status-details-bin", base64(&self.status_protobuf()));
-        if let Some(after) = self.retry_after() {
+        let wait = self.retry_after().map(spread);
+        trailers.insert("grpc-status-details-bin", base64(&self.status_protobuf(wait)));
+        if let Some(after) = wait {
             // The Python SDK reads only this one.
             let name = HeaderName::from_static("google.rpc.retryinfo-bin");
             trailers.insert(name, base64(&retry_info(after)));
         }
         (None, trailers)
     }
+}
+
+/// `after`, or up to twice that and a second, but at most 30 s: clients that were turned away together must not come back
+/// together.
+fn spread(after: Duration) -> Duration {
+    // The standard library's source of randomness.
+    let share = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+    (after + (after + Duration::from_secs(1)).mul_f64(share)).min(LONGEST).max(after)
 }
 
 /// `google.rpc.RetryInfo`.
@@ -252,7 +274,7 @@ mod tests {
             (Outcome::Unsupported(text()), 415, 12, false),
             (Outcome::Quota(second), 429, 14, true),
             (Outcome::Stalled, 503, 14, true),
-            (Outcome::Unavailable(second, "busy"), 503, 14, true),
+            (Outcome::Unavailable(second, reason::OVERLOADED), 503, 14, true),
         ] {
             let (status, headers, body) = outcome.http(Encoding::Json, Signal::Traces);
             assert_eq!((status.as_u16(), headers.contains_key(RETRY_AFTER)), (http, retry), "{outcome:?}");
@@ -269,8 +291,25 @@ mod tests {
     #[test]
     fn waits_are_between_one_and_thirty_seconds() {
         for (asked, told) in [(0, 1), (1, 1), (29, 29), (3600, 30)] {
-            let outcome = Outcome::Unavailable(Duration::from_secs(asked), "");
+            let outcome = Outcome::Unavailable(Duration::from_secs(asked), reason::OVERLOADED);
             assert_eq!(outcome.retry_after(), Some(Duration::from_secs(told)));
+        }
+    }
+
+    #[test]
+    fn clients_that_are_refused_together_come_back_apart() {
+        for (after, least, most) in [(1, 1, 3), (10, 10, 21), (29, 29, 30), (30, 30, 30)] {
+            let outcome = Outcome::Unavailable(Duration::from_secs(after), reason::OVERLOADED);
+            let told = |_| {
+                let (_, headers, body) = outcome.http(Encoding::Json, Signal::Traces);
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let header = headers[RETRY_AFTER].to_str().unwrap();
+                assert_eq!(body["details"][0]["retryDelay"], format!("{header}s"));
+                header.parse().unwrap()
+            };
+            let all: std::collections::BTreeSet<u64> = (0..200).map(told).collect();
+            assert!(*all.first().unwrap() >= least && *all.last().unwrap() <= most, "{all:?}");
+            assert!(all.len() > 1 || least == most, "{all:?}");
         }
     }
 

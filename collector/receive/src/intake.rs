@@ -70,6 +70,7 @@ impl Intake {
             Denied::Unauthenticated => Outcome::Unauthenticated,
             Denied::Forbidden => Outcome::Forbidden,
             Denied::OverQuota(after) => Outcome::Quota(after),
+            Denied::Refused(refused) => unavailable(refused),
         })
     }
 
@@ -139,7 +140,7 @@ impl Intake {
             tracing::error!(signal = %announced.signal, sender = %sender.address, "receiving a request panicked");
             self.poison.remember(print);
             self.sink.refused(announced.signal, reason::INTERNAL);
-            Outcome::Unavailable(SOON, "internal failure, send again")
+            Outcome::Unavailable(SOON, reason::INTERNAL)
         })
     }
 
@@ -160,6 +161,7 @@ impl Intake {
         if !batch.is_empty()
             && let Err(outcome) = self.append(body, batch).await
         {
+            self.note(signal, &outcome, sender);
             return outcome;
         }
         drop(held);
@@ -200,21 +202,11 @@ impl Intake {
     }
 
     async fn append(&self, body: Body, batch: orrery_model::Batch) -> Result<(), Outcome> {
-        let signal = body.signal;
         let within = Duration::from_millis(self.config.append_timeout_millis);
-        let (reason, outcome) = match timeout(within, self.sink.append(body, batch)).await {
-            Ok(Ok(())) => return Ok(()),
-            Err(_) => (reason::APPEND_TIMEOUT, Outcome::Unavailable(SOON, "storing took too long, send again")),
-            Ok(Err(Refused::Overloaded(after))) => (reason::OVERLOADED, Outcome::Unavailable(after, "overloaded")),
-            Ok(Err(Refused::DiskFull(after))) => (reason::DISK_FULL, Outcome::Unavailable(after, "the disk is full")),
-            Ok(Err(Refused::Starting)) => (reason::NOT_SERVING, Outcome::Unavailable(SOON, "starting")),
-            Ok(Err(Refused::ShuttingDown)) => (reason::NOT_SERVING, Outcome::Unavailable(SOON, "shutting down")),
-            Ok(Err(Refused::Internal)) => {
-                (reason::INTERNAL, Outcome::Unavailable(SOON, "internal failure, send again"))
-            }
-        };
-        self.sink.refused(signal, reason);
-        Err(outcome)
+        match timeout(within, self.sink.append(body, batch)).await {
+            Ok(appended) => appended.map_err(unavailable),
+            Err(_) => Err(Outcome::Unavailable(SOON, reason::APPEND_TIMEOUT)),
+        }
     }
 
     /// Tells the sink of a request that came to nothing, and makes it an answer.
@@ -228,7 +220,7 @@ impl Intake {
         outcome
     }
 
-    /// Tells the sink of a request that ended before it was decoded.
+    /// Tells the sink of a request that ended without being stored.
     pub(crate) fn note(&self, signal: Signal, outcome: &Outcome, sender: &Sender<'_>) {
         let rejected = match outcome {
             Outcome::Undecodable(_) => reason::MALFORMED,
@@ -237,7 +229,7 @@ impl Intake {
             Outcome::Unauthenticated | Outcome::Forbidden => reason::DENIED,
             Outcome::Quota(_) => return self.sink.refused(signal, reason::QUOTA),
             Outcome::Stalled => return self.sink.refused(signal, reason::BODY_STALLED),
-            Outcome::Unavailable(..) => return self.sink.refused(signal, reason::MEMORY),
+            Outcome::Unavailable(_, reason) => return self.sink.refused(signal, reason),
             Outcome::Done { .. } | Outcome::NotFound | Outcome::Method => return,
         };
         self.sink.rejected(signal, rejected, 1, sender);
@@ -272,7 +264,17 @@ fn too_big(limit: usize) -> Outcome {
 }
 
 fn busy() -> Outcome {
-    Outcome::Unavailable(SOON, "out of memory for requests, send again")
+    Outcome::Unavailable(SOON, reason::MEMORY)
+}
+
+fn unavailable(refused: Refused) -> Outcome {
+    let (after, reason) = match refused {
+        Refused::Overloaded(after) => (after, reason::OVERLOADED),
+        Refused::DiskFull(after) => (after, reason::DISK_FULL),
+        Refused::Starting | Refused::ShuttingDown => (SOON, reason::NOT_SERVING),
+        Refused::Internal => (SOON, reason::INTERNAL),
+    };
+    Outcome::Unavailable(after, reason)
 }
 
 /// Deadlines of a body being read.

@@ -203,6 +203,8 @@ struct Activity {
     last: AtomicU64,
     /// When the first byte of a request head that is not complete yet came; [`NEVER`] when there is none.
     head_since: AtomicU64,
+    /// Since when the peer takes nothing of what we have for it; [`NEVER`] when it does.
+    stuck_since: AtomicU64,
     in_flight: AtomicUsize,
     http2: AtomicBool,
 }
@@ -217,6 +219,7 @@ impl Activity {
             bytes_read: AtomicU64::new(0),
             last: AtomicU64::new(0),
             head_since: AtomicU64::new(NEVER),
+            stuck_since: AtomicU64::new(NEVER),
             in_flight: AtomicUsize::new(0),
             http2: AtomicBool::new(false),
         }
@@ -238,8 +241,23 @@ impl Activity {
         }
     }
 
+    /// Notes how a write went.
+    fn wrote(&self, written: &Poll<std::io::Result<usize>>) {
+        let now = self.now();
+        if written.is_ready() {
+            self.last.store(now, Relaxed);
+            self.stuck_since.store(NEVER, Relaxed);
+        } else {
+            _ = self.stuck_since.compare_exchange(NEVER, now, Relaxed, Relaxed);
+        }
+    }
+
     /// Which deadline has passed, if any.
     fn overdue(&self, limits: &Connections) -> Option<&'static str> {
+        let stuck_since = self.stuck_since.load(Relaxed);
+        if stuck_since != NEVER && self.now().saturating_sub(stuck_since) > limits.idle_timeout_millis {
+            return Some(reason::ANSWER_STALLED);
+        }
         if self.in_flight.load(Relaxed) > 0 {
             return None;
         }
@@ -324,9 +342,9 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.activity.last.store(self.activity.now(), Relaxed);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.activity.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -334,9 +352,9 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
-        self.activity.last.store(self.activity.now(), Relaxed);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.activity.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -174,3 +174,6 @@ fn each_message<'a>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

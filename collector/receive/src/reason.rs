@@ -86,6 +86,8 @@ pub const CONNECTIONS_PER_ADDRESS: &str = "too_many_connections_per_address";
 pub const HEADER_TIMEOUT: &str = "header_timeout";
 /// No traffic within `Connections::idle_timeout_millis`.
 pub const IDLE: &str = "idle";
+/// The client took nothing of its answers within `Connections::idle_timeout_millis`.
+pub const ANSWER_STALLED: &str = "answer_stalled";
 
 /// Dropped parts that are worth a warning to the sender: information was lost. (The others are put right by us.)
 pub(crate) const WORTH_A_WARNING: &[&str] =

@@ -89,4 +89,7 @@ pub enum Denied {
     /// Over its quota: come back after the given time.
     #[error("over quota")]
     OverQuota(Duration),
+    /// Nobody's telemetry would be stored now: the body need not be read.
+    #[error(transparent)]
+    Refused(Refused),
 }

@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use orrery_model::{Batch, Body, Signal};
 use orrery_query::{AppendError, Store};
-use orrery_receive::{Refused, Sender, Sink};
+use orrery_receive::{Denied, Refused, Sender, Sink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
@@ -38,6 +38,14 @@ impl Sink for StoreSink {
             Ok(())
         }
         .boxed()
+    }
+
+    fn admit(&self, _signal: Signal, _sender: &Sender<'_>) -> Result<(), Denied> {
+        let refusal = self.store.refuses().map_or(Ok(()), Err);
+        if refusal.is_err() {
+            self.note(&refusal);
+        }
+        refusal.map_err(|error| Denied::Refused(refused(error)))
     }
 
     fn rejected(&self, signal: Signal, reason: &'static str, count: u64, sender: &Sender<'_>) {

@@ -204,4 +204,57 @@ mod tests {
         std::fs::write(temp.path().join(COPY), "").unwrap();
         assert!(matches!(open(), Err(OpenError::Damaged { .. })), "neither is there");
     }
+
+    fn sample() -> Manifest {
+        let segment = SegmentEntry {
+            id: 3,
+            signal: Signal::Traces,
+            level: 1,
+            rows: 10,
+            first_unix_nano: -1,
+            last_unix_nano: 5,
+            bytes: 100,
+            crc32: 7,
+            index_bytes: 9,
+            index_crc32: 8,
+            services: vec!["shop/cart@test".into()],
+            promoted: Vec::new(),
+            mapped: Some([("a \"key\"".to_owned(), 2)].into()),
+        };
+        let mut manifest = Manifest { next_segment: 4, next_slice: 2, cursor: 7, ..Manifest::default() };
+        manifest.segments.push(segment);
+        manifest.counters.rejected(Signal::Logs, "empty", 3);
+        manifest
+    }
+
+    #[test]
+    fn no_single_bit_changes_what_a_manifest_says() {
+        let good = print(&sample());
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                let read = std::str::from_utf8(&bytes).ok().and_then(|text| parse(text).ok());
+                assert!(read.is_none_or(|read| read == sample()), "bit {bit} of byte {at}");
+            }
+        }
+        (0..good.len() - 1).for_each(|end| assert!(parse(&good[..end]).is_err(), "cut at {end}"));
+    }
+
+    proptest::proptest! {
+        /// A right checksum over wrong contents: an error, or a manifest that reads the same when it is written again.
+        #[test]
+        fn hostile_manifests_are_refused_or_stable(
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), "[0-9a-z\\[\\]{}\",:.-]{0,6}"), 1..4)
+        ) {
+            let mut json = serde_json::to_string(&sample()).unwrap();
+            for (at, text) in changes {
+                let at = at.index(json.len());
+                json.replace_range(at..at + 1, &text);
+            }
+            if let Ok(read) = parse(&format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()))) {
+                proptest::prop_assert_eq!(parse(&print(&read)), Ok(read));
+            }
+        }
+    }
 }

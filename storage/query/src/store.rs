@@ -108,6 +108,10 @@ pub trait Store: Send + Sync {
     /// refused; it is the sender's acknowledgement. Returns without waiting.
     fn append(&self, body: Body, batch: Batch, done: Appended);
 
+    /// Why [`Store::append`] would refuse any request now; `None` if it would not. Cheap: asked before a request is read,
+    /// so that overload costs little.
+    fn refuses(&self) -> Option<AppendError>;
+
     /// Counts items of a request that were never valid. Kept across restarts.
     fn count_rejected(&self, signal: Signal, reason: &str, items: u64);
 

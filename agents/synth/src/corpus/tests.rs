@@ -91,8 +91,8 @@ fn monsters_grow_piece_by_piece_below_one_root() {
 
 #[test]
 fn late_and_odd_is_late_and_odd() {
-    let corpus = Corpus::new(Shape::T6, 8, 20_000, 10_000.0);
-    let plain = Corpus::new(Shape::T1, 8, 20_000, 10_000.0);
+    let corpus = Corpus::new(Shape::T6, 8, 1_000, 10_000.0);
+    let plain = Corpus::new(Shape::T1, 8, 1_000, 10_000.0);
     let (mut late, mut twice, mut seen) = (0, 0, HashSet::new());
     let count = 10_000;
     for number in 0..count {

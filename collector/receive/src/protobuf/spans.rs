@@ -8,7 +8,7 @@ use orrery_model::{SpanBatch, SpanId, TraceId};
 impl ReadItem for Builder<'_, SpanBatch> {
     fn read_item(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let mut span = SpanDraft::default();
-        let mut dropped = 0;
+        let (mut dropped, mut sent_events, mut sent_links) = (0u32, 0, 0);
         let mut fields = Fields(bytes);
         while let Some((number, payload)) = fields.next()? {
             let (kit, columns) = (&mut self.kit, &mut self.columns);
@@ -25,15 +25,17 @@ impl ReadItem for Builder<'_, SpanBatch> {
                 9 => dropped += kit.attribute(strings, &mut columns.attributes, payload.bytes()?)?,
                 10 => span.dropped_attributes = payload.low32()?,
                 11 => self.read_event(payload.bytes()?, &mut span)?,
-                12 => span.dropped_events = span.dropped_events.saturating_add(payload.low32()?),
+                12 => sent_events = payload.low32()?,
                 13 => self.read_link(payload.bytes()?, &mut span)?,
-                14 => span.dropped_links = span.dropped_links.saturating_add(payload.low32()?),
+                14 => sent_links = payload.low32()?,
                 15 => self.read_status(payload.bytes()?, &mut span)?,
                 16 => span.flags = payload.fixed32()?,
                 _ => {}
             }
         }
         span.dropped_attributes = span.dropped_attributes.saturating_add(dropped);
+        span.dropped_events = span.dropped_events.saturating_add(sent_events);
+        span.dropped_links = span.dropped_links.saturating_add(sent_links);
         self.end_span(span);
         Ok(())
     }

@@ -6,5 +6,6 @@ mod encode;
 mod grpc;
 mod http;
 mod json;
+mod mutate;
 mod oracle;
 mod support;

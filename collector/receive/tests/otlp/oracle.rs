@@ -390,6 +390,15 @@ fn histogram_point(point: &HistogramDataPoint) -> Option<Point<'_>> {
 
 fn exponential_point(point: &ExponentialHistogramDataPoint) -> Option<Point<'_>> {
     let (positive, negative) = (point.positive.clone().unwrap_or_default(), point.negative.clone().unwrap_or_default());
+    // Buckets that no double falls into.
+    let is_beyond = |buckets: &ExponentialBuckets| {
+        let bound = |index: f64| (index * (-f64::from(point.scale)).exp2()).exp2();
+        let (first, count) = (f64::from(buckets.offset), buckets.bucket_counts.len() as f64);
+        count > 0.0 && (bound(first + 1.0) == 0.0 || bound(first + count - 1.0).is_infinite())
+    };
+    if is_beyond(&positive) || is_beyond(&negative) {
+        return None;
+    }
     let buckets = Buckets::Exponential {
         scale: point.scale,
         zero_count: point.zero_count,
@@ -812,10 +821,12 @@ fn any_histogram_point() -> impl Strategy<Value = HistogramDataPoint> {
 
 fn any_exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoint> {
     let buckets = || {
-        proptest::option::of((-20..20i32, vec(any::<u64>(), 0..5)))
+        let offset = prop_oneof![9 => -20..20i32, 1 => any::<i32>()];
+        proptest::option::of((offset, vec(any::<u64>(), 0..5)))
             .prop_map(|buckets| buckets.map(|(offset, bucket_counts)| ExponentialBuckets { offset, bucket_counts }))
     };
-    (any_time(), any_time(), any::<u64>(), 0..20i32, any::<u64>(), buckets(), buckets(), any_pairs()).prop_map(
+    let scale = prop_oneof![9 => 0..20i32, 1 => any::<i32>()];
+    (any_time(), any_time(), any::<u64>(), scale, any::<u64>(), buckets(), buckets(), any_pairs()).prop_map(
         |(start, time, count, scale, zero_count, positive, negative, attributes)| ExponentialHistogramDataPoint {
             start_time_unix_nano: start,
             time_unix_nano: time,
@@ -971,7 +982,7 @@ fn spoiled(mut bytes: Vec<u8>, spoils: &[Spoil]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(256 * crate::mutate::rounds() as u32))]
 
     #[test]
     fn traces_decode_as_prost_decodes_them(request in any_traces()) {
@@ -1004,7 +1015,7 @@ proptest! {
 
     #[test]
     fn spoiled_metrics_never_panic(request in any_metrics(), spoils in vec(any_spoil(), 1..4)) {
-        _ = decode(Signal::Metrics, Encoding::Protobuf, &spoiled(request.encode_to_vec(), &spoils));
+        check_bytes::<ExportMetricsServiceRequest>(&spoiled(request.encode_to_vec(), &spoils));
         let json = spoiled(request.json().to_string().into_bytes(), &spoils);
         _ = decode(Signal::Metrics, Encoding::Json, &json);
     }
@@ -1024,4 +1035,21 @@ fn every_truncation_of_a_request_is_an_error_or_fewer_rows() {
     for length in 0..request.len() {
         check_bytes::<ExportTraceServiceRequest>(&request[..length]);
     }
+}
+
+/// Protobuf: of a field that is not repeated the last one counts.
+#[test]
+fn a_field_sent_twice_counts_once() {
+    let span = crate::support::span("a", 1);
+    // Dropped attributes, events and links, twice each.
+    let twice = [0x50, 8, 0x50, 9, 0x60, 8, 0x60, 9, 0x70, 8, 0x70, 9];
+    let span = [&span.encode_to_vec()[..], &twice].concat();
+    let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
+    let request = field(1, &field(2, &field(2, &span)));
+    check_bytes::<ExportTraceServiceRequest>(&request);
+    let row = &rows(&decode(Signal::Traces, Encoding::Protobuf, &request).unwrap().batch)[0];
+    assert!(
+        row.contains("attributes[http.route=\"/cart\" dropped 9]") && row.ends_with("dropped events 9 links 9"),
+        "{row}"
+    );
 }

@@ -18,10 +18,10 @@ async fn overload_loses_nothing_and_ends_when_it_ends() {
         config: Some(config),
         shape: Shape::T1,
         seed: 20_261_120,
-        seconds: 4.0,
+        seconds: 3.0,
         times: vec![3.0, 10.0],
         connections: 64,
-        audit_every: 200,
+        audit_every: 1_000,
         patience: Duration::from_secs(60),
     };
     let figures = overload::run(&options).await.unwrap();

@@ -54,6 +54,10 @@ impl Store for Engine {
         }
     }
 
+    fn refuses(&self) -> Option<AppendError> {
+        self.inner.refusal()
+    }
+
     fn count_rejected(&self, signal: Signal, reason: &str, items: u64) {
         self.inner.count(|counters| counters.rejected(signal, reason, items));
         self.wal.count(|counters| counters.rejected(signal, reason, items));

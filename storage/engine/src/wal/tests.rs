@@ -69,6 +69,37 @@ proptest! {
         }
     }
 
+    /// Several places overwritten, as disks do: every record that was not touched is read, and nothing else is.
+    #[test]
+    fn any_damage_loses_only_the_records_it_is_in(
+        contents in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 2..10),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..90)), 1..4),
+        last in any::<bool>(),
+    ) {
+        let mut bytes = file(&contents);
+        let mut ends = Vec::new();
+        for payload in &contents {
+            ends.push(ends.last().copied().unwrap_or(FILE_MAGIC.len()) + HEADER + payload.len());
+        }
+        let mut untouched = vec![true; contents.len()];
+        for (at, put) in damage {
+            let at = at.index(bytes.len());
+            let end = (at + put.len()).min(bytes.len());
+            for (record, untouched) in untouched.iter_mut().enumerate() {
+                let begin = ends[record] - HEADER - contents[record].len();
+                *untouched &= end <= begin || at >= ends[record];
+            }
+            bytes[at..end].copy_from_slice(&put[..end - at]);
+        }
+        let found = scan(&bytes, last);
+        let kept = payloads(&bytes, &found);
+        for (seq, payload) in &kept {
+            prop_assert_eq!(payload, &contents[*seq as usize]);
+        }
+        let missing = (0..contents.len()).filter(|at| untouched[*at] && !kept.iter().any(|(seq, _)| *seq == *at as u64));
+        prop_assert_eq!(missing.count(), 0);
+    }
+
     #[test]
     fn garbage_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let found = scan(&bytes, true);
