@@ -1,4 +1,4 @@
-//! The product under test: `orrery demo`, as a user starts it, on free ports and an empty data directory.
+//! The product under test: `orrery demo` or `orrery serve`, as a user starts it, on free ports and an empty data directory.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// A running `orrery demo`; killed when dropped.
+/// A running `orrery`; killed when dropped.
 pub(crate) struct Product {
     process: Child,
     /// `http://127.0.0.1:port` of the dashboard.
@@ -20,36 +20,37 @@ pub(crate) struct Product {
 impl Product {
     /// Starts it and waits until the map has nodes and edges.
     pub(crate) async fn demo() -> Result<Product> {
+        let started = Instant::now();
+        let (mut product, lines) = Product::start("demo", &[])?;
+        product.faults = url_after(&lines, "Faults")?;
+        product.until_mapped().await?;
+        crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
+        Ok(product)
+    }
+
+    /// A server alone, on a disk that has less room than it is to leave.
+    pub(crate) fn on_a_full_disk() -> Result<Product> {
+        Ok(Product::start("serve", &["--disk-reserve", "1000TiB"])?.0)
+    }
+
+    fn start(what: &str, arguments: &[&str]) -> Result<(Product, mpsc::Receiver<String>)> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(binary()?);
-        command.arg("demo").arg("--data-dir").arg(data.path());
+        command.arg(what).args(arguments).arg("--data-dir").arg(data.path());
         for flag in ["--http", "--otlp-http", "--otlp-grpc"] {
             command.args([flag, "127.0.0.1:0"]);
         }
-        let started = Instant::now();
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
         let stdout = process.stdout.take().context("stdout is piped")?;
         let (send, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                println!("demo: {line}");
+                println!("orrery: {line}");
                 _ = send.send(line);
             }
         });
-        let url_after = |word: &str| -> Result<String> {
-            loop {
-                let line =
-                    lines.recv_timeout(Duration::from_secs(60)).with_context(|| format!("no {word} on stdout"))?;
-                if line.trim().starts_with(word) {
-                    return url(&line).with_context(|| format!("no URL in {line:?}"));
-                }
-            }
-        };
-        let (dashboard, faults) = (url_after("Dashboard")?, url_after("Faults")?);
-        let product = Product { process, dashboard, faults, _data: data };
-        product.until_mapped().await?;
-        crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
-        Ok(product)
+        let dashboard = url_after(&lines, "Dashboard")?;
+        Ok((Product { process, dashboard, faults: String::new(), _data: data }, lines))
     }
 
     async fn until_mapped(&self) -> Result<()> {
@@ -81,6 +82,16 @@ impl Drop for Product {
     fn drop(&mut self) {
         _ = self.process.kill();
         _ = self.process.wait();
+    }
+}
+
+/// The address on the next line that begins with a word.
+fn url_after(lines: &mpsc::Receiver<String>, word: &str) -> Result<String> {
+    loop {
+        let line = lines.recv_timeout(Duration::from_secs(60)).with_context(|| format!("no {word} on stdout"))?;
+        if line.trim().starts_with(word) {
+            return url(&line).with_context(|| format!("no URL in {line:?}"));
+        }
     }
 }
 
