@@ -83,7 +83,7 @@ While it is written, the file is called *.part.";
 
 const RETENTION_EXAMPLES: &str = "\
 Examples:
-  orrery retention --dry-run --url http://127.0.0.1:7070      as that server is set
+  orrery retention --dry-run --url http://127.0.0.1:7070      as that server is set; rules given here instead of its own
   orrery retention --dry-run --data-dir /var/lib/orrery --retention 7d \\
       --retention-rule \"traces after 3d where service = 'checkout' and not error\"";
 
@@ -142,7 +142,7 @@ pub(crate) struct RetentionOptions {
     #[arg(long, required = true)]
     pub(crate) dry_run: bool,
 
-    /// A running server, such as http://127.0.0.1:7070; instead of a data directory
+    /// A running server, such as http://127.0.0.1:7070; instead of a data directory. Of the settings only rules matter then
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 

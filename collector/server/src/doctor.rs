@@ -41,11 +41,11 @@ fn text(report: &Report) -> String {
     }
     text.push('\n');
     let mut rows =
-        vec![["sealed", "segments", "rows", "size", "from (UTC)", "to (UTC)", "merged"].map(str::to_owned).to_vec()];
+        vec![["sealed", "segments", "rows", "size", "from (UTC)", "to (UTC)", "by level"].map(str::to_owned).to_vec()];
     for (signal, sealed) in &report.signals {
         let at = |unix_nano: Option<i64>| unix_nano.map(time).unwrap_or_default();
         let levels: Vec<String> =
-            sealed.levels.iter().map(|(level, segments)| format!("{segments} {level}×")).collect();
+            sealed.levels.iter().map(|(level, segments)| format!("{level}: {segments}")).collect();
         rows.push(vec![
             signal.to_string(),
             count(sealed.segments),

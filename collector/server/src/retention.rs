@@ -12,7 +12,10 @@ use orrery_query::time::duration_text;
 pub(crate) fn run(options: RetentionOptions) -> Result<()> {
     debug_assert!(options.dry_run, "the command line requires it");
     let plan = match &options.url {
-        Some(url) => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask(url))?,
+        Some(url) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(ask(url, &options.settings.retention_rules))?,
         None => {
             let settings = Settings::load(options.settings, settings::SERVE)?;
             let plan = orrery_storage::planned_retention(&app::storage(&settings)).map_err(|error| match error {
@@ -32,8 +35,10 @@ pub(crate) fn run(options: RetentionOptions) -> Result<()> {
     Ok(())
 }
 
-async fn ask(url: &str) -> Result<RetentionPlan> {
-    let response = reqwest::get(format!("{}{}", url.trim_end_matches('/'), paths::RETENTION)).await;
+async fn ask(url: &str, rules: &[String]) -> Result<RetentionPlan> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    rules.iter().for_each(|rule| _ = query.append_pair("rule", rule));
+    let response = reqwest::get(format!("{}{}?{}", url.trim_end_matches('/'), paths::RETENTION, query.finish())).await;
     let response = response.with_context(|| format!("no answer from {url}"))?;
     if !response.status().is_success() {
         bail!("{url} answers {}: {}", response.status(), response.text().await.unwrap_or_default());

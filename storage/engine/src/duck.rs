@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How often running queries are asked whether they should stop.
 const WATCH_EVERY: Duration = Duration::from_millis(10);
 
+/// Connections besides those for queries: an export keeps one for as long as its reader takes.
+const EXPORTS: u32 = 2;
+
 /// The database and its query connections.
 pub(crate) struct Duck {
     // Makes and drops tables.
@@ -27,7 +30,8 @@ impl Duck {
     pub(crate) fn open(config: &Config, dir: &Dir) -> Result<Duck, Fault> {
         let connection = Connection::open_in_memory()?;
         configure(&connection, config, dir)?;
-        let idle = (0..config.query_concurrency.max(1)).map(|_| connection.try_clone()).collect::<Result<_, _>>()?;
+        let places = config.query_concurrency.max(1) + EXPORTS;
+        let idle = (0..places).map(|_| connection.try_clone()).collect::<Result<_, _>>()?;
         let watch = Arc::new(Watch::default());
         let watcher = Arc::clone(&watch);
         std::thread::Builder::new()

@@ -3,7 +3,7 @@
 use crate::answer::{self, Answer};
 use crate::health::StoreHealth;
 use crate::plan;
-use crate::retention::RetentionPlan;
+use crate::retention::{RetentionPlan, Rule};
 use crate::time::TimeRange;
 use orrery_model::{Batch, Body, Signal};
 use std::sync::Arc;
@@ -181,8 +181,8 @@ pub trait Store: Send + Sync {
         out: &mut (dyn std::io::Write + Send),
     ) -> Result<Answer<u64>, QueryError>;
 
-    /// What retention would remove now.
-    fn retention(&self, control: &Control) -> Result<RetentionPlan, QueryError>;
+    /// What retention would remove now; with these rules instead of its own, if there are any.
+    fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError>;
 
     /// Counters and sizes, cheap enough to ask every second.
     fn health(&self) -> StoreHealth;

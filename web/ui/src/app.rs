@@ -2,9 +2,9 @@
 
 use crate::client::live::Live;
 use crate::client::{ask, load};
+use crate::components::alarm::Alarm;
 use crate::components::chart::Cursor;
 use crate::components::icon::icon;
-use crate::components::notice::Notice;
 use crate::components::palette::Palette;
 use crate::components::popover::Popover;
 use crate::components::time_picker::{LiveToggle, TimePicker};
@@ -101,7 +101,7 @@ fn Frame() -> impl IntoView {
                 <button type="button" class="icon-button" aria-label=t(say::REFRESH) title=t(say::REFRESH) on:click=move |_| scope.refresh()>{icon("refresh-cw")}</button>
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
-            <main class="main" id="main" tabindex="-1" node_ref=main><Notice />{move || page(&path.get())}</main>
+            <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || page(&path.get())}</main>
             <Palette open=palette services=services />
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>

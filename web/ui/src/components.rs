@@ -1,5 +1,6 @@
 //! What pages are made of.
 
+pub(crate) mod alarm;
 pub(crate) mod attributes;
 pub(crate) mod chart;
 pub(crate) mod copy;
@@ -9,7 +10,6 @@ pub(crate) mod figure;
 pub(crate) mod filter;
 pub(crate) mod icon;
 pub(crate) mod map;
-pub(crate) mod notice;
 pub(crate) mod palette;
 pub(crate) mod panel;
 pub(crate) mod popover;

@@ -2,17 +2,27 @@
 
 use crate::api::endpoint::{Ask, Endpoint};
 use crate::api::failure::Failure;
+use crate::api::params::Parameter;
 use orrery_api as api;
 use orrery_api::{Nanos, paths};
-use orrery_query::retention::{Amount, RetentionPlan, SignalPlan};
+use orrery_query::retention::{Amount, RetentionPlan, Rule, RuleError, SignalPlan};
+
+const RULE: Parameter = Parameter::new(
+    "rule",
+    "traces after 3d where service = 'cart' and not error",
+    "As if these rules were set, instead of those that are; may be repeated.",
+)
+.repeated();
 
 /// `GET /retention`.
 pub(crate) const RETENTION: Endpoint =
-    Endpoint::json(paths::RETENTION, "RetentionPlan", "What is kept, and what retention would remove now", &[])
+    Endpoint::json(paths::RETENTION, "RetentionPlan", "What is kept, and what retention would remove now", &[RULE])
         .about("Nothing is removed by asking. Rules are counted in the stored rows.");
 
 pub(crate) fn retention(ask: &Ask<'_>) -> Result<api::RetentionPlan, Failure> {
-    Ok(plan(ask.store().retention(ask.control)?))
+    let parse = |text: &str| text.parse().map_err(|error: RuleError| Failure::invalid(RULE.name, error.to_string()));
+    let rules = ask.params.all(RULE.name).map(parse).collect::<Result<Vec<Rule>, _>>()?;
+    Ok(plan(ask.store().retention((!rules.is_empty()).then_some(rules), ask.control)?))
 }
 
 /// The plan as the API's type.

@@ -162,6 +162,14 @@ async fn what_retention_would_remove_is_said_before() {
     };
     let output = run(dry_run().args(["--url", &server.http, "--json"]));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), plan, "{}", said(&output));
+    let other = "logs after 1d where not error";
+    let output = run(dry_run().args(["--url", &server.http, "--json", "--retention-rule", other]));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["rules"][0]["rule"],
+        other,
+        "{}",
+        said(&output)
+    );
     let (code, said) = fails(dry_run().arg("--data-dir").arg(&data));
     assert!(code == 1 && said.contains("--url"), "{said}");
     server.terminate();

@@ -193,3 +193,24 @@ fn a_directory_in_use_is_looked_at_and_not_repaired() {
     let elsewhere = tempfile::tempdir().unwrap();
     assert!(matches!(examine(elsewhere.path()), Err(OpenError::Absent { .. })));
 }
+
+#[test]
+fn a_directory_as_a_kill_leaves_it_is_whole() {
+    let dir = directory();
+    let engine = Engine::open(config(dir.path(), Duration::ZERO), Arc::new(Items)).unwrap();
+    put(&engine, 6);
+    wait(|| engine.is_settled());
+    // The files as they are at this moment, with whatever the rollups have not written back.
+    let copy = tempfile::tempdir().unwrap();
+    for (name, bytes) in tree(dir.path()) {
+        let path = copy.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    drop(engine);
+    let before = tree(copy.path());
+    let report = examine(copy.path()).unwrap();
+    assert_eq!((report.findings, report.rollups.unwrap().missing), (Vec::new(), 0));
+    assert_eq!(tree(copy.path()), before, "looking changes nothing");
+    assert_eq!(spans(copy.path()), 6);
+}

@@ -19,10 +19,10 @@ use std::sync::Arc;
 const STEP_NANOS: i64 = 24 * 3600 * 1_000_000_000;
 
 /// A rule that has something to do in a segment: its number, and the time before which rows are judged.
-type Due = (usize, i64);
+pub(super) type Due = (usize, i64);
 
 /// The rules that have something to do in the segment now.
-fn due(rules: &[Rule], entry: &SegmentEntry, now: i64) -> Vec<Due> {
+pub(super) fn due(rules: &[Rule], entry: &SegmentEntry, now: i64) -> Vec<Due> {
     let due = |(number, rule): (usize, &Rule)| {
         let horizon = now.saturating_sub(rule.after_nanos);
         let judged = entry.judged.get(&rule.to_string()).copied().unwrap_or(entry.first_unix_nano);

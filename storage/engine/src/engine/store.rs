@@ -1,12 +1,13 @@
 //! The contract, put together from its parts.
 
 use super::{Engine, Inner, size};
+use crate::config::Config;
 use crate::error::Fault;
 use crate::query;
 use crate::wal::{Content, Durable};
 use orrery_model::{Batch, Body, Signal};
 use orrery_query::answer::{self, Answer};
-use orrery_query::retention::RetentionPlan;
+use orrery_query::retention::{RetentionPlan, Rule};
 use orrery_query::store::{Appended, Control};
 use orrery_query::{AppendError, QueryError, Store, StoreHealth, plan};
 use std::sync::atomic::Ordering;
@@ -142,10 +143,11 @@ impl Store for Engine {
         query::export::run(&self.inner, plan, control, out)
     }
 
-    fn retention(&self, control: &Control) -> Result<RetentionPlan, QueryError> {
+    fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError> {
         let Inner { config, duck, current, .. } = &*self.inner;
+        let config = Config { rules: rules.unwrap_or_else(|| config.rules.clone()), ..config.clone() };
         let stopped = || control.check().map_err(|stopped| Fault::Other(stopped.to_string()));
-        super::retention::plan(config, &current.get().segments, duck, super::now(), stopped).map_err(|fault| {
+        super::retention::plan(&config, &current.get().segments, duck, super::now(), stopped).map_err(|fault| {
             control.check().err().unwrap_or_else(|| QueryError::Engine { name: "retention", source: Box::new(fault) })
         })
     }
@@ -199,6 +201,7 @@ impl Store for Engine {
         if rebuilder.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that makes rollups again panicked");
         }
+        self.inner.bury(Duration::ZERO);
     }
 }
 

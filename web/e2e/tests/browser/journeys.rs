@@ -63,6 +63,24 @@ pub(crate) async fn by_keyboard_alone(browser: &Browser, product: &Product) -> R
     tab.close().await
 }
 
+/// Whoever looks at a chart that ends is told why.
+pub(crate) async fn a_full_disk_is_said_on_every_page(browser: &Browser) -> Result<()> {
+    let product = Product::on_a_full_disk()?;
+    for (path, language, width) in [("/", "en", 1440), ("/logs", "ko", 390), ("/health", "en", 1440)] {
+        let tab = Tab::open(browser, width, 900).await?;
+        tab.goto(&format!("{}{path}?theme=dark&lang={language}", product.dashboard)).await?;
+        tab.wait_for("document.querySelector('main .alarm')").await?;
+        let said: String = tab.eval("document.querySelector('main .alarm').innerText").await?;
+        ensure!(said.contains("1000") && said.contains("TiB"), "the reserve is not said: {said}");
+        let name = path.trim_matches('/');
+        tab.screenshot(&shots().join(format!("full-disk-{name}-{language}-{width}.png"))).await?;
+        let violations = crate::axe::violations(&tab).await?;
+        ensure!(violations.is_empty() && tab.complaints().is_empty(), "{violations:?} {:?}", tab.complaints());
+        tab.close().await?;
+    }
+    Ok(())
+}
+
 async fn until_failing(product: &Product, name: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

@@ -25,6 +25,7 @@ use anyhow::Result;
 async fn the_dashboard() -> Result<()> {
     let product = product::Product::demo().await?;
     let (mut browser, _profile) = tab::launch().await?;
+    journeys::a_full_disk_is_said_on_every_page(&browser).await?;
     speed::first_frame_and_usable(&browser, &product).await?;
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
     journeys::by_keyboard_alone(&browser, &product).await?;

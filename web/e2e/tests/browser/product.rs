@@ -1,13 +1,13 @@
-//! The product under test: `orrery demo`, as a user starts it, on free ports and an empty data directory.
+//! The product under test: `orrery demo` or `orrery serve`, as a user starts it, on free ports and an empty data directory.
 
 use anyhow::{Context, Result, bail};
 use orrery_synth::process::{Process, command};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A running `orrery demo`; killed when dropped.
+/// A running `orrery`; killed when dropped.
 pub(crate) struct Product {
-    _process: Process,
+    process: Process,
     /// `http://127.0.0.1:port` of the dashboard.
     pub(crate) dashboard: String,
     /// Where faults are injected and listed.
@@ -18,19 +18,30 @@ pub(crate) struct Product {
 impl Product {
     /// Starts it and waits until the map has nodes and edges.
     pub(crate) async fn demo() -> Result<Product> {
-        let data = tempfile::tempdir()?;
-        let mut command = command(&binary()?);
-        command.arg("demo").arg("--data-dir").arg(data.path());
-        for flag in ["--http", "--otlp-http", "--otlp-grpc"] {
-            command.args([flag, "127.0.0.1:0"]);
-        }
         let started = Instant::now();
-        let process = Process::start(command, "Faults")?;
-        let (dashboard, faults) = (process.address("Dashboard")?, process.address("Faults")?);
-        let product = Product { _process: process, dashboard, faults, _data: data };
+        let mut product = Product::start("demo", &[], "Faults")?;
+        product.faults = product.process.address("Faults")?;
         product.until_mapped().await?;
         crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
         Ok(product)
+    }
+
+    /// A server alone, on a disk that has less room than it is to leave.
+    pub(crate) fn on_a_full_disk() -> Result<Product> {
+        Product::start("serve", &["--disk-reserve", "1000TiB"], "Data")
+    }
+
+    /// `last_line`: how the last line of what it prints at a start begins.
+    fn start(what: &str, arguments: &[&str], last_line: &str) -> Result<Product> {
+        let data = tempfile::tempdir()?;
+        let mut command = command(&binary()?);
+        command.arg(what).args(arguments).arg("--data-dir").arg(data.path());
+        for flag in ["--http", "--otlp-http", "--otlp-grpc"] {
+            command.args([flag, "127.0.0.1:0"]);
+        }
+        let process = Process::start(command, last_line)?;
+        let dashboard = process.address("Dashboard")?;
+        Ok(Product { process, dashboard, faults: String::new(), _data: data })
     }
 
     async fn until_mapped(&self) -> Result<()> {

@@ -56,7 +56,7 @@ fn warnings(own: RwSignal<Option<Arc<SelfHealth>>>) -> AnyView {
         })
     };
     let any = Memo::new(move |_| own.with(|own| own.as_ref().is_some_and(|own| !own.warnings.is_empty())));
-    view! { <Show when=move || any.get()><ul class="warnings" role="status" aria-label=t(say::WARNINGS)>{list}</ul></Show> }.into_any()
+    view! { <Show when=move || any.get()><div role="status" aria-label=t(say::WARNINGS)><ul class="warnings">{list}</ul></div></Show> }.into_any()
 }
 
 fn hosts_body(list: Signal<Arc<HostList>>) -> AnyView {

@@ -148,6 +148,27 @@ fn rules_remove_what_they_speak_of_and_nothing_else() {
 }
 
 #[test]
+fn a_segment_of_days_is_judged_day_by_day_and_then_left_alone() {
+    const HOUR: i64 = 3600 * SECOND;
+    let rig = Rig::new();
+    rig.put(Signal::Traces, &[span(1, 1, T0), span(1, 2, T0 + 60 * HOUR)]);
+    rig.seal();
+    let mut entry = rig.engine().inner.manifest.current().segments[0].clone();
+    let rules = [rule("traces after 1h where error")];
+    let mut judged = Vec::new();
+    for hour in 0..100 {
+        let now = T0 + hour * HOUR;
+        for (_, before) in crate::engine::rules::due(&rules, &entry, now) {
+            assert_eq!(before, now - HOUR);
+            entry.judged.insert(rules[0].to_string(), before);
+            judged.push(hour);
+        }
+    }
+    // A day after its first row became old enough, a day after that, and when all of it is.
+    assert_eq!(judged, [25, 49, 62]);
+}
+
+#[test]
 fn rules_for_logs_and_metrics() {
     let mut rig = Rig::new();
     let mut failed = log(T0, "failed");

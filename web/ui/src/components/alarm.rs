@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// There only while the disk is too full.
 #[component]
-pub(crate) fn Notice() -> impl IntoView {
+pub(crate) fn Alarm() -> impl IntoView {
     let scope = scope();
     let tick = RwSignal::new(0_u32);
     if let Ok(timer) = set_interval_with_handle(move || tick.update(|count| *count = count.wrapping_add(1)), EVERY) {
@@ -33,7 +33,7 @@ pub(crate) fn Notice() -> impl IntoView {
     };
     view! {
         <Show when=move || low.get()>
-            <p class="notice" role="alert"><b><span aria-hidden="true">"◆ "</span>{t(say::DISK_LOW_TITLE)}</b>" "{about}</p>
+            <p class="alarm" role="alert"><b><span aria-hidden="true">"◆ "</span>{t(say::DISK_LOW_TITLE)}</b>" "{about}</p>
         </Show>
     }
 }
