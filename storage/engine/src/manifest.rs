@@ -220,6 +220,7 @@ mod tests {
             services: vec!["shop/cart@test".into()],
             promoted: Vec::new(),
             mapped: Some([("a \"key\"".to_owned(), 2)].into()),
+            judged: BTreeMap::new(),
         };
         let mut manifest = Manifest { next_segment: 4, next_slice: 2, cursor: 7, ..Manifest::default() };
         manifest.segments.push(segment);
