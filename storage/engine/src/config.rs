@@ -13,8 +13,8 @@ use std::time::Duration;
 pub struct Config {
     /// The data directory; made if missing.
     pub data_dir: PathBuf,
-    /// How long items are kept, by their own time, counted from now or from the newest sealed item if that is earlier:
-    /// a clock set ahead deletes nothing. Rollups, too. `None` keeps them for ever. Default 30 days.
+    /// How long items are kept, by their own time; rollups, too. When everything is past its time, it stays until
+    /// newer items come: the clock may be wrong. `None` keeps them for ever. Default 30 days.
     #[serde(default = "retention")]
     pub retention: Option<Duration>,
     /// Bounds of single signals. Rollups do not follow them. Default none.

@@ -57,7 +57,15 @@ fn expired(segments: &[&SegmentEntry], config: &Config, now: i64) -> BTreeMap<u6
             gone.insert(entry.id, Reason::Size);
         }
     }
+    if gone.values().filter(|reason| **reason == Reason::Age).count() == segments.len() {
+        gone.retain(|_, reason| *reason != Reason::Age);
+    }
     gone
+}
+
+/// A clock that was set far ahead would have everything deleted: what is left last waits for something newer.
+fn is_all_too_old(segments: &[SegmentEntry], oldest: i64) -> bool {
+    !segments.is_empty() && segments.iter().all(|entry| entry.last_unix_nano < oldest)
 }
 
 /// Bytes of a segment on disk.
@@ -72,7 +80,16 @@ fn horizon(now: i64, keep: Duration) -> i64 {
 impl Inner {
     /// Drops rollups and segments past their time, and segments beyond their bytes.
     pub(super) fn retain(&self, now: i64) {
-        let now = self.not_ahead(now);
+        let keep = self.config.retention.unwrap_or(Duration::MAX);
+        if self.manifest.with(|manifest| is_all_too_old(&manifest.segments, horizon(now, keep))) {
+            self.warn(
+                "clock",
+                "everything stored is past its time, or the clock is wrong: nothing goes until newer items come"
+                    .to_owned(),
+            );
+            return;
+        }
+        self.settle("clock");
         if let Err(error) = self.rollups.thin(now) {
             self.warn("rollup thinning", format!("old rollups stay at full detail: {}", chain(&error)));
         }
@@ -84,15 +101,8 @@ impl Inner {
         self.retain_segments(now);
     }
 
-    /// A clock that was set far ahead must not delete everything: it is no later than the newest item says.
-    fn not_ahead(&self, now: i64) -> i64 {
-        let newest = self.manifest.with(|manifest| manifest.segments.iter().map(|entry| entry.last_unix_nano).max());
-        newest.map_or(now, |newest| newest.min(now))
-    }
-
     /// Drops segments past their time or beyond their bytes, and counts them. Cheap when there are none.
     pub(super) fn retain_segments(&self, now: i64) {
-        let now = self.not_ahead(now);
         let gone =
             self.manifest.with(|manifest| expired(&manifest.segments.iter().collect::<Vec<_>>(), &self.config, now));
         if gone.is_empty() {

@@ -24,16 +24,18 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
         if let Err(fault) = inner.mend_rollups() {
             inner.warn("rollups", format!("maps of the past cannot be shown for now: {}", chain(&fault)));
         }
+        // Slices may come as fast as they are sealed: then the rest has its turn now and again.
+        let is_due = retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
         match inner.seal_next(trim) {
-            Ok(true) => continue,
-            Ok(false) => inner.settle("seal"),
+            Ok(true) if !is_due => continue,
+            Ok(_) => inner.settle("seal"),
             Err(fault) => {
                 inner.warn("seal", format!("rows stay in memory and in the log for now: {}", chain(&fault)));
                 inner.sealer.wait(RETRY);
                 continue;
             }
         }
-        if retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY) {
+        if is_due {
             retained = Some(Instant::now());
             inner.retain(super::now());
             inner.bury(inner.config.linger);
