@@ -161,7 +161,7 @@ impl Corpus {
         let key = |at: u64| mix((class as u64 + 1) << 56 | at);
         let root = monster.places.spans.last().map_or(0, |(_, span)| *span);
         Change {
-            trace_mask: key(1 << 48 | at / pieces),
+            trace_mask: key((1 << 48) | (at / pieces)),
             span_mask: key(at),
             parent: if at.is_multiple_of(pieces) { 0 } else { root ^ key(at - 1) },
             first_item: 0,

@@ -2,7 +2,7 @@
 
 use crate::corpus::Corpus;
 use crate::wire::{Connection, Outcome, Transport};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Requests by number.
@@ -85,11 +85,12 @@ impl Ledger {
             let ids = ids.collect::<Result<Vec<u64>>>()?;
             let distinct: BTreeSet<u64> = ids.iter().copied().collect();
             ensure!(distinct.len() == ids.len(), "trace {trace:032x} has a span twice");
-            for (span, _) in sent.iter().filter(|(span, is_acked)| **is_acked && !distinct.contains(span)) {
-                anyhow::bail!("span {span:016x} of trace {trace:032x} was acknowledged and is not there");
+            let lost = sent.iter().find(|(span, is_acked)| **is_acked && !distinct.contains(span));
+            if let Some((span, _)) = lost {
+                bail!("span {span:016x} of trace {trace:032x} was acknowledged and is not there");
             }
-            for span in distinct.iter().filter(|span| !sent.contains_key(span)) {
-                anyhow::bail!("span {span:016x} of trace {trace:032x} was never sent");
+            if let Some(span) = distinct.iter().find(|span| !sent.contains_key(span)) {
+                bail!("span {span:016x} of trace {trace:032x} was never sent");
             }
             audit.traces += 1;
             audit.spans += distinct.len() as u64;
