@@ -39,6 +39,9 @@ pub mod doctor;
 mod duck;
 mod engine;
 mod error;
+#[cfg(test)]
+#[path = "../tests/support/items.rs"]
+mod items;
 mod manifest;
 mod promote;
 mod query;
