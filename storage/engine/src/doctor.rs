@@ -42,7 +42,7 @@ pub struct Report {
     pub quarantine: Vec<SetAside>,
     /// What is wrong.
     pub findings: Vec<Finding>,
-    /// What [`repair`] did; sentences.
+    /// What [`repair()`] did; sentences.
     pub repaired: Vec<String>,
 }
 

@@ -41,6 +41,9 @@ mod engine;
 mod error;
 pub mod failpoint;
 mod fs;
+#[cfg(test)]
+#[path = "../tests/support/items.rs"]
+mod items;
 mod manifest;
 mod promote;
 mod query;

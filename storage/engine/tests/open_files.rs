@@ -60,17 +60,17 @@ fn writer(dir: &Path) -> Writer {
 fn the_documented_sql_reads_what_is_sealed_while_a_server_works() {
     let dir = tempfile::tempdir().expect("a directory");
     let writer = writer(dir.path());
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(300);
     let sealed = || doctor::examine(dir.path()).ok().map(|report| report.signals[&Signal::Traces].clone());
-    while !sealed().is_some_and(|traces| traces.segments > 0) {
+    while sealed().is_none_or(|traces| traces.segments == 0) {
         assert!(Instant::now() < deadline, "nothing was sealed");
         std::thread::sleep(Duration::from_millis(20));
     }
     let question = "SELECT count(*), count(DISTINCT (trace_id, span_id)) \
         FROM read_parquet(getvariable('segments'), union_by_name = true)";
     let (mut reads, mut last) = (0, 0);
-    // Until a dozen readers have seen several merges.
-    let merged = || sealed().is_some_and(|traces| traces.levels.get(&1).is_some_and(|segments| *segments > 2));
+    // Until a dozen readers have been there, and merges beside them.
+    let merged = || sealed().is_some_and(|traces| traces.levels.keys().any(|level| *level > 0));
     while reads < 12 || !merged() {
         assert!(Instant::now() < deadline, "nothing was merged; {reads} reads");
         let (rows, distinct) = read(dir.path(), question).expect("the document is right");

@@ -204,7 +204,7 @@ impl Tmpfs {
     /// Takes twice the room there was.
     fn fill(&self) {
         let mut file = std::fs::File::create(self.ballast()).unwrap();
-        (0..2 * Self::ROOM >> 20).for_each(|_| file.write_all(&vec![1; 1 << 20]).unwrap());
+        (0..(2 * Self::ROOM) >> 20).for_each(|_| file.write_all(&vec![1; 1 << 20]).unwrap());
     }
 }
 

@@ -3,16 +3,12 @@
 use super::*;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::items::{self, Item, Items};
 use crate::wal::scan::Found;
-use items::{Item, Items};
 use orrery_query::Store;
 use serde_json::json;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-
-#[allow(dead_code, reason = "not every user of this file needs all of it")]
-#[path = "../../tests/support/items.rs"]
-mod items;
 
 fn config(dir: &Path, seal_after: Duration) -> Config {
     Config { seal_after, retention: None, disk_reserve_bytes: 0, compact: false, ..Config::new(dir) }

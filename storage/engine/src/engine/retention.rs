@@ -175,7 +175,11 @@ pub(crate) fn plan(
             None => {
                 each()?;
                 let share = |rows: u64| (size(entry) as u128 * u128::from(rows) / u128::from(entry.rows.max(1))) as u64;
-                let found = rules::count(config, segment, duck, now)?;
+                let found = match rules::count(config, segment, duck, now) {
+                    // Damaged, which the next query notices.
+                    Err(fault) if fault.is_lasting() => continue,
+                    found => found?,
+                };
                 signal.rules.add(found.rows, share(found.rows));
                 for (rule, rows) in found.by_rule {
                     plan.rules[rule].1.add(rows, share(rows));

@@ -93,18 +93,22 @@ impl Inner {
         });
         drop(snapshot);
         let Some((segment, due)) = next else { return Ok(false) };
+        match segment.verify().and_then(|()| segment.index()) {
+            Ok(_) => {}
+            Err(fault) if fault.is_lasting() => {
+                self.quarantine(&segment, &fault);
+                return Ok(true);
+            }
+            Err(fault) => return Err(fault),
+        }
         let due: Vec<(&Rule, i64)> = due.into_iter().map(|(rule, before)| (&rules[rule], before)).collect();
         let mut judged = segment.entry.judged.clone();
         judged.retain(|known, _| rules.iter().any(|rule| rule.to_string() == *known));
         judged.extend(due.iter().map(|(rule, before)| (rule.to_string(), *before)));
-        let thinned = match segment.entry.signal {
-            Signal::Traces => self.thin::<SpanBatch>(&segment, &due, judged),
-            Signal::Logs => self.thin::<LogBatch>(&segment, &due, judged),
-            Signal::Metrics => self.thin::<MetricBatch>(&segment, &due, judged),
-        };
-        match thinned {
-            Err(fault) if fault.is_lasting() => self.quarantine(&segment, &fault),
-            thinned => thinned?,
+        match segment.entry.signal {
+            Signal::Traces => self.thin::<SpanBatch>(&segment, &due, judged)?,
+            Signal::Logs => self.thin::<LogBatch>(&segment, &due, judged)?,
+            Signal::Metrics => self.thin::<MetricBatch>(&segment, &due, judged)?,
         }
         Ok(true)
     }
@@ -116,7 +120,6 @@ impl Inner {
         judged: BTreeMap<String, i64>,
     ) -> Result<(), Fault> {
         let old = &segment.entry;
-        segment.verify()?;
         let gone = rows::count::<B>(&self.duck, segment, rules)?.last().copied().unwrap_or_default();
         let new = if gone == 0 {
             Some(SegmentEntry { judged, ..old.clone() })

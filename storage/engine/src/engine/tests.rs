@@ -1,8 +1,5 @@
 //! The engine as a whole, on real directories and a real query engine.
 
-#[path = "../../tests/support/items.rs"]
-mod items;
-
 mod crash;
 mod export;
 mod metrics;
@@ -12,7 +9,7 @@ mod round_trip;
 mod search;
 
 use super::*;
-use items::{Item, Items, body, pairs, raw};
+use crate::items::{self, Item, Items, body, pairs, raw};
 use orrery_model::SpanId;
 use orrery_query::answer::{LogRow, SpanRow, TraceSummary};
 use orrery_query::plan;

@@ -12,9 +12,10 @@ use crate::slice::picks;
 use hashbrown::HashMap;
 use orrery_model::{LogBatch, MetricBatch, ServiceKey, Signal, SpanBatch, SpanId, TraceId};
 use orrery_query::answer::Answer;
-use orrery_query::{Control, QueryError, plan};
+use orrery_query::{Control, Partial, QueryError, plan};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::sync::Arc;
@@ -82,8 +83,9 @@ fn export<B: Table>(
     if writer.seen.is_full {
         session.incomplete("spans that were received twice may be there twice".to_owned());
     }
-    let rows = writer.finish().map_err(|fault| session.fault(fault))?;
-    Ok(session.answer(rows))
+    let answer = session.answer(writer.rows);
+    writer.finish(answer.partial.as_ref()).map_err(|fault| engine_error("export", fault))?;
+    Ok(answer)
 }
 
 fn latest(lasts: &[i64]) -> i64 {
@@ -160,9 +162,12 @@ impl<'a, B: Table> Writer<'a, B> {
         Ok(self.out.write(&batch.project(&self.columns)?)?)
     }
 
-    fn finish(mut self) -> Result<u64, Fault> {
+    /// Writes the footer, and in it why something is missing.
+    fn finish(mut self, partial: Option<&Partial>) -> Result<(), Fault> {
+        let partial = partial.map(|Partial(why)| KeyValue::new("orrery.partial".to_owned(), why.clone()));
+        partial.into_iter().for_each(|partial| self.out.append_key_value_metadata(partial));
         self.out.finish()?;
-        Ok(self.rows)
+        Ok(())
     }
 }
 

@@ -103,7 +103,7 @@ fn spans(round: u64) -> Vec<Item> {
     items[2].events = vec![(start, "exception".into(), pairs(json!({"exception.type": "E", "n": round})))];
     items[2].links = vec![("99".into(), round + 1, pairs(json!({"why": "because"})))];
     items[3].attributes.extend(pairs(json!({"db.system.name": "postgresql", "server.address": "db.internal"})));
-    items[3].error = round % 3 == 0;
+    items[3].error = round.is_multiple_of(3);
     items
 }
 

@@ -102,6 +102,26 @@ fn the_range_and_the_service_are_kept_to() {
 }
 
 #[test]
+fn a_file_says_itself_when_something_is_missing() {
+    let mut rig = rig();
+    let files = crash::segment_files(&rig, "parquet");
+    let victim = files.into_iter().find(|path| path.to_string_lossy().contains("traces")).unwrap();
+    rig.engine = None;
+    let mut bytes = std::fs::read(&victim).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&victim, bytes).unwrap();
+    rig.reopen();
+    let mut file = tempfile::NamedTempFile::with_suffix(".parquet").unwrap();
+    let answer = rig.engine().export(&all(Signal::Traces), &control(), &mut file).unwrap();
+    assert!(answer.partial.is_some() && answer.value < 60, "{answer:?}");
+    let duck = duckdb::Connection::open_in_memory().unwrap();
+    let sql = "SELECT value::VARCHAR FROM parquet_kv_metadata(?) WHERE key = 'orrery.partial'";
+    let why: String = duck.query_row(sql, [file.path().to_str().unwrap()], |row| row.get(0)).unwrap();
+    assert_eq!(why, answer.partial.unwrap().0);
+}
+
+#[test]
 fn nothing_makes_an_empty_file_with_all_columns() {
     let rig = Rig::new();
     let (file, rows) = export(&rig, &all(Signal::Metrics));
