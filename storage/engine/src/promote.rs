@@ -125,7 +125,13 @@ pub(crate) fn keys<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> Keys {
 
 fn count<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> HashMap<String, Count> {
     let mut by_part: Vec<Vec<Count>> = vec![Vec::new(); parts.len()];
-    for pick in picks {
+    let is_all = picks.len() == parts.iter().map(|part| part.batch.rows()).sum::<usize>();
+    for (part, counts) in parts.iter().zip(&mut by_part).filter(|_| is_all) {
+        counts.resize(part.batch.context().strings.len(), Count::default());
+        part.batch.attributes().pairs_of_all_rows().for_each(|(key, value)| counts[key.0 as usize].add(value));
+    }
+    // The same, row by row, where some came twice.
+    for pick in picks.iter().filter(|_| !is_all) {
         let batch = &parts[pick.part as usize].batch;
         let counts = &mut by_part[pick.part as usize];
         counts.resize(batch.context().strings.len(), Count::default());

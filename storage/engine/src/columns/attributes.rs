@@ -3,7 +3,8 @@
 use super::{Kind, Part, Rows, Table};
 use crate::promote::{Promoted, PromotedKind};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int64Builder, MapArray, StringBuilder, StructArray,
+    ArrayRef, AsArray, BooleanBuilder, DictionaryArray, Float64Builder, Int64Builder, MapArray, StringArray,
+    StringBuilder, StructArray, UInt32Builder,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
@@ -63,38 +64,49 @@ impl MapWriter {
     }
 }
 
-/// The promoted keys as each part knows them: found once for all row groups.
+/// The promoted keys as each part knows them, and one dictionary of all parts' words: found once for all row groups.
 pub(crate) struct Promotion<'a> {
     pub(super) promoted: &'a [Promoted],
     /// By part, by symbol of its strings: the column.
     columns: Vec<Vec<u16>>,
+    /// By part, by symbol of its strings: the word. The parts' own words lie far apart, each in every part anew.
+    codes: Vec<Vec<u32>>,
+    words: ArrayRef,
 }
 
 impl<'a> Promotion<'a> {
     pub(crate) fn new<B: Table>(parts: &[Part<B>], promoted: &'a [Promoted]) -> Promotion<'a> {
-        Promotion { promoted, columns: parts.iter().map(|part| symbols(part, promoted)).collect() }
+        let mut words = Strings::default();
+        let has_text = promoted.iter().any(|promoted| promoted.kind == PromotedKind::Text);
+        let mut codes = |part: &Part<B>| -> Vec<u32> {
+            part.batch.context().strings.iter().map(|word| words.intern(word).0).collect()
+        };
+        let codes = if has_text { parts.iter().map(&mut codes).collect() } else { vec![Vec::new(); parts.len()] };
+        let columns = parts.iter().map(|part| symbols(part, promoted)).collect();
+        Promotion { promoted, columns, codes, words: Arc::new(StringArray::from_iter_values(words.iter())) }
     }
 }
 
 /// The attributes of the rows: a column for each promoted key, and a map of everything else, including values of a
 /// promoted key that are not of the column's type.
 pub(super) fn split<B: Table>(rows: &Rows<'_, B>, promotion: &Promotion<'_>) -> (Vec<ArrayRef>, ArrayRef) {
-    let Promotion { promoted, columns } = promotion;
+    let Promotion { promoted, columns, codes, words } = promotion;
     let mut typed: Vec<Typed> = promoted.iter().map(|promoted| Typed::new(promoted.kind)).collect();
     let mut rest = MapWriter::default();
     for pick in rows.picks {
-        let (batch, symbols) = (&rows.parts[pick.part as usize].batch, &columns[pick.part as usize]);
+        let part = pick.part as usize;
+        let (batch, symbols, codes) = (&rows.parts[part].batch, &columns[part], &codes[part]);
         let strings = &batch.context().strings;
         for (key, value) in batch.attributes().row(pick.row as usize) {
             let column = symbols.get(key.0 as usize).copied().unwrap_or(NONE);
-            if column == NONE || !typed[column as usize].push(value, strings) {
+            if column == NONE || !typed[column as usize].push(value, codes) {
                 rest.pair(strings.get(key), value, strings);
             }
         }
         rest.end_row();
         typed.iter_mut().for_each(Typed::end_row);
     }
-    (typed.into_iter().map(Typed::finish).collect(), rest.finish())
+    (typed.into_iter().map(|typed| typed.finish(words)).collect(), rest.finish())
 }
 
 const NONE: u16 = u16::MAX;
@@ -121,7 +133,8 @@ struct Typed {
 }
 
 enum TypedBuilder {
-    Text(StringBuilder),
+    /// Words by number.
+    Text(UInt32Builder),
     Int(Int64Builder),
     Double(Float64Builder),
     Bool(BooleanBuilder),
@@ -130,7 +143,7 @@ enum TypedBuilder {
 impl Typed {
     fn new(kind: PromotedKind) -> Typed {
         let builder = match kind {
-            PromotedKind::Text => TypedBuilder::Text(StringBuilder::new()),
+            PromotedKind::Text => TypedBuilder::Text(UInt32Builder::new()),
             PromotedKind::Int => TypedBuilder::Int(Int64Builder::new()),
             PromotedKind::Double => TypedBuilder::Double(Float64Builder::new()),
             PromotedKind::Bool => TypedBuilder::Bool(BooleanBuilder::new()),
@@ -139,9 +152,9 @@ impl Typed {
     }
 
     /// Whether the value went in: it is of the column's type.
-    fn push(&mut self, value: Value, strings: &Strings) -> bool {
+    fn push(&mut self, value: Value, codes: &[u32]) -> bool {
         match (&mut self.builder, value) {
-            (TypedBuilder::Text(builder), Value::String(sym)) => builder.append_value(strings.get(sym)),
+            (TypedBuilder::Text(builder), Value::String(sym)) => builder.append_value(codes[sym.0 as usize]),
             (TypedBuilder::Int(builder), Value::Int(value)) => builder.append_value(value),
             // NaN and infinities have no text form in a plain column.
             (TypedBuilder::Double(builder), Value::Double(value)) if value.is_finite() => builder.append_value(value),
@@ -163,9 +176,9 @@ impl Typed {
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    fn finish(self, words: &ArrayRef) -> ArrayRef {
         match self.builder {
-            TypedBuilder::Text(mut builder) => Arc::new(builder.finish()),
+            TypedBuilder::Text(mut builder) => Arc::new(DictionaryArray::new(builder.finish(), Arc::clone(words))),
             TypedBuilder::Int(mut builder) => Arc::new(builder.finish()),
             TypedBuilder::Double(mut builder) => Arc::new(builder.finish()),
             TypedBuilder::Bool(mut builder) => Arc::new(builder.finish()),
@@ -221,7 +234,7 @@ impl PromotedKind {
     /// The column's kind.
     pub(crate) fn column(self) -> Kind {
         match self {
-            PromotedKind::Text => Kind::Text,
+            PromotedKind::Text => Kind::Word,
             PromotedKind::Int => Kind::I64,
             PromotedKind::Double => Kind::F64,
             PromotedKind::Bool => Kind::Bool,

@@ -2,7 +2,7 @@
 //!
 //! Opening a segment costs milliseconds, and searching a map in it tens: a day of segments is only searched for a value
 //! that hardly any of them has if the others need not be opened. The filter knows the keys with the fewest values,
-//! within a quarter of the rows: a thousand users rather than a million paths. It costs 8 bits per value.
+//! within half the number of rows: a thousand users rather than a million paths. It costs 8 bits per value.
 
 use super::filter::{Bloom, mix};
 use crate::columns::{Part, Table};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Values of all keys together: one for so many rows.
-const ROWS_PER_VALUE: usize = 4;
+const ROWS_PER_VALUE: usize = 2;
 const BITS_PER_VALUE: usize = 8;
 /// Numbers remembered while a request's are looked at.
 const NUMBERS: usize = 512;

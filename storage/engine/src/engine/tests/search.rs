@@ -158,7 +158,7 @@ fn queries_stop_at_their_deadline_when_cancelled_and_when_too_many() {
     cancelled.cancel();
     assert!(matches!(rig.engine().traces(&all_traces(), &cancelled), Err(orrery_query::QueryError::Cancelled)));
     let control = control();
-    let leases: Vec<_> = (0..8).map(|_| rig.engine().inner.duck.query(&control).unwrap()).collect();
+    let leases: Vec<_> = std::iter::from_fn(|| rig.engine().inner.duck.query(&control).ok()).collect();
     assert!(matches!(rig.engine().traces(&all_traces(), &control), Err(orrery_query::QueryError::Busy)));
     drop(leases);
     rig.engine().traces(&all_traces(), &control).unwrap();
