@@ -1,6 +1,6 @@
 //! Opens a data directory and appends numbered requests until it dies: killed from outside, or at a named step of the
-//! data path. What it sent and what was acknowledged stands in a ledger on another file. Used by `tests/kill.rs` and
-//! `tests/power.rs`.
+//! data path. What it sent and what was acknowledged stands in a ledger on another file. Used by `tests/rigs/kill.rs` and
+//! `tests/rigs/power.rs`.
 //!
 //! Arguments: data directory, ledger, first number, base time; then, all optional, the step to die at and how often it
 //! is passed before; `probe` makes an acknowledgement count only if the data directory's file system still answers.

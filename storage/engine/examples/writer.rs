@@ -1,5 +1,5 @@
 //! Appends spans until it is killed, and says on stdout, one line per request, what was acknowledged. Used by
-//! `tests/open_files.rs`.
+//! `tests/rigs/open_files.rs`.
 
 #[path = "../tests/support/shop.rs"]
 mod shop;

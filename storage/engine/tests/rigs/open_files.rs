@@ -10,7 +10,7 @@ const MARK: &str = "<!-- sql: run by a test -->\n\n```sql\n";
 
 /// Statements of the document, about this directory.
 fn statements(dir: &Path) -> Vec<String> {
-    let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("FORMAT.md")).expect("FORMAT.md");
+    let document = std::fs::read_to_string(Path::new("FORMAT.md")).expect("FORMAT.md");
     let (_, block) = document.split_once(MARK).expect("the marked block");
     let (block, _) = block.split_once("```").expect("its end");
     let block = block.replace("/var/lib/orrery", dir.to_str().expect("text"));

@@ -4,15 +4,9 @@
 //! Needs the superuser and loop devices, and says so where it has not. `ORRERY_ROUNDS` sets how often; `ORRERY_SEED`
 //! repeats a run.
 
-#[path = "support/items.rs"]
-#[allow(dead_code, reason = "not every user of this file needs all of it")]
-mod items;
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/rounds.rs"]
-mod rounds;
-
-use rounds::Stage;
+use crate::ledger;
+use crate::rounds;
+use crate::rounds::Stage;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,15 +1,12 @@
 //! Data directories of every format there was open, and answer as they did.
 
-#[path = "support/corpus.rs"]
-mod corpus;
-#[path = "support/items.rs"]
-mod items;
-
+use crate::corpus;
+use crate::items;
 use orrery_storage::doctor;
 use std::path::{Path, PathBuf};
 
 fn formats() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
+    let folder = Path::new("tests/formats");
     let mut formats: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("an entry").path()).collect();
     formats.sort();

@@ -3,16 +3,10 @@
 //!
 //! `ORRERY_ROUNDS` sets how often; `ORRERY_SEED` repeats a run.
 
-#[path = "support/items.rs"]
-#[allow(dead_code, reason = "not every user of this file needs all of it")]
-mod items;
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/rounds.rs"]
-mod rounds;
-
+use crate::ledger;
+use crate::rounds;
+use crate::rounds::{Stage, ended};
 use orrery_storage::failpoint;
-use rounds::{Stage, ended};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -26,8 +20,8 @@ const FIRST: [&str; 2] = ["version written", "version renamed"];
 /// Steps that are passed once after a start, or seldom.
 const SELDOM: [&str; 6] =
     ["log cut", "log replayed", "merged", "replaced", "retention committed", "segment half removed"];
-/// A step that was not reached by then is not on the way this time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A step that was not reached by then is not on the way this time. Longer than what happens seldom takes to come again.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Steps to die at. No rules of retention are at work here: tests of the engine break off at their steps.
 fn steps() -> impl Iterator<Item = &'static str> + Clone {

@@ -4,15 +4,10 @@
 //! again. `ORRERY_ROUNDS` sets how many cases are drawn; with `ORRERY_ROUNDS=0` every case there is runs, which takes
 //! hours. `ORRERY_SEED` repeats a run, `ORRERY_CASE=rollups` runs the cases whose name begins so.
 
-#[path = "support/items.rs"]
-#[allow(dead_code, reason = "not every user of this file needs all of it")]
-mod items;
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/rounds.rs"]
-mod rounds;
-
-use ledger::{Rows, expected, mix};
+use crate::items;
+use crate::ledger;
+use crate::ledger::{Rows, expected, mix};
+use crate::rounds;
 use orrery_query::{Control, Store, TimeRange, plan};
 use orrery_storage::{Config, Engine, OpenError};
 use std::collections::BTreeMap;

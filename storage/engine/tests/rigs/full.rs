@@ -4,14 +4,9 @@
 //! Needs the superuser to mount a small file system in memory, and says so where it is not. `ORRERY_ROUNDS` sets how
 //! often; `ORRERY_SEED` repeats a run.
 
-#[path = "support/items.rs"]
-#[allow(dead_code, reason = "not every user of this file needs all of it")]
-mod items;
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/rounds.rs"]
-mod rounds;
-
+use crate::items;
+use crate::ledger;
+use crate::rounds;
 use orrery_query::{Control, Store, TimeRange, plan};
 use orrery_storage::{Config, Engine, OpenError};
 use std::collections::BTreeSet;
