@@ -7,6 +7,7 @@ mod open;
 mod rebuild;
 mod retention;
 mod rules;
+mod scrub;
 mod seal;
 mod size;
 mod store;
@@ -69,6 +70,7 @@ pub(crate) struct Inner {
     rebuilder: Mutex<Option<JoinHandle<()>>>,
     stopping: AtomicBool,
     sealer: Signalled,
+    scrubber: Signalled,
     #[cfg(test)]
     roll: AtomicBool,
     warnings: Mutex<BTreeMap<&'static str, String>>,

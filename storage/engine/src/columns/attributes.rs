@@ -3,10 +3,10 @@
 use super::{Kind, Part, Rows, Table};
 use crate::promote::{Promoted, PromotedKind};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanBuilder, DictionaryArray, Float64Builder, Int64Builder, MapArray, StringArray,
-    StringBuilder, StructArray, UInt32Builder,
+    ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, DictionaryArray, Float64Array, Int64Array, MapArray,
+    StringArray, StringBuilder, StructArray, UInt32Array,
 };
-use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use hashbrown::HashMap;
 use orrery_model::{Attributes, Strings, Sym, Value};
@@ -91,20 +91,20 @@ impl<'a> Promotion<'a> {
 /// promoted key that are not of the column's type.
 pub(super) fn split<B: Table>(rows: &Rows<'_, B>, promotion: &Promotion<'_>) -> (Vec<ArrayRef>, ArrayRef) {
     let Promotion { promoted, columns, codes, words } = promotion;
-    let mut typed: Vec<Typed> = promoted.iter().map(|promoted| Typed::new(promoted.kind)).collect();
+    let mut typed: Vec<Typed> =
+        promoted.iter().map(|promoted| Typed::new(promoted.kind, rows.picks.len())).collect();
     let mut rest = MapWriter::default();
-    for pick in rows.picks {
+    for (row, pick) in rows.picks.iter().enumerate() {
         let part = pick.part as usize;
         let (batch, symbols, codes) = (&rows.parts[part].batch, &columns[part], &codes[part]);
         let strings = &batch.context().strings;
         for (key, value) in batch.attributes().row(pick.row as usize) {
             let column = symbols.get(key.0 as usize).copied().unwrap_or(NONE);
-            if column == NONE || !typed[column as usize].push(value, codes) {
+            if column == NONE || !typed[column as usize].fill(row, value, codes) {
                 rest.pair(strings.get(key), value, strings);
             }
         }
         rest.end_row();
-        typed.iter_mut().for_each(Typed::end_row);
     }
     (typed.into_iter().map(|typed| typed.finish(words)).collect(), rest.finish())
 }
@@ -126,62 +126,63 @@ fn symbols<B: Table>(part: &Part<B>, promoted: &[Promoted]) -> Vec<u16> {
     symbols
 }
 
-/// A typed column being built; each row is pushed to at most once.
+/// A typed column being built. Rows nobody fills are null.
 struct Typed {
-    builder: TypedBuilder,
-    filled: bool,
+    filled: BooleanBufferBuilder,
+    values: TypedValues,
 }
 
-enum TypedBuilder {
+enum TypedValues {
     /// Words by number.
-    Text(UInt32Builder),
-    Int(Int64Builder),
-    Double(Float64Builder),
-    Bool(BooleanBuilder),
+    Text(Vec<u32>),
+    Int(Vec<i64>),
+    Double(Vec<f64>),
+    Bool(BooleanBufferBuilder),
+}
+
+fn unset(rows: usize) -> BooleanBufferBuilder {
+    let mut bits = BooleanBufferBuilder::new(rows);
+    bits.append_n(rows, false);
+    bits
 }
 
 impl Typed {
-    fn new(kind: PromotedKind) -> Typed {
-        let builder = match kind {
-            PromotedKind::Text => TypedBuilder::Text(UInt32Builder::new()),
-            PromotedKind::Int => TypedBuilder::Int(Int64Builder::new()),
-            PromotedKind::Double => TypedBuilder::Double(Float64Builder::new()),
-            PromotedKind::Bool => TypedBuilder::Bool(BooleanBuilder::new()),
+    fn new(kind: PromotedKind, rows: usize) -> Typed {
+        let values = match kind {
+            PromotedKind::Text => TypedValues::Text(vec![0; rows]),
+            PromotedKind::Int => TypedValues::Int(vec![0; rows]),
+            PromotedKind::Double => TypedValues::Double(vec![0.0; rows]),
+            PromotedKind::Bool => TypedValues::Bool(unset(rows)),
         };
-        Typed { builder, filled: false }
+        Typed { filled: unset(rows), values }
     }
 
-    /// Whether the value went in: it is of the column's type.
-    fn push(&mut self, value: Value, codes: &[u32]) -> bool {
-        match (&mut self.builder, value) {
-            (TypedBuilder::Text(builder), Value::String(sym)) => builder.append_value(codes[sym.0 as usize]),
-            (TypedBuilder::Int(builder), Value::Int(value)) => builder.append_value(value),
+    /// Whether the value went in: it is of the column's type, and the first of its row.
+    fn fill(&mut self, row: usize, value: Value, codes: &[u32]) -> bool {
+        if self.filled.get_bit(row) {
+            return false;
+        }
+        match (&mut self.values, value) {
+            (TypedValues::Text(values), Value::String(sym)) => values[row] = codes[sym.0 as usize],
+            (TypedValues::Int(values), Value::Int(value)) => values[row] = value,
             // NaN and infinities have no text form in a plain column.
-            (TypedBuilder::Double(builder), Value::Double(value)) if value.is_finite() => builder.append_value(value),
-            (TypedBuilder::Bool(builder), Value::Bool(value)) => builder.append_value(value),
+            (TypedValues::Double(values), Value::Double(value)) if value.is_finite() => values[row] = value,
+            (TypedValues::Bool(values), Value::Bool(value)) => values.set_bit(row, value),
             _ => return false,
         }
-        self.filled = true;
+        self.filled.set_bit(row, true);
         true
     }
 
-    fn end_row(&mut self) {
-        if !std::mem::take(&mut self.filled) {
-            match &mut self.builder {
-                TypedBuilder::Text(builder) => builder.append_null(),
-                TypedBuilder::Int(builder) => builder.append_null(),
-                TypedBuilder::Double(builder) => builder.append_null(),
-                TypedBuilder::Bool(builder) => builder.append_null(),
+    fn finish(mut self, words: &ArrayRef) -> ArrayRef {
+        let filled = Some(NullBuffer::new(self.filled.finish()));
+        match self.values {
+            TypedValues::Text(values) => {
+                Arc::new(DictionaryArray::new(UInt32Array::new(values.into(), filled), Arc::clone(words)))
             }
-        }
-    }
-
-    fn finish(self, words: &ArrayRef) -> ArrayRef {
-        match self.builder {
-            TypedBuilder::Text(mut builder) => Arc::new(DictionaryArray::new(builder.finish(), Arc::clone(words))),
-            TypedBuilder::Int(mut builder) => Arc::new(builder.finish()),
-            TypedBuilder::Double(mut builder) => Arc::new(builder.finish()),
-            TypedBuilder::Bool(mut builder) => Arc::new(builder.finish()),
+            TypedValues::Int(values) => Arc::new(Int64Array::new(values.into(), filled)),
+            TypedValues::Double(values) => Arc::new(Float64Array::new(values.into(), filled)),
+            TypedValues::Bool(mut values) => Arc::new(BooleanArray::new(values.finish(), filled)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ingest::Ingest;
 use super::rebuild::ROOM;
-use super::{Engine, Inner, rebuild, seal, size};
+use super::{Engine, Inner, rebuild, scrub, seal, size};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dir::Dir;
@@ -63,6 +63,7 @@ impl Engine {
             rebuilder: Mutex::default(),
             stopping: false.into(),
             sealer: Default::default(),
+            scrubber: Default::default(),
             #[cfg(test)]
             roll: false.into(),
             warnings: Default::default(),
@@ -110,9 +111,10 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(Fault::io(inner.dir.root()))
     };
-    let (sealing, log) = (Arc::clone(&inner), Arc::clone(&wal));
+    let (sealing, log, scrubbing) = (Arc::clone(&inner), Arc::clone(&wal), Arc::clone(&inner));
     let threads = vec![
         spawn("ingest", Box::new(move || ingest.run()))?,
+        spawn("scrub", Box::new(move || scrub::run(&scrubbing)))?,
         spawn("seal", Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))))?,
     ];
     inner.begin_rebuilding(missing, sealed)?;

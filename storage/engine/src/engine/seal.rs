@@ -16,9 +16,13 @@ const TICK: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(30);
 
+/// Nothing is sealed for so long: a moment to tidy up.
+const CALM: Duration = Duration::from_secs(3);
+
 /// The thread's work. Seals first, then everything that can wait.
 pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
     let mut retained = None::<Instant>;
+    let mut sealed = Instant::now();
     while !inner.stopping.load(Ordering::Acquire) {
         inner.check_disk();
         if let Err(fault) = inner.mend_rollups() {
@@ -27,7 +31,10 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
         // Slices may come as fast as they are sealed: then the rest has its turn now and again.
         let is_due = retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
         match inner.seal_next(trim) {
-            Ok(true) if !is_due => continue,
+            Ok(true) if !is_due => {
+                sealed = Instant::now();
+                continue;
+            }
             Ok(_) => inner.settle("seal"),
             Err(fault) => {
                 inner.warn("seal", format!("rows stay in memory and in the log for now: {}", chain(&fault)));
@@ -54,6 +61,11 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
             Ok(true) => continue,
             Ok(false) => inner.settle("retention rules"),
             Err(fault) => inner.warn("retention rules", format!("rows stay for now: {}", chain(&fault))),
+        }
+        if sealed.elapsed() >= CALM
+            && let Err(error) = inner.rollups.rest()
+        {
+            tracing::debug!(error = chain(&error), "rollups stay in their database's log for now");
         }
         inner.sealer.wait(TICK);
     }
@@ -106,7 +118,6 @@ impl Inner {
             return Ok(false);
         }
         let Some(folded) = self.rollups.fold(oldest).map_err(failed)? else { return Ok(false) };
-        let _gate = self.rollup_gate.write();
         self.rollups.commit(&folded).map_err(failed)?;
         Ok(true)
     }

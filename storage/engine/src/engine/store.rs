@@ -192,6 +192,7 @@ impl Store for Engine {
         self.wal.close();
         self.inner.inbox.close();
         self.inner.sealer.raise();
+        self.inner.scrubber.raise();
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a storage thread panicked");

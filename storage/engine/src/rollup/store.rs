@@ -3,9 +3,9 @@
 //! One row per key, its histogram as lists; adding up is done here. Every table exists at three lengths of time (10 s
 //! for two days, 1 min for five weeks, 1 h as long as anything), so that a day costs what an hour does: a range is
 //! read at the coarsest length inside and at finer ones at its ends, and the sum is the same. Rows carry the slice
-//! they came from; a slice is written and forgotten as a whole. Rows of neighbouring slices are folded together later,
-//! or every question about a day would add up a thousand slices. The file is for anyone to read with stock DuckDB 1.5
-//! or later.
+//! they came from; a slice is written, at the finest length, and forgotten as a whole. Rows of neighbouring slices are
+//! folded together later and get the coarser lengths, or every question about a day would add up a thousand slices.
+//! The file is for anyone to read with stock DuckDB 1.5 or later.
 
 mod fold;
 mod range;
@@ -17,6 +17,7 @@ mod tests;
 use super::answers;
 use super::rows::RollupRows;
 use duckdb::{Config, Connection};
+use fold::Group;
 use orrery_query::answer::{Answer, Scanned, ServiceDetail, ServiceSummary, Topology};
 use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
@@ -28,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{LEVELS, Table};
 
 /// Written to files; one with another number is refused.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// Why rollups could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,8 @@ pub struct RollupStore {
     readers: Mutex<Vec<Connection>>,
     /// Whether there may be something to fold.
     grown: AtomicBool,
+    /// Whether something was written since the last rest.
+    written: AtomicBool,
     /// Before which time each level has lost its rows.
     thinned: Mutex<[i64; LEVELS.len()]>,
 }
@@ -86,8 +89,13 @@ impl RollupStore {
     pub fn open(path: &Path) -> Result<RollupStore, RollupError> {
         let writer = connect(path)?;
         let thinned = fold::thinned(&writer).map_err(failed("read what is thinned"))?;
-        let (writer, thinned) = (Mutex::new(writer), Mutex::new(thinned));
-        Ok(RollupStore { writer, readers: Mutex::default(), grown: AtomicBool::new(true), thinned })
+        Ok(RollupStore {
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            grown: AtomicBool::new(true),
+            written: AtomicBool::new(false),
+            thinned: Mutex::new(thinned),
+        })
     }
 
     /// Holds nothing, and keeps nothing when the process ends: until [`RollupStore::reopen`] works.
@@ -127,21 +135,28 @@ impl RollupStore {
         self.grown.store(true, Ordering::Relaxed);
         self.transaction("persist", |connection| {
             delete(connection, &[slice])?;
-            connection.execute("INSERT INTO slices VALUES (?, ?)", [slice, slice])?;
-            add(connection, slice, rows)
+            fold::insert(connection, Group { first: slice, last: slice, levels: 1 })?;
+            tables::append(connection, LEVELS[0], slice, rows)
         })
     }
 
     /// Adds rows made again to a slice of which nothing is known here until [`RollupStore::made_again`].
     pub fn make_again(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
-        self.transaction("make again", |connection| add(connection, slice, rows))
+        self.transaction("make again", |connection| {
+            for level in LEVELS {
+                let mut coarse = RollupRows::with_limit(usize::MAX);
+                coarse.merge_at(rows, |time| Some(level.floor(time)));
+                tables::append(connection, level, slice, &coarse)?;
+            }
+            Ok(())
+        })
     }
 
     /// Ends making again: all of these slices, in order, are known now. Their rows lie under the first.
     pub fn made_again(&self, slices: &[u64]) -> Result<(), RollupError> {
         self.transaction("made again", |connection| {
             for run in slices.chunk_by(|a, b| a + 1 == *b) {
-                connection.execute("INSERT INTO slices VALUES (?, ?)", [run[0], run[run.len() - 1]])?;
+                fold::insert(connection, Group { first: run[0], last: run[run.len() - 1], levels: LEVELS.len() })?;
             }
             Ok(())
         })
@@ -221,6 +236,17 @@ impl RollupStore {
         Ok(Answer { value: answers::topology(&rows, plan.environment.as_deref()), partial: None, scanned })
     }
 
+    /// Puts what the database keeps in its own log into its file. For when there is nothing else to do; fails while
+    /// somebody asks.
+    pub fn rest(&self) -> Result<(), RollupError> {
+        if !self.written.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let done = self.writer.lock().execute_batch("CHECKPOINT").map_err(failed("checkpoint"));
+        self.written.fetch_or(done.is_err(), Ordering::Relaxed);
+        done
+    }
+
     fn steps(&self, range: TimeRange, points: u32) -> Buckets {
         let finest = self.thinned.lock().iter().rposition(|before| range.from < *before).map_or(0, |lost| lost + 1);
         Buckets::steps(range, points, finest.min(LEVELS.len() - 1))
@@ -236,18 +262,20 @@ impl RollupStore {
         let mut rows = RollupRows::with_limit(usize::MAX);
         let mut scanned = Scanned::default();
         let slices: Vec<u64> = live.iter().filter_map(|rows| rows.read().slice).collect();
+        // What failed because its time was over, failed for that reason.
+        let failed = |error| control.check().err().unwrap_or_else(|| engine(error));
+        // One look at all tables: rows move between them meanwhile.
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let groups = fold::groups(&connection).map_err(failed)?;
         for &table in wanted.tables {
             control.check()?;
             let limit = control.deadline().saturating_duration_since(std::time::Instant::now()).as_millis().max(1);
-            let read = connection
-                .execute_batch(&format!("SET max_execution_time = {limit}"))
-                .and_then(|()| tables::read(&connection, table, &wanted.buckets, &slices, wanted.service, &mut rows));
-            match read {
-                Ok(read) => scanned.rows += read,
-                // What failed because its time was over, failed for that reason.
-                Err(error) => return Err(control.check().err().unwrap_or_else(|| engine(error))),
-            }
+            connection.execute_batch(&format!("SET max_execution_time = {limit}")).map_err(failed)?;
+            let (buckets, service) = (&wanted.buckets, wanted.service);
+            let read = tables::read(&connection, table, buckets, &groups, &slices, service, &mut rows);
+            scanned.rows += read.map_err(failed)?;
         }
+        connection.execute_batch("COMMIT").map_err(failed)?;
         self.readers.lock().push(connection);
         for live in live {
             control.check()?;
@@ -267,6 +295,7 @@ impl RollupStore {
         let transaction = connection.transaction().map_err(failed(step))?;
         let done = act(&transaction).map_err(failed(step))?;
         transaction.commit().map_err(failed(step))?;
+        self.written.store(true, Ordering::Relaxed);
         Ok(done)
     }
 }
@@ -284,19 +313,19 @@ fn connect(path: &Path) -> Result<Connection, RollupError> {
     let found: i64 = writer.query_row(layout, [], |row| row.get(0)).map_err(failed("read layout"))?;
     match found {
         LAYOUT => {}
+        // Every slice had rows of all lengths.
+        2 => {
+            let upgrade = format!(
+                "BEGIN; ALTER TABLE slices ADD COLUMN levels UTINYINT DEFAULT {}; UPDATE layout SET layout = {LAYOUT}; COMMIT",
+                LEVELS.len()
+            );
+            writer.execute_batch(&upgrade).map_err(failed("upgrade"))?;
+        }
         0 => _ = writer.execute("INSERT INTO layout VALUES (?)", [LAYOUT]).map_err(failed("write layout"))?,
         found => return Err(RollupError::Layout { found }),
     }
+    writer.execute_batch(&tables::views()).map_err(failed("make views"))?;
     Ok(writer)
-}
-
-fn add(connection: &Connection, slice: u64, rows: &RollupRows) -> duckdb::Result<()> {
-    for level in LEVELS {
-        let mut coarse = RollupRows::with_limit(usize::MAX);
-        coarse.merge_at(rows, |time| Some(level.floor(time)));
-        tables::append(connection, level, slice, &coarse)?;
-    }
-    Ok(())
 }
 
 fn delete(connection: &Connection, slices: &[u64]) -> duckdb::Result<()> {

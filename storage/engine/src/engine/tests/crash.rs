@@ -250,3 +250,22 @@ fn the_log_is_trimmed_once_sealed() {
     rig.reopen();
     assert_eq!(rig.trace("1").len(), 11);
 }
+
+#[test]
+fn damage_is_told_before_anybody_asks_for_the_rows() {
+    let mut rig = Rig::new();
+    rig.put(Signal::Traces, &[span(1, 1, T0)]);
+    rig.seal();
+    rig.put(Signal::Traces, &[span(2, 1, T0)]);
+    rig.seal();
+    let path = segment_files(&rig, "parquet").remove(0);
+    rig.engine = None;
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[10] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    rig.reopen();
+    wait("told", || rig.engine().health().warnings.iter().any(|warning| warning.contains("was damaged")));
+    let health = rig.engine().health();
+    assert_eq!((health.signals[&Signal::Traces].dropped["damaged"], health.segments), (1, 1));
+    wait("the other is verified", || rig.engine().inner.current.get().segments.iter().all(|other| other.is_verified()));
+}

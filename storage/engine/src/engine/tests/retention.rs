@@ -3,6 +3,7 @@
 use super::crash::segment_files;
 use super::*;
 use crate::failpoint;
+use crate::manifest::SegmentEntry;
 use orrery_query::retention::{Limit, Rule, Term};
 
 fn expired(rig: &Rig, signal: Signal) -> BTreeMap<String, u64> {
@@ -124,11 +125,10 @@ fn rules_remove_what_they_speak_of_and_nothing_else() {
         let gone = (before.len() - expected.len()) as u64;
         rig.reopen_with(|config| config.rules = vec![rule.clone()]);
         let done = |rig: &Rig| {
-            let manifest = rig.engine().inner.manifest.current();
-            manifest
-                .segments
-                .iter()
-                .all(|entry| entry.judged.get(&rule.to_string()).is_some_and(|to| *to > entry.last_unix_nano))
+            // What queries see, not the manifest: that is a moment ahead.
+            let segments = &rig.engine().inner.current.get().segments;
+            let judged = |entry: &SegmentEntry| entry.judged.get(&rule.to_string()).copied();
+            segments.iter().all(|segment| judged(&segment.entry).is_some_and(|to| to > segment.entry.last_unix_nano))
         };
         wait(text, || done(&rig));
         assert_eq!(rows(&rig), expected, "{text}");

@@ -1,7 +1,8 @@
 //! Folding: rows of neighbouring slices become one row per key and bucket. Thinning: fine rows go before coarse ones.
 //!
-//! Slices are folded eight at a time, then eights, then sixty-fours. A bucket of ten seconds rarely lies in more slices
-//! than the first fold takes, one of a minute than the second; so each fold leaves a level behind and stays small.
+//! Slices are folded eight at a time, then eights, then sixty-fours. A slice has rows of ten seconds only; the first
+//! fold makes minutes of them, the second hours. A bucket of ten seconds rarely lies in more slices than the first fold
+//! takes, one of a minute than the second; so each fold leaves a level behind, and stays small.
 
 use super::tables::{self, LEVELS, TABLES};
 use super::{RollupError, RollupStore, failed};
@@ -17,6 +18,8 @@ const FAN_IN: usize = 8;
 pub(super) struct Group {
     pub(super) first: u64,
     pub(super) last: u64,
+    /// How many of the [`LEVELS`] it has rows at, the finest first.
+    pub(super) levels: usize,
 }
 
 impl Group {
@@ -29,14 +32,36 @@ impl Group {
 /// Rows ready to take the place of those they were made of.
 pub struct Folded {
     groups: Vec<Group>,
+    levels: usize,
     rows: Vec<(tables::Level, RollupRows)>,
+}
+
+/// The rows of groups at a level, made of finer ones where there are none.
+fn gathered(connection: &Connection, groups: &[Group], level: usize) -> duckdb::Result<RollupRows> {
+    let mut rows = RollupRows::with_limit(usize::MAX);
+    for from in 0..=level {
+        let coarsest = |group: &&Group| (group.levels - 1).min(level) == from;
+        let slices: Vec<u64> = groups.iter().filter(coarsest).map(|group| group.first).collect();
+        if !slices.is_empty() {
+            tables::read_slices(connection, LEVELS[from], &slices, &mut rows, |time| LEVELS[level].floor(time))?;
+        }
+    }
+    Ok(rows)
 }
 
 /// All groups, in order.
 pub(super) fn groups(connection: &Connection) -> duckdb::Result<Vec<Group>> {
-    let mut statement = connection.prepare("SELECT first, last FROM slices ORDER BY first")?;
-    let groups = statement.query_map([], |row| Ok(Group { first: row.get(0)?, last: row.get(1)? }))?;
+    let mut statement = connection.prepare("SELECT first, last, levels FROM slices ORDER BY first")?;
+    let groups = statement.query_map([], |row| {
+        Ok(Group { first: row.get(0)?, last: row.get(1)?, levels: row.get::<_, u8>(2)?.into() })
+    })?;
     groups.collect()
+}
+
+/// Lets a group be known.
+pub(super) fn insert(connection: &Connection, group: Group) -> duckdb::Result<()> {
+    let Group { first, last, levels } = group;
+    connection.execute("INSERT INTO slices VALUES (?, ?, ?)", [first, last, levels as u64]).map(|_| ())
 }
 
 /// Before which time each level has lost its rows.
@@ -70,19 +95,20 @@ impl RollupStore {
             self.grown.store(false, Ordering::Relaxed);
             return Ok(None);
         };
-        let from: Vec<u64> = groups.iter().map(|group| group.first).collect();
-        let mut folded = Folded { groups: groups.to_vec(), rows: Vec::new() };
-        for level in LEVELS.into_iter().skip((groups[0].folds() as usize).min(LEVELS.len() - 1)) {
-            let mut rows = RollupRows::with_limit(usize::MAX);
-            tables::read_slices(&connection, level, &from, &mut rows).map_err(failed(step))?;
-            folded.rows.push((level, rows));
+        let most = groups.iter().map(|group| group.levels).max().unwrap_or(0);
+        let (finest, folds) = ((groups[0].folds() as usize).min(LEVELS.len() - 1), groups[0].folds() as usize);
+        let levels = most.max(folds + 2).min(LEVELS.len());
+        let mut rows = Vec::new();
+        for level in finest..levels {
+            rows.push((LEVELS[level], gathered(&connection, groups, level).map_err(failed(step))?));
         }
+        let folded = Folded { groups: groups.to_vec(), levels, rows };
         Ok(Some(folded))
     }
 
-    /// Puts folded rows in the place of those they were made of. No query may run meanwhile: it reads table by table.
+    /// Puts folded rows in the place of those they were made of.
     pub fn commit(&self, folded: &Folded) -> Result<(), RollupError> {
-        let Folded { groups, rows } = folded;
+        let Folded { groups, levels, rows } = folded;
         let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
         let from = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
         self.transaction("commit of a fold", |connection| {
@@ -93,7 +119,7 @@ impl RollupStore {
                 tables::append(connection, *level, first, rows)?;
             }
             connection.execute(&format!("DELETE FROM slices WHERE first IN ({from})"), [])?;
-            connection.execute("INSERT INTO slices VALUES (?, ?)", [first, last]).map(|_| ())
+            insert(connection, Group { first, last, levels: *levels })
         })
     }
 
@@ -109,6 +135,12 @@ impl RollupStore {
             // First what is asked, then what is there: a question in between finds too much rather than too little.
             self.thinned.lock()[at] = before;
             self.transaction("thin", |connection| {
+                for group in groups(connection)?.into_iter().filter(|group| group.levels == at + 1) {
+                    let coarser = gathered(connection, &[group], at + 1)?;
+                    tables::append(connection, LEVELS[at + 1], group.first, &coarser)?;
+                    connection.execute("DELETE FROM slices WHERE first = ?", [group.first])?;
+                    insert(connection, Group { levels: at + 2, ..group })?;
+                }
                 connection.execute("DELETE FROM thinned WHERE level = ?", [level.name])?;
                 connection.execute("INSERT INTO thinned VALUES (?, ?)", duckdb::params![level.name, before])?;
                 for table in TABLES {

@@ -1,6 +1,6 @@
 //! Which buckets make up a range, and which steps a series.
 
-use super::tables::{LEVELS, Level};
+use super::tables::LEVELS;
 use orrery_query::time::TimeRange;
 
 const SECOND: i64 = 1_000_000_000;
@@ -51,20 +51,21 @@ impl Buckets {
         inside.then(|| if self.step_nanos == i64::MAX { 0 } else { time.div_euclid(self.step_nanos) * self.step_nanos })
     }
 
-    /// Disjoint pieces that make up the range, each at the coarsest length that fits it and the steps.
-    pub(super) fn pieces(&self) -> Vec<(Level, i64, i64)> {
+    /// Disjoint pieces that make up the range, each at the coarsest length that fits it and the steps, by its place in
+    /// [`LEVELS`].
+    pub(super) fn pieces(&self) -> Vec<(usize, i64, i64)> {
         let mut pieces = Vec::new();
         self.cut(self.from, self.to, LEVELS.len() - 1, &mut pieces);
         pieces
     }
 
-    fn cut(&self, from: i64, to: i64, level: usize, pieces: &mut Vec<(Level, i64, i64)>) {
+    fn cut(&self, from: i64, to: i64, level: usize, pieces: &mut Vec<(usize, i64, i64)>) {
         if from >= to {
             return;
         }
         let (coarse, nanos) = (LEVELS[level], LEVELS[level].nanos);
         if level == self.finest {
-            return pieces.push((coarse, from, to));
+            return pieces.push((level, from, to));
         }
         let fits = self.step_nanos == i64::MAX || self.step_nanos % nanos == 0;
         let (inner_from, inner_to) = (coarse.ceil(from), coarse.floor(to));
@@ -72,7 +73,7 @@ impl Buckets {
             return self.cut(from, to, level - 1, pieces);
         }
         self.cut(from, inner_from, level - 1, pieces);
-        pieces.push((coarse, inner_from, inner_to));
+        pieces.push((level, inner_from, inner_to));
         self.cut(inner_to, to, level - 1, pieces);
     }
 }
@@ -83,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn names(buckets: Buckets) -> Vec<(&'static str, i64, i64)> {
-        buckets.pieces().into_iter().map(|(level, from, to)| (level.name, from / SECOND, to / SECOND)).collect()
+        buckets.pieces().into_iter().map(|(level, from, to)| (LEVELS[level].name, from / SECOND, to / SECOND)).collect()
     }
 
     #[test]
@@ -119,8 +120,9 @@ mod tests {
             prop_assert_eq!(pieces[0].1, buckets.from);
             prop_assert_eq!(pieces[pieces.len() - 1].2, buckets.to);
             for (level, from, to) in &pieces {
-                prop_assert!(from < to && from % level.nanos == 0 && to % level.nanos == 0);
-                prop_assert!(buckets.step_nanos == i64::MAX || buckets.step_nanos % level.nanos == 0);
+                let nanos = LEVELS[*level].nanos;
+                prop_assert!(from < to && from % nanos == 0 && to % nanos == 0);
+                prop_assert!(buckets.step_nanos == i64::MAX || buckets.step_nanos % nanos == 0);
             }
             for pair in pieces.windows(2) {
                 prop_assert_eq!(pair[0].2, pair[1].1);

@@ -1,5 +1,6 @@
 //! The tables: what they are called, how rows get in, and how they come back.
 
+use super::fold::Group;
 use super::range::Buckets;
 use crate::rollup::latency::{Cell, Cells};
 use crate::rollup::rows::{
@@ -126,11 +127,28 @@ pub(super) fn all() -> impl Iterator<Item = String> {
     LEVELS.into_iter().flat_map(|level| TABLES.map(|table| table.at(level)))
 }
 
+/// Views for people: every row once, at the finest length there is of its time.
+pub(super) fn views() -> String {
+    let mut sql = String::new();
+    for table in TABLES {
+        let mut places = Vec::new();
+        let mut condition = "true".to_owned();
+        for (at, level) in LEVELS.into_iter().enumerate() {
+            let gone = format!("time < (SELECT coalesce(max(before), {}) FROM thinned WHERE level = '{}')", i64::MIN, level.name);
+            let only = format!("slice IN (SELECT first FROM slices WHERE levels = {})", at + 1);
+            places.push(format!("SELECT * FROM {} WHERE {condition} AND (NOT {gone} OR {only})", table.at(level)));
+            condition = gone;
+        }
+        sql += &format!("CREATE OR REPLACE VIEW {} AS {};\n", table.name(), places.join(" UNION ALL "));
+    }
+    sql
+}
+
 /// Makes what is missing.
 pub(super) fn ddl() -> String {
     let mut sql = String::from(
         "CREATE TABLE IF NOT EXISTS layout (layout BIGINT);\n\
-         CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT);\n\
+         CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT, levels UTINYINT);\n\
          CREATE TABLE IF NOT EXISTS thinned (level VARCHAR, before BIGINT);\n",
     );
     for level in LEVELS {
@@ -310,6 +328,7 @@ pub(super) fn read(
     connection: &Connection,
     table: Table,
     buckets: &Buckets,
+    groups: &[Group],
     slices: &[u64],
     service: Option<&str>,
     rows: &mut RollupRows,
@@ -321,24 +340,32 @@ pub(super) fn read(
     if service.is_some() {
         conditions += " AND service = $1";
     }
-    let mut count = 0;
+    let mut places = Vec::new();
     for (level, from, to) in buckets.pieces() {
         let condition = format!("time >= {from} AND time < {to}{conditions}");
-        count += read_where(connection, table, level, &condition, service, rows, |time| buckets.step_of(time))?;
+        // Groups that have no rows of this length yet have finer ones.
+        for finer in 0..level {
+            let lack: Vec<u64> = groups.iter().filter(|group| group.levels == finer + 1).map(|group| group.first).collect();
+            if !lack.is_empty() {
+                places.push((LEVELS[finer], format!("{condition} AND slice IN ({})", list(&lack))));
+            }
+        }
+        places.push((LEVELS[level], condition));
     }
-    Ok(count)
+    read_where(connection, table, &places, service, rows, |time| buckets.step_of(time))
 }
 
-/// Adds all rows of a level that lie under one of `slices`, each under its own time.
+/// Adds all rows of a level that lie under one of `slices`, each under the time given by `step`.
 pub(super) fn read_slices(
     connection: &Connection,
     level: Level,
     slices: &[u64],
     rows: &mut RollupRows,
+    step: impl Fn(i64) -> i64,
 ) -> duckdb::Result<()> {
     for table in TABLES {
         let condition = format!("slice IN ({})", list(slices));
-        read_where(connection, table, level, &condition, None, rows, Some)?;
+        read_where(connection, table, &[(level, condition)], None, rows, |time| Some(step(time)))?;
     }
     Ok(())
 }
@@ -351,15 +378,18 @@ pub(super) fn list(slices: &[u64]) -> String {
 fn read_where(
     connection: &Connection,
     table: Table,
-    level: Level,
-    condition: &str,
+    places: &[(Level, String)],
     service: Option<&str>,
     rows: &mut RollupRows,
     step: impl Fn(i64) -> Option<i64>,
 ) -> duckdb::Result<u64> {
     let columns: Vec<&str> = table.columns().iter().map(|column| column.0).collect();
-    let sql = format!("SELECT time, {} FROM {} WHERE {condition}", columns.join(", "), table.at(level));
-    let mut statement = connection.prepare(&sql)?;
+    let columns = columns.join(", ");
+    let select = |(level, condition): &(Level, String)| {
+        format!("SELECT time, {columns} FROM {} WHERE {condition}", table.at(*level))
+    };
+    let selects: Vec<String> = places.iter().map(select).collect();
+    let mut statement = connection.prepare(&selects.join(" UNION ALL "))?;
     let batches = match service {
         Some(service) => statement.stream_arrow([service])?,
         None => statement.stream_arrow([])?,

@@ -71,9 +71,10 @@ fn the_file_answers_as_memory_does() {
         for rows in sealed {
             store.persist(rows.slice.unwrap(), rows).unwrap();
         }
-        let before = (rows_in(&store, "edges_10s"), rows_in(&store, "edges_1h"));
+        let before = rows_in(&store, "edges_10s");
+        assert_eq!(rows_in(&store, "edges_1m"), 0, "slices have the finest rows only");
         store.commit(&store.fold(9).unwrap().expect("eight of the nine")).unwrap();
-        assert!(rows_in(&store, "edges_10s") <= before.0 && rows_in(&store, "edges_1h") < before.1);
+        assert!(rows_in(&store, "edges_10s") <= before && rows_in(&store, "edges_1m") > 0);
         assert!(store.fold(9).unwrap().is_none(), "one is left, and one group of eight");
         let live: Vec<Live> = live.iter().cloned().map(Live::new).collect();
         let live: Vec<&Live> = live.iter().collect();
@@ -113,7 +114,8 @@ fn folds_of_folds_count_the_same_and_are_known() {
     let store = reopen(&folder, store);
     assert_eq!(ask(&store, &[], ALL, 10).services[0].red.count, 70.0);
     // 64 slices are one row at the lengths of the second fold, eight at the first; six are still apart.
-    assert_eq!([rows_in(&store, "operations_10s"), rows_in(&store, "operations_1m")], [8 + 6, 1 + 6].map(|n| 2 * n));
+    let lengths = ["operations_10s", "operations_1m", "operations_1h"].map(|table| rows_in(&store, table));
+    assert_eq!(lengths, [8 + 6, 1, 1].map(|n| 2 * n));
     let known: Vec<u64> = (0..72).collect();
     assert_eq!(store.reconcile(&known).unwrap(), [70, 71]);
     assert_eq!(store.reconcile(&known[..69]).unwrap(), [] as [u64; 0]);
@@ -137,6 +139,38 @@ fn old_detail_goes_and_old_sums_stay() {
     store.thin(START + 40 * day).unwrap();
     assert_eq!((rows_in(&store, "operations_1m"), rows_in(&store, "operations_1h")), (0, 1));
     assert_eq!((count(&store, early), count(&store, ALL)), (3.0, 3.0), "the whole hour");
+}
+
+/// The SQL of FORMAT.md, as it stands there: calls by minute and service.
+fn documented(store: &RollupStore) -> Vec<(String, String, f64)> {
+    let (_, block) = include_str!("../../../FORMAT.md").split_once("## Rollups").expect("the section");
+    let (_, block) = block.split_once("```sql\n").expect("its SQL");
+    let (block, _) = block.split_once("```").expect("its end");
+    let connection = store.writer.lock();
+    let mut statement = connection.prepare(&block.replace(" AS minute", "::VARCHAR AS minute")).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn the_documented_sql_counts_every_call_once() {
+    let (_folder, store) = open();
+    let slices = slices(5);
+    let (late, slices) = slices.split_last().unwrap();
+    slices.iter().for_each(|rows| store.persist(rows.slice.unwrap(), rows).unwrap());
+    let before = documented(&store);
+    assert!(before.len() > 10 && before.iter().any(|row| row.2 > 1.0), "{before:?}");
+    store.commit(&store.fold(12).unwrap().unwrap()).unwrap();
+    assert_eq!(documented(&store), before, "folded");
+    let day = 24 * 3_600_000 * MS;
+    store.thin(START + 2 * day + 3 * 3_600_000 * MS).unwrap();
+    assert!(rows_in(&store, "instances_10s") < rows_in(&store, "instances"));
+    assert_eq!(documented(&store), before, "seconds are gone");
+    store.persist(late.slice.unwrap(), late).unwrap();
+    let total = |rows: &[(String, String, f64)]| rows.iter().map(|row| row.2).sum::<f64>();
+    let (_other_folder, other) = open();
+    other.persist(late.slice.unwrap(), late).unwrap();
+    assert_eq!(total(&documented(&store)), total(&before) + total(&documented(&other)), "late rows of old times");
 }
 
 #[test]
