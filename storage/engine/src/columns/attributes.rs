@@ -91,8 +91,7 @@ impl<'a> Promotion<'a> {
 /// promoted key that are not of the column's type.
 pub(super) fn split<B: Table>(rows: &Rows<'_, B>, promotion: &Promotion<'_>) -> (Vec<ArrayRef>, ArrayRef) {
     let Promotion { promoted, columns, codes, words } = promotion;
-    let mut typed: Vec<Typed> =
-        promoted.iter().map(|promoted| Typed::new(promoted.kind, rows.picks.len())).collect();
+    let mut typed: Vec<Typed> = promoted.iter().map(|promoted| Typed::new(promoted.kind, rows.picks.len())).collect();
     let mut rest = MapWriter::default();
     for (row, pick) in rows.picks.iter().enumerate() {
         let part = pick.part as usize;

@@ -399,6 +399,17 @@ impl RollupRows {
         Some(&mut self.errors.rows[at?].1)
     }
 
+    /// Start of the newest bucket.
+    pub fn newest(&self) -> Option<i64> {
+        let newest = [
+            self.operations.iter().map(|(key, _)| key.time).max(),
+            self.instances.iter().map(|(key, _)| key.time).max(),
+            self.edges.iter().map(|(key, _)| key.time).max(),
+            self.errors.iter().map(|(key, _)| key.time).max(),
+        ];
+        newest.into_iter().flatten().max()
+    }
+
     /// Adds all rows of another.
     pub fn merge(&mut self, other: &RollupRows) {
         self.merge_at(other, Some);

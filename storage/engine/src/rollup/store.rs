@@ -1,12 +1,13 @@
 //! Rollup rows of sealed slices, in a DuckDB file.
 //!
-//! One row per key, its histogram as lists; adding up is done here. Every table exists at three lengths of time (10 s
+//! One row per key, its histogram as bytes; adding up is done here. Every table exists at three lengths of time (10 s
 //! for two days, 1 min for five weeks, 1 h as long as anything), so that a day costs what an hour does: a range is
 //! read at the coarsest length inside and at finer ones at its ends, and the sum is the same. Rows carry the slice
 //! they came from; a slice is written, at the finest length, and forgotten as a whole. Rows of neighbouring slices are
 //! folded together later and get the coarser lengths, or every question about a day would add up a thousand slices.
 //! The file is for anyone to read with stock DuckDB 1.5 or later.
 
+mod cells;
 mod fold;
 mod range;
 mod tables;
@@ -23,9 +24,9 @@ use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
 use orrery_query::time::TimeRange;
 use parking_lot::{Mutex, RwLock};
-use range::Buckets;
+use range::{Buckets, Extent};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tables::{LEVELS, Table};
 
 /// Written to files; one with another number is refused.
@@ -66,20 +67,33 @@ pub struct RollupStore {
     grown: AtomicBool,
     /// Whether something was written since the last rest.
     written: AtomicBool,
-    /// Before which time each level has lost its rows.
-    thinned: Mutex<[i64; LEVELS.len()]>,
+    /// All rows are of buckets that end by then.
+    end: AtomicI64,
 }
 
 /// Rows of a slice in memory, which may grow. Locked only while they are added up.
 pub type Live = RwLock<RollupRows>;
 
 /// Which rows to gather.
+#[derive(Clone, Copy)]
 struct Wanted<'a> {
-    buckets: Buckets,
+    range: TimeRange,
+    /// See [`Buckets::steps`].
+    points: u32,
     tables: &'a [Table],
     /// Only of this service.
     service: Option<&'a str>,
 }
+
+/// Rows of the file and of memory, added up; their time is the start of their step.
+struct Gathered {
+    rows: RollupRows,
+    step_nanos: i64,
+    scanned: Scanned,
+}
+
+/// What tells how services do and who calls whom.
+const MAP: &[Table] = &[Table::Instances, Table::Edges];
 
 impl RollupStore {
     /// Opens the file, or makes it.
@@ -88,13 +102,13 @@ impl RollupStore {
     /// Unreadable, locked by another process, or of another layout: remove it and persist every slice again.
     pub fn open(path: &Path) -> Result<RollupStore, RollupError> {
         let writer = connect(path)?;
-        let thinned = fold::thinned(&writer).map_err(failed("read what is thinned"))?;
+        let end = fold::end(&writer).map_err(failed("read the end"))?;
         Ok(RollupStore {
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             grown: AtomicBool::new(true),
             written: AtomicBool::new(false),
-            thinned: Mutex::new(thinned),
+            end: AtomicI64::new(end),
         })
     }
 
@@ -124,7 +138,8 @@ impl RollupStore {
             let read = format!("SELECT count(*), bit_xor(hash(rows)) FROM {table} AS rows");
             connection.query_row(&read, [], |_| Ok(())).map_err(failed("read all"))?;
         }
-        *self.thinned.lock() = fold::thinned(&connection).map_err(failed("read what is thinned"))?;
+        let end = fold::end(&connection).map_err(failed("read the end"))?;
+        self.end.store(end, Ordering::Relaxed);
         *self.writer.lock() = connection;
         Ok(())
     }
@@ -133,6 +148,7 @@ impl RollupStore {
     /// on disk when this returns.
     pub fn persist(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
         self.grown.store(true, Ordering::Relaxed);
+        self.grows_to(rows);
         self.transaction("persist", |connection| {
             delete(connection, &[slice])?;
             fold::insert(connection, Group { first: slice, last: slice, levels: 1 })?;
@@ -142,6 +158,7 @@ impl RollupStore {
 
     /// Adds rows made again to a slice of which nothing is known here until [`RollupStore::made_again`].
     pub fn make_again(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
+        self.grows_to(rows);
         self.transaction("make again", |connection| {
             for level in LEVELS {
                 let mut coarse = RollupRows::with_limit(usize::MAX);
@@ -197,10 +214,9 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Vec<ServiceSummary>>, QueryError> {
-        let buckets = self.steps(plan.range, plan.points);
-        let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
-        let (rows, scanned) = self.gather(&wanted, live, control)?;
-        let step_nanos = if plan.points > 0 { buckets.step_nanos } else { 0 };
+        let wanted = Wanted { range: plan.range, points: plan.points, tables: MAP, service: None };
+        let Gathered { rows, step_nanos, scanned } = self.gather(wanted, live, control)?;
+        let step_nanos = if plan.points > 0 { step_nanos } else { 0 };
         let value = answers::services(&rows, plan.environment.as_deref(), step_nanos);
         Ok(Answer { value, partial: None, scanned })
     }
@@ -212,14 +228,13 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Option<ServiceDetail>>, QueryError> {
-        let buckets = self.steps(plan.range, plan.points);
-        let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
-        let (rows, scanned) = self.gather(&wanted, live, control)?;
-        let buckets = self.steps(plan.range, 0);
-        let wanted = Wanted { buckets, tables: &[Table::Operations, Table::Errors], service: Some(&plan.id) };
-        let (details, more) = self.gather(&wanted, live, control)?;
+        let wanted = Wanted { range: plan.range, points: plan.points, tables: MAP, service: None };
+        let Gathered { rows, step_nanos, scanned } = self.gather(wanted, live, control)?;
+        let tables = &[Table::Operations, Table::Errors];
+        let wanted = Wanted { points: 0, tables, service: Some(&plan.id), ..wanted };
+        let Gathered { rows: details, scanned: more, .. } = self.gather(wanted, live, control)?;
         let scanned = Scanned { rows: scanned.rows + more.rows, ..scanned };
-        let value = answers::service(&rows, &details, &plan.id, self.steps(plan.range, plan.points).step_nanos);
+        let value = answers::service(&rows, &details, &plan.id, step_nanos);
         Ok(Answer { value, partial: None, scanned })
     }
 
@@ -230,9 +245,8 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Topology>, QueryError> {
-        let buckets = self.steps(plan.range, 0);
-        let wanted = Wanted { buckets, tables: &[Table::Instances, Table::Edges], service: None };
-        let (rows, scanned) = self.gather(&wanted, live, control)?;
+        let wanted = Wanted { range: plan.range, points: 0, tables: MAP, service: None };
+        let Gathered { rows, scanned, .. } = self.gather(wanted, live, control)?;
         Ok(Answer { value: answers::topology(&rows, plan.environment.as_deref()), partial: None, scanned })
     }
 
@@ -247,13 +261,7 @@ impl RollupStore {
         done
     }
 
-    fn steps(&self, range: TimeRange, points: u32) -> Buckets {
-        let finest = self.thinned.lock().iter().rposition(|before| range.from < *before).map_or(0, |lost| lost + 1);
-        Buckets::steps(range, points, finest.min(LEVELS.len() - 1))
-    }
-
-    /// Rows of the file and of memory, added up; their time is the start of their step.
-    fn gather(&self, wanted: &Wanted, live: &[&Live], control: &Control) -> Result<(RollupRows, Scanned), QueryError> {
+    fn gather(&self, wanted: Wanted<'_>, live: &[&Live], control: &Control) -> Result<Gathered, QueryError> {
         let engine = |source| QueryError::Engine { name: "rollups", source: Box::new(source) };
         let connection = match self.readers.lock().pop() {
             Some(reader) => reader,
@@ -264,15 +272,17 @@ impl RollupStore {
         let slices: Vec<u64> = live.iter().filter_map(|rows| rows.read().slice).collect();
         // What failed because its time was over, failed for that reason.
         let failed = |error| control.check().err().unwrap_or_else(|| engine(error));
-        // One look at all tables: rows move between them meanwhile.
+        // One look at everything: rows move between tables meanwhile.
         connection.execute_batch("BEGIN").map_err(failed)?;
         let groups = fold::groups(&connection).map_err(failed)?;
+        let thinned = fold::thinned(&connection).map_err(failed)?;
+        let extent = Extent { thinned, end: self.end.load(Ordering::Relaxed) };
+        let buckets = Buckets::steps(wanted.range, wanted.points, &extent);
         for &table in wanted.tables {
             control.check()?;
             let limit = control.deadline().saturating_duration_since(std::time::Instant::now()).as_millis().max(1);
             connection.execute_batch(&format!("SET max_execution_time = {limit}")).map_err(failed)?;
-            let (buckets, service) = (&wanted.buckets, wanted.service);
-            let read = tables::read(&connection, table, buckets, &groups, &slices, service, &mut rows);
+            let read = tables::read(&connection, table, &buckets, &groups, &slices, wanted.service, &mut rows);
             scanned.rows += read.map_err(failed)?;
         }
         connection.execute_batch("COMMIT").map_err(failed)?;
@@ -281,9 +291,15 @@ impl RollupStore {
             control.check()?;
             let live = live.read();
             scanned.rows += live.len() as u64;
-            rows.merge_at(&live, |time| wanted.buckets.step_of(time));
+            rows.merge_at(&live, |time| buckets.step_of(time));
         }
-        Ok((rows, scanned))
+        Ok(Gathered { rows, step_nanos: buckets.step_nanos, scanned })
+    }
+
+    /// To be said before anybody can see the rows.
+    fn grows_to(&self, rows: &RollupRows) {
+        let newest = rows.newest().map_or(i64::MIN, |newest| newest.saturating_add(LEVELS[0].nanos));
+        self.end.fetch_max(newest, Ordering::Relaxed);
     }
 
     fn transaction<T>(
@@ -308,23 +324,16 @@ fn connect(path: &Path) -> Result<Connection, RollupError> {
     let config = config.max_memory("512MB").and_then(|config| config.threads(2)).map_err(failed(step))?;
     let config = config.enable_autoload_extension(false).map_err(failed(step))?;
     let writer = Connection::open_with_flags(path, config).map_err(failed(step))?;
-    writer.execute_batch(&tables::ddl()).map_err(failed("make tables"))?;
+    let layout = "CREATE TABLE IF NOT EXISTS layout (layout BIGINT)";
+    writer.execute_batch(layout).map_err(failed("make tables"))?;
     let layout = "SELECT coalesce(max(layout), 0) FROM layout";
     let found: i64 = writer.query_row(layout, [], |row| row.get(0)).map_err(failed("read layout"))?;
     match found {
         LAYOUT => {}
-        // Every slice had rows of all lengths.
-        2 => {
-            let upgrade = format!(
-                "BEGIN; ALTER TABLE slices ADD COLUMN levels UTINYINT DEFAULT {}; UPDATE layout SET layout = {LAYOUT}; COMMIT",
-                LEVELS.len()
-            );
-            writer.execute_batch(&upgrade).map_err(failed("upgrade"))?;
-        }
         0 => _ = writer.execute("INSERT INTO layout VALUES (?)", [LAYOUT]).map_err(failed("write layout"))?,
         found => return Err(RollupError::Layout { found }),
     }
-    writer.execute_batch(&tables::views()).map_err(failed("make views"))?;
+    writer.execute_batch(&tables::ddl()).map_err(failed("make tables"))?;
     Ok(writer)
 }
 

@@ -67,11 +67,31 @@ pub(super) fn insert(connection: &Connection, group: Group) -> duckdb::Result<()
 /// Before which time each level has lost its rows.
 pub(super) fn thinned(connection: &Connection) -> duckdb::Result<[i64; LEVELS.len()]> {
     let mut all = [i64::MIN; LEVELS.len()];
-    for (level, before) in LEVELS.iter().zip(&mut all) {
-        let sql = "SELECT coalesce(max(before), ?) FROM thinned WHERE level = ?";
-        *before = connection.query_row(sql, duckdb::params![i64::MIN, level.name], |row| row.get(0))?;
+    let mut statement = connection.prepare("SELECT level, max(before) FROM thinned GROUP BY level")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if let Some(at) = LEVELS.iter().position(|level| level.name == name) {
+            all[at] = row.get(1)?;
+        }
     }
     Ok(all)
+}
+
+/// By when all rows end.
+pub(super) fn end(connection: &Connection) -> duckdb::Result<i64> {
+    let thinned = thinned(connection)?;
+    let mut end = i64::MIN;
+    for (at, level) in LEVELS.into_iter().enumerate() {
+        // Where there are finer rows, they say it more exactly.
+        let before = if at == 0 { i64::MAX } else { thinned[at - 1] };
+        for table in TABLES {
+            let sql = format!("SELECT max(time) FROM {} WHERE time < {before}", table.at(level));
+            let newest: Option<i64> = connection.query_row(&sql, [], |row| row.get(0))?;
+            end = end.max(newest.map_or(i64::MIN, |newest| newest.saturating_add(level.nanos)));
+        }
+    }
+    Ok(end)
 }
 
 /// The first neighbours that were folded equally often.
@@ -126,14 +146,13 @@ impl RollupStore {
     /// Forgets rows that are finer than their age deserves. Ranges that begin before then widen to coarser buckets.
     pub fn thin(&self, now_unix_nano: i64) -> Result<(), RollupError> {
         let coarsest = LEVELS[LEVELS.len() - 1];
+        let thinned = thinned(&self.writer.lock()).map_err(failed("thin"))?;
         for (at, level) in LEVELS.into_iter().enumerate() {
             let Some(keep) = level.keep_nanos else { continue };
             let before = coarsest.floor(now_unix_nano.saturating_sub(keep));
-            if before <= self.thinned.lock()[at] {
+            if before <= thinned[at] {
                 continue;
             }
-            // First what is asked, then what is there: a question in between finds too much rather than too little.
-            self.thinned.lock()[at] = before;
             self.transaction("thin", |connection| {
                 for group in groups(connection)?.into_iter().filter(|group| group.levels == at + 1) {
                     let coarser = gathered(connection, &[group], at + 1)?;

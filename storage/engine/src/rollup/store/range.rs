@@ -24,23 +24,41 @@ pub(super) struct Buckets {
     pub(super) step_nanos: i64,
     /// The finest level that still has rows of the whole range, by its place in [`LEVELS`].
     finest: usize,
+    /// End of what is read: later than `to` where there is nothing in between, so that the newest hour is one row and
+    /// not sixty.
+    read_to: i64,
+}
+
+/// What there is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// Before which time each level has lost its rows.
+    pub(super) thinned: [i64; LEVELS.len()],
+    /// All rows are of buckets that end by then.
+    pub(super) end: i64,
+}
+
+impl Extent {
+    fn finest(&self, from: i64) -> usize {
+        let lost = self.thinned.iter().rposition(|before| from < *before);
+        lost.map_or(0, |lost| lost + 1).min(LEVELS.len() - 1)
+    }
 }
 
 impl Buckets {
-    /// The range as one step, widened to whole buckets of the finest level there is.
-    pub(super) fn whole(range: TimeRange, finest: usize) -> Buckets {
+    /// The range in at most about `points` steps of a round length; one step if `points` is 0. Widened to whole buckets
+    /// of the finest level there is.
+    pub(super) fn steps(range: TimeRange, points: u32, extent: &Extent) -> Buckets {
         let (from, to) = (range.from.clamp(EARLIEST, LATEST), range.to.clamp(EARLIEST, LATEST));
-        let level = LEVELS[finest];
-        Buckets { from: level.floor(from), to: level.ceil(to), step_nanos: i64::MAX, finest }
-    }
-
-    /// The range in at most about `points` steps of a round length; one step if `points` is 0.
-    pub(super) fn steps(range: TimeRange, points: u32, finest: usize) -> Buckets {
-        let whole = Buckets::whole(range, finest);
+        let finest = extent.finest(from);
+        let (level, coarsest) = (LEVELS[finest], LEVELS[LEVELS.len() - 1]);
+        let (from, to) = (level.floor(from), level.ceil(to));
+        let read_to = if extent.end <= to { coarsest.ceil(to) } else { to };
+        let whole = Buckets { from, to, step_nanos: i64::MAX, finest, read_to };
         if points == 0 {
             return whole;
         }
-        let least = ((whole.to - whole.from) / i64::from(points)).max(LEVELS[finest].nanos);
+        let least = ((to - from) / i64::from(points)).max(level.nanos);
         let step = STEPS.into_iter().map(|seconds| seconds * SECOND).find(|&step| step >= least);
         Buckets { step_nanos: step.unwrap_or(STEPS[STEPS.len() - 1] * SECOND), ..whole }
     }
@@ -51,11 +69,11 @@ impl Buckets {
         inside.then(|| if self.step_nanos == i64::MAX { 0 } else { time.div_euclid(self.step_nanos) * self.step_nanos })
     }
 
-    /// Disjoint pieces that make up the range, each at the coarsest length that fits it and the steps, by its place in
+    /// Disjoint pieces that make up what is read of the range, each at the coarsest length that fits it and the steps, by its place in
     /// [`LEVELS`].
     pub(super) fn pieces(&self) -> Vec<(usize, i64, i64)> {
         let mut pieces = Vec::new();
-        self.cut(self.from, self.to, LEVELS.len() - 1, &mut pieces);
+        self.cut(self.from, self.read_to, LEVELS.len() - 1, &mut pieces);
         pieces
     }
 
@@ -87,38 +105,50 @@ mod tests {
         buckets.pieces().into_iter().map(|(level, from, to)| (LEVELS[level].name, from / SECOND, to / SECOND)).collect()
     }
 
+    /// More came after any range here, and the `lost` finest levels have lost all of theirs.
+    fn extent(lost: usize) -> Extent {
+        Extent { thinned: std::array::from_fn(|at| if at < lost { i64::MAX } else { i64::MIN }), end: i64::MAX }
+    }
+
     #[test]
     fn a_range_is_read_coarse_inside_and_fine_at_its_ends() {
         let range = TimeRange { from: 3500 * SECOND + 1, to: 7290 * SECOND - 1 };
+        let whole = |lost| Buckets::steps(range, 0, &extent(lost));
         let expected =
             [("10s", 3500, 3540), ("1m", 3540, 3600), ("1h", 3600, 7200), ("1m", 7200, 7260), ("10s", 7260, 7290)];
-        assert_eq!(names(Buckets::whole(range, 0)), expected);
-        let half_minutes = Buckets { step_nanos: 30 * SECOND, ..Buckets::whole(range, 0) };
+        assert_eq!(names(whole(0)), expected);
+        let half_minutes = Buckets { step_nanos: 30 * SECOND, ..whole(0) };
         assert_eq!(names(half_minutes), [("10s", 3500, 7290)]);
         let old = [("1m", 3480, 3600), ("1h", 3600, 7200), ("1m", 7200, 7320)];
-        assert_eq!(names(Buckets::whole(range, 1)), old, "no seconds are left of that time");
-        assert_eq!(names(Buckets::whole(range, 2)), [("1h", 0, 10_800)]);
+        assert_eq!(names(whole(1)), old, "no seconds are left of that time");
+        assert_eq!(names(whole(2)), [("1h", 0, 10_800)]);
+        let now = Buckets::steps(range, 0, &Extent { end: 7290 * SECOND, ..extent(0) });
+        assert_eq!(names(now), [expected[0], expected[1], ("1h", 3600, 10_800)], "nothing comes after");
+        assert_eq!((now.to, now.step_of(7290 * SECOND)), (7290 * SECOND, None));
     }
 
     #[test]
     fn steps_are_round_and_about_as_many_as_asked() {
         let steps = |seconds: i64, points| {
-            Buckets::steps(TimeRange { from: 0, to: seconds * SECOND }, points, 0).step_nanos / SECOND
+            Buckets::steps(TimeRange { from: 0, to: seconds * SECOND }, points, &extent(0)).step_nanos / SECOND
         };
         assert_eq!([steps(900, 60), steps(900, 30), steps(3600, 60), steps(86_400, 60)], [20, 30, 60, 1800]);
-        assert_eq!(Buckets::steps(TimeRange::ALL, 0, 0), Buckets::whole(TimeRange::ALL, 0));
-        assert_eq!(Buckets::steps(TimeRange { from: 0, to: 900 * SECOND }, 60, 1).step_nanos, 60 * SECOND);
+        let minutes = Buckets::steps(TimeRange { from: 0, to: 900 * SECOND }, 60, &extent(1));
+        assert_eq!(minutes.step_nanos, 60 * SECOND);
     }
 
     proptest! {
         #[test]
-        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100, finest in 0usize..3) {
+        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100, lost in 0usize..3, is_last: bool) {
             let range = TimeRange { from: from * SECOND / 7, to: (from + length) * SECOND / 7 };
             prop_assume!(range.from < range.to);
-            let buckets = Buckets::steps(range, points, finest);
+            let end = if is_last { range.to } else { i64::MAX };
+            let buckets = Buckets::steps(range, points, &Extent { end, ..extent(lost) });
             let pieces = buckets.pieces();
             prop_assert_eq!(pieces[0].1, buckets.from);
-            prop_assert_eq!(pieces[pieces.len() - 1].2, buckets.to);
+            prop_assert_eq!(pieces[pieces.len() - 1].2, buckets.read_to);
+            let most = if is_last { 3600 * SECOND } else { 1 };
+            prop_assert!((0..most).contains(&(buckets.read_to - buckets.to)));
             for (level, from, to) in &pieces {
                 let nanos = LEVELS[*level].nanos;
                 prop_assert!(from < to && from % nanos == 0 && to % nanos == 0);

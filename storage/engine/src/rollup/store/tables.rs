@@ -1,5 +1,6 @@
 //! The tables: what they are called, how rows get in, and how they come back.
 
+use super::cells::{self, Bytes};
 use super::fold::Group;
 use super::range::Buckets;
 use crate::rollup::latency::{Cell, Cells};
@@ -8,11 +9,10 @@ use crate::rollup::rows::{
 };
 use duckdb::Connection;
 use duckdb::arrow::array::{
-    ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
-    UInt8Array, UInt16Array, UInt64Array,
+    ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt8Array, UInt64Array,
 };
-use duckdb::arrow::buffer::OffsetBuffer;
-use duckdb::arrow::datatypes::{Field, Float64Type, Int64Type, UInt8Type, UInt16Type, UInt64Type};
+use duckdb::arrow::datatypes::{Float64Type, Int64Type, UInt8Type, UInt64Type};
 use orrery_model::Sym;
 use orrery_query::answer::{EdgeKind, NodeKind};
 use std::sync::Arc;
@@ -65,9 +65,9 @@ pub(super) enum Table {
 
 pub(super) const TABLES: [Table; 4] = [Table::Operations, Table::Instances, Table::Edges, Table::Errors];
 
-/// A sparse histogram: lists of equal length, and the sum of all durations. See [`crate::rollup::latency`].
+/// A sparse histogram, see [`super::cells`], and what it adds up to.
 const CELLS: [(&str, &str); 4] =
-    [("buckets", "USMALLINT[]"), ("counts", "DOUBLE[]"), ("errors", "DOUBLE[]"), ("sum_nanos", "DOUBLE")];
+    [("calls", "DOUBLE"), ("failed", "DOUBLE"), ("sum_nanos", "DOUBLE"), ("histogram", "BLOB")];
 
 impl Table {
     fn name(self) -> &'static str {
@@ -127,28 +127,10 @@ pub(super) fn all() -> impl Iterator<Item = String> {
     LEVELS.into_iter().flat_map(|level| TABLES.map(|table| table.at(level)))
 }
 
-/// Views for people: every row once, at the finest length there is of its time.
-pub(super) fn views() -> String {
-    let mut sql = String::new();
-    for table in TABLES {
-        let mut places = Vec::new();
-        let mut condition = "true".to_owned();
-        for (at, level) in LEVELS.into_iter().enumerate() {
-            let gone = format!("time < (SELECT coalesce(max(before), {}) FROM thinned WHERE level = '{}')", i64::MIN, level.name);
-            let only = format!("slice IN (SELECT first FROM slices WHERE levels = {})", at + 1);
-            places.push(format!("SELECT * FROM {} WHERE {condition} AND (NOT {gone} OR {only})", table.at(level)));
-            condition = gone;
-        }
-        sql += &format!("CREATE OR REPLACE VIEW {} AS {};\n", table.name(), places.join(" UNION ALL "));
-    }
-    sql
-}
-
 /// Makes what is missing.
 pub(super) fn ddl() -> String {
     let mut sql = String::from(
-        "CREATE TABLE IF NOT EXISTS layout (layout BIGINT);\n\
-         CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT, levels UTINYINT);\n\
+        "CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT, levels UTINYINT);\n\
          CREATE TABLE IF NOT EXISTS thinned (level VARCHAR, before BIGINT);\n",
     );
     for level in LEVELS {
@@ -160,6 +142,27 @@ pub(super) fn ddl() -> String {
                 columns.join(", ")
             );
         }
+    }
+    sql + &views()
+}
+
+/// Views for people: every row once, at the finest length there is of its time.
+fn views() -> String {
+    let mut sql = String::new();
+    for table in TABLES {
+        let mut places = Vec::new();
+        let mut condition = "true".to_owned();
+        for (at, level) in LEVELS.into_iter().enumerate() {
+            let gone = format!(
+                "time < (SELECT coalesce(max(before), {}) FROM thinned WHERE level = '{}')",
+                i64::MIN,
+                level.name
+            );
+            let only = format!("slice IN (SELECT first FROM slices WHERE levels = {})", at + 1);
+            places.push(format!("SELECT * FROM {} WHERE {condition} AND (NOT {gone} OR {only})", table.at(level)));
+            condition = gone;
+        }
+        sql += &format!("CREATE OR REPLACE VIEW {} AS {};\n", table.name(), places.join(" UNION ALL "));
     }
     sql
 }
@@ -174,7 +177,7 @@ const BLAMED: u8 = 4;
 const NETWORK_NEGATIVE: u8 = 5;
 const LAG_NEGATIVE: u8 = 6;
 
-/// Rows per batch: the engine's vector. Its converter goes through all list members of a batch for each vector.
+/// Rows per batch: the engine's vector.
 const VECTOR: usize = 2048;
 
 /// Appends the rows of a slice to the tables of a level.
@@ -227,21 +230,19 @@ fn texts<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a str) -> ArrayRef {
 }
 
 /// The columns of [`CELLS`].
-fn cells<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a Cells) -> [ArrayRef; 4] {
-    let all = || rows.iter().flat_map(|row| of(row).iter());
-    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| of(row).iter().len()));
-    let list = |values: ArrayRef| {
-        let field = Field::new("item", values.data_type().clone(), true);
-        Arc::new(ListArray::new(Arc::new(field), offsets.clone(), values, None)) as ArrayRef
+fn histograms<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a Cells) -> [ArrayRef; 4] {
+    let sums = |part: fn(&Cell) -> f64| {
+        let sum = |row| of(row).iter().map(part).sum::<f64>();
+        Arc::new(Float64Array::from_iter_values(rows.iter().map(sum))) as ArrayRef
     };
-    [
-        list(Arc::new(UInt16Array::from_iter_values(all().map(|cell| cell.bucket)))),
-        list(Arc::new(Float64Array::from_iter_values(all().map(|cell| cell.count)))),
-        list(Arc::new(Float64Array::from_iter_values(all().map(|cell| cell.errors)))),
-        Arc::new(Float64Array::from_iter_values(
-            rows.iter().map(|row| of(row).iter().map(|cell| cell.sum_nanos).sum::<f64>()),
-        )),
-    ]
+    let mut bytes = BinaryBuilder::new();
+    let mut scratch = Vec::new();
+    for row in rows {
+        scratch.clear();
+        cells::encode(of(row), &mut scratch);
+        bytes.append_value(&scratch);
+    }
+    [sums(|cell| cell.count), sums(|cell| cell.errors), sums(|cell| cell.sum_nanos), Arc::new(bytes.finish())]
 }
 
 fn operation_columns(rows: &RollupRows, some: &[&(OperationKey, Cells)]) -> Vec<ArrayRef> {
@@ -252,7 +253,7 @@ fn operation_columns(rows: &RollupRows, some: &[&(OperationKey, Cells)]) -> Vec<
         small(some, |row| row.0.kind),
         Arc::new(BooleanArray::from_iter(some.iter().map(|row| Some(row.0.root)))) as ArrayRef,
     ];
-    columns.extend(cells(some, |row| &row.1));
+    columns.extend(histograms(some, |row| &row.1));
     columns
 }
 
@@ -266,7 +267,7 @@ fn instance_columns(rows: &RollupRows, some: &[&(InstanceKey, InstanceRow)]) -> 
         longs(some, |row| row.1.first_unix_nano),
         longs(some, |row| row.1.last_unix_nano),
     ];
-    columns.extend(cells(some, |row| &row.1.cells));
+    columns.extend(histograms(some, |row| &row.1.cells));
     columns
 }
 
@@ -304,7 +305,7 @@ fn edge_columns(rows: &RollupRows, some: &[Measure]) -> Vec<ArrayRef> {
         texts(some, |row| rows.names.get(row.0.group)),
         small(some, |row| row.1),
     ];
-    columns.extend(cells(some, |row| &row.2));
+    columns.extend(histograms(some, |row| &row.2));
     columns
 }
 
@@ -323,7 +324,7 @@ fn error_columns(rows: &RollupRows, some: &[&(ErrorKey, ErrorRow)]) -> Vec<Array
 }
 
 /// Adds the rows of a table in the range to `rows`, by step of time. Rows of `slices` are left out. Returns how many
-/// rows the database returned. Adding up is done here: the rows are few, and lists are not for SQL.
+/// rows the database returned. Adding up is done here: SQL knows no histograms.
 pub(super) fn read(
     connection: &Connection,
     table: Table,
@@ -345,7 +346,8 @@ pub(super) fn read(
         let condition = format!("time >= {from} AND time < {to}{conditions}");
         // Groups that have no rows of this length yet have finer ones.
         for finer in 0..level {
-            let lack: Vec<u64> = groups.iter().filter(|group| group.levels == finer + 1).map(|group| group.first).collect();
+            let lack: Vec<u64> =
+                groups.iter().filter(|group| group.levels == finer + 1).map(|group| group.first).collect();
             if !lack.is_empty() {
                 places.push((LEVELS[finer], format!("{condition} AND slice IN ({})", list(&lack))));
             }
@@ -409,24 +411,6 @@ fn read_where(
     Ok(count)
 }
 
-/// The histogram of one row.
-#[derive(Clone, Copy)]
-struct RowCells<'a> {
-    buckets: &'a [u16],
-    counts: &'a [f64],
-    errors: &'a [f64],
-    /// Of the whole row: nobody asks for that of a bucket, so the first gets it.
-    sum: f64,
-}
-
-impl<'a> RowCells<'a> {
-    fn iter(self) -> impl Iterator<Item = Cell> + 'a {
-        let sums = std::iter::once(self.sum).chain(std::iter::repeat(0.0));
-        let cells = self.buckets.iter().zip(self.counts).zip(self.errors).zip(sums);
-        cells.map(|(((&bucket, &count), &errors), sum_nanos)| Cell { bucket, count, errors, sum_nanos })
-    }
-}
-
 /// Rows that came back.
 struct Read<'a> {
     batch: &'a RecordBatch,
@@ -454,18 +438,11 @@ impl Read<'_> {
         self.batch.column(column).as_primitive::<UInt8Type>().values()
     }
 
-    /// The cells of each row, from the four columns that begin here.
-    fn cells<'b>(&'b self, column: usize) -> impl Fn(usize) -> RowCells<'b> {
-        let list = |at: usize| self.batch.column(column + at).as_list::<i32>();
-        let doubles = |at: usize| list(at).values().as_primitive::<Float64Type>().values();
-        let buckets = list(0).values().as_primitive::<UInt16Type>().values();
-        let (counts, errors) = (doubles(1), doubles(2));
-        let starts = [0, 1, 2].map(|at| list(at).value_offsets());
-        let sums = self.batch.column(column + 3).as_primitive::<Float64Type>().values();
-        move |row| {
-            let [bucket, count, error] = starts.map(|starts| starts[row] as usize..starts[row + 1] as usize);
-            RowCells { buckets: &buckets[bucket], counts: &counts[count], errors: &errors[error], sum: sums[row] }
-        }
+    /// The histogram of each row, from the four columns that begin here.
+    fn cells<'b>(&'b self, column: usize) -> impl Fn(usize) -> Bytes<'b> {
+        let sums = self.batch.column(column + 2).as_primitive::<Float64Type>().values();
+        let histograms = self.batch.column(column + 3).as_binary::<i32>();
+        move |row| Bytes::new(histograms.value(row), sums[row])
     }
 
     fn operations(&self, rows: &mut RollupRows) {
@@ -474,7 +451,7 @@ impl Read<'_> {
         for (row, time) in self.rows() {
             let (service, operation) = (services[row], operations[row]);
             let key = OperationKey { time, service, operation, kind: kinds[row], root: roots.value(row) };
-            rows.operation(key).into_iter().for_each(|own| own.merge_sorted(cells(row).iter()));
+            rows.operation(key).into_iter().for_each(|own| own.merge_sorted(cells(row)));
         }
     }
 
@@ -487,7 +464,7 @@ impl Read<'_> {
             let read = InstanceRow { first_unix_nano: first[row], last_unix_nano: last[row], ..InstanceRow::default() };
             rows.instance(key).into_iter().for_each(|own| {
                 own.merge(&read);
-                own.cells.merge_sorted(cells(row).iter());
+                own.cells.merge_sorted(cells(row));
             });
         }
     }
@@ -523,13 +500,13 @@ impl Read<'_> {
     }
 }
 
-fn add_measure(edge: &mut EdgeRow, measure: u8, cells: RowCells<'_>) {
-    let count = || cells.counts.iter().sum::<f64>();
+fn add_measure(edge: &mut EdgeRow, measure: u8, cells: Bytes<'_>) {
+    let count = || cells.map(|cell| cell.count).sum::<f64>();
     match measure {
-        CALLER => edge.caller.merge_sorted(cells.iter()),
-        CALLEE => edge.callee.merge_sorted(cells.iter()),
-        NETWORK => edge.network.merge_sorted(cells.iter()),
-        LAG => edge.lag.merge_sorted(cells.iter()),
+        CALLER => edge.caller.merge_sorted(cells),
+        CALLEE => edge.callee.merge_sorted(cells),
+        NETWORK => edge.network.merge_sorted(cells),
+        LAG => edge.lag.merge_sorted(cells),
         BLAMED => edge.blamed += count(),
         NETWORK_NEGATIVE => edge.network_negative += count(),
         LAG_NEGATIVE => edge.lag_negative += count(),
