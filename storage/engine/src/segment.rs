@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod index;
+pub(crate) mod read;
 mod values;
 pub(crate) mod write;
 

@@ -22,6 +22,12 @@ pub(super) fn select_all<B: Table>(source: &Source) -> Sql {
     sql
 }
 
+/// Names of the columns of whole rows.
+pub(super) fn names_of_all<B: Table>(source: &Source) -> impl Iterator<Item = &str> {
+    let own = columns::<B>(Place::Everywhere).map(|column| column.name);
+    own.chain([ATTRIBUTES]).chain(source.promoted().iter().map(|promoted| promoted.column()))
+}
+
 /// Runs a statement made with [`select_all`] and reads its rows, with their arrival numbers.
 pub(super) fn read_all<B: Table>(
     session: &mut Session<'_>,

@@ -11,11 +11,13 @@ use crate::engine::Inner;
 use crate::error::{Fault, chain};
 use crate::manifest::SegmentEntry;
 use crate::segment::Segment;
+use crate::segment::read::Wanted;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
-use orrery_model::SpanBatch;
+use orrery_model::{SpanBatch, TraceId};
 use orrery_query::plan::AttributeFilter;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct Session<'a> {
@@ -117,6 +119,30 @@ impl<'a> Session<'a> {
             each(&index.context, B::read(columns, &index.context, source.promoted())?, arrivals)
         });
         read.map_err(|fault| self.fault(fault))
+    }
+
+    /// Columns of the rows of some traces in a sealed source, in trace order; at most `limit` rows.
+    pub(crate) fn of_traces(
+        &mut self,
+        source: &Source,
+        traces: &BTreeSet<TraceId>,
+        columns: &[&str],
+        limit: usize,
+    ) -> Result<Vec<RecordBatch>, QueryError> {
+        let Source::Sealed(segment, _) = source else { return Ok(Vec::new()) };
+        self.control.check()?;
+        if let Err(fault) = segment.verify() {
+            self.left_out(segment, &fault);
+            return Ok(Vec::new());
+        }
+        self.scanned.segments += 1;
+        let mut batches = Vec::new();
+        let read = segment.of_traces(&Wanted { traces, columns, limit }, |batch| {
+            batches.push(batch);
+            self.control.check().map_err(|stopped| Fault::Other(stopped.to_string()))
+        });
+        self.scanned.rows += read.map_err(|fault| self.fault(fault))?;
+        Ok(batches)
     }
 
     /// Lets go of the snapshot: what was taken from it stays, the rest may be sealed, merged and removed.

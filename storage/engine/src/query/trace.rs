@@ -2,6 +2,7 @@
 
 use super::rows;
 use super::session::Session;
+use crate::columns::Table;
 use crate::engine::Inner;
 use orrery_model::SpanBatch;
 use orrery_query::answer::{Answer, Trace};
@@ -30,17 +31,17 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
             }
             continue;
         }
-        let mut sql = rows::select_all::<SpanBatch>(source);
-        sql.push(" WHERE trace_id = ").bind(plan.trace_id).push(" LIMIT ").bind(SPANS as u64 + 1);
-        let batches = rows::read_all::<SpanBatch>(&mut session, source, &sql)?;
+        let columns: Vec<&str> = rows::names_of_all::<SpanBatch>(source).collect();
+        let found = session.of_traces(source, &[plan.trace_id].into(), &columns, SPANS + 1)?;
         let context = source.context::<SpanBatch>();
-        for (batch, _) in &batches {
+        for columns in &found {
+            let batch = SpanBatch::read(columns, &context, source.promoted()).map_err(|error| session.fault(error))?;
             for row in 0..batch.len() {
                 // A span that arrived twice is shown once.
                 let key = (batch.start_time_unix_nano[row], batch.span_id[row]);
                 spans.entry(key).or_insert_with(|| {
                     let (resource, scope) = (context.resource(batch.resource[row]), context.scope(batch.scope[row]));
-                    rows::span(batch, row, resource, scope)
+                    rows::span(&batch, row, resource, scope)
                 });
             }
         }

@@ -20,6 +20,17 @@ use orrery_query::{Control, QueryError, TimeRange, plan};
 
 /// Spans read to sum up the traces of a page, at most.
 const SUMMARY_SPANS: u64 = 1_000_000;
+/// What a summary is made of.
+const SUMMARY: &[&str] = &[
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "resource_id",
+    "start_time_unix_nano",
+    "duration_nanos",
+    "status_code",
+];
 const TOO_MANY: &str = "the traces of this page have too many spans to count them all";
 /// Matching spans fetched from one place at once, at most.
 const FETCH: usize = 1 << 16;
@@ -316,15 +327,7 @@ fn collect(
         }
         return Ok(());
     }
-    let mut sql = Sql::new(
-        "SELECT trace_id, span_id, parent_span_id, name, resource_id, start_time_unix_nano, duration_nanos, \
-         status_code FROM ",
-    );
-    source.from::<SpanBatch>(&mut sql);
-    sql.push(" WHERE ");
-    in_traces(&mut sql, wanted);
-    sql.push(" LIMIT ").bind(SUMMARY_SPANS);
-    let found = session.select::<SpanBatch>(source, &sql)?;
+    let found = session.of_traces(source, &wanted.iter().copied().collect(), SUMMARY, SUMMARY_SPANS as usize)?;
     if found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64 == SUMMARY_SPANS {
         session.incomplete(TOO_MANY.into());
     }

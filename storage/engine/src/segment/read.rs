@@ -1,0 +1,87 @@
+//! Rows of a few traces, straight from Parquet. They lie in trace order, so that statistics lead to their row groups, and
+//! of these only the rows asked for are decoded. The query engine is for questions that are not known beforehand: it
+//! takes as long to begin with one as this takes to answer.
+
+use super::Segment;
+use crate::error::Fault;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use orrery_model::TraceId;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter};
+use parquet::file::metadata::ParquetMetaData;
+use std::collections::BTreeSet;
+use std::fs::File;
+
+const TRACE_ID: &str = "trace_id";
+/// Rows of a batch.
+const BATCH: usize = 8 * 1024;
+
+/// Where to look, and what for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) traces: &'a BTreeSet<TraceId>,
+    /// Names of columns.
+    pub(crate) columns: &'a [&'a str],
+    /// At most so many rows.
+    pub(crate) limit: usize,
+}
+
+impl Segment {
+    /// The rows of some traces, in trace order, batch by batch. Says how many rows were looked at. The file must have
+    /// been verified.
+    pub(crate) fn of_traces(
+        &self,
+        wanted: &Wanted<'_>,
+        mut each: impl FnMut(RecordBatch) -> Result<(), Fault>,
+    ) -> Result<u64, Fault> {
+        let file = File::open(&self.parquet).map_err(Fault::io(&self.parquet))?;
+        // Words as text, whatever they were written from.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
+        let schema = builder.parquet_schema();
+        let roots = schema.root_schema().get_fields();
+        let place = |name: &str| roots.iter().position(|field| field.name() == name);
+        let Some(trace_id) = place(TRACE_ID) else {
+            return Err(Fault::damaged(&self.parquet, "it has no traces"));
+        };
+        let columns = ProjectionMask::roots(schema, wanted.columns.iter().filter_map(|name| place(name)));
+        let only_ids = ProjectionMask::roots(schema, [trace_id]);
+        // No column before the traces is nested: its place among the leaves is the same.
+        let groups = groups(builder.metadata(), trace_id, wanted.traces);
+        let rows = groups.iter().map(|group| builder.metadata().row_group(*group).num_rows() as u64).sum();
+        let traces = wanted.traces.clone();
+        let is_wanted = ArrowPredicateFn::new(only_ids, move |batch| {
+            let ids = batch.column(0).as_fixed_size_binary();
+            let is_wanted = |row| TraceId::from_bytes(ids.value(row)).is_some_and(|id| traces.contains(&id));
+            // Rows of a trace lie beside each other: what was true of the one before is true of its like.
+            let mut last = (&[][..], false);
+            Ok(BooleanArray::from_iter((0..ids.len()).map(|row| {
+                if last.0 != ids.value(row) {
+                    last = (ids.value(row), is_wanted(row));
+                }
+                Some(last.1)
+            })))
+        });
+        let reader = builder
+            .with_row_groups(groups)
+            .with_row_filter(RowFilter::new(vec![Box::new(is_wanted)]))
+            .with_projection(columns)
+            .with_batch_size(BATCH)
+            .with_limit(wanted.limit)
+            .build()?;
+        for batch in reader {
+            each(batch?)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// Row groups that may have rows of the traces, by their first and last.
+fn groups(metadata: &ParquetMetaData, trace_id: usize, traces: &BTreeSet<TraceId>) -> Vec<usize> {
+    let may_have = |group: &usize| {
+        let statistics = metadata.row_group(*group).column(trace_id).statistics();
+        let bound = |bytes: Option<&[u8]>| bytes.and_then(TraceId::from_bytes);
+        let ends = statistics.and_then(|of| bound(of.min_bytes_opt()).zip(bound(of.max_bytes_opt())));
+        ends.is_none_or(|(first, last)| traces.range(first..=last).next().is_some())
+    };
+    (0..metadata.num_row_groups()).filter(may_have).collect()
+}
