@@ -34,6 +34,9 @@ pub struct Options {
     pub questions: u64,
     /// Seconds of half load, and of overload.
     pub seconds: f64,
+    /// How long ago what is stored before the questions began: there is something of every minute since. 0: it is of
+    /// now.
+    pub hours: f64,
 }
 
 /// Items of one round of the corpus.
@@ -48,13 +51,18 @@ const PATIENCE: Duration = Duration::from_secs(900);
 pub async fn run(options: &Options) -> Result<Value> {
     let temporary = tempfile::tempdir()?;
     let data = options.data_dir.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, ROUND, 50_000.0));
+    let minutes = (options.hours * 60.0).ceil() as u64;
+    let round = if minutes == 0 { ROUND } else { (options.items / minutes).clamp(1, ROUND) };
+    let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, round, 50_000.0));
     let mut figures = Map::new();
     let mut bench = Bench { options, corpus, next: 0 };
     let server = Server::start(&options.orrery, &data, None).await?;
     figures.insert("idle_cpu_percent".into(), bench.idle(&server).await?);
-    figures.insert("ingest_http".into(), bench.ingest(&server, Transport::Http, options.items / 2).await?);
-    figures.insert("ingest_grpc".into(), bench.ingest(&server, Transport::Grpc, options.items / 2).await?);
+    let begin = Duration::from_secs_f64(options.hours * 3600.0);
+    let (half, now) = (begin / 2, Duration::ZERO);
+    figures
+        .insert("ingest_http".into(), bench.ingest(&server, Transport::Http, options.items / 2, (begin, half)).await?);
+    figures.insert("ingest_grpc".into(), bench.ingest(&server, Transport::Grpc, options.items / 2, (half, now)).await?);
     let rate = figures["ingest_http"]["wall_items_per_second"].as_f64().context("a rate")?;
     figures.insert("settled".into(), bench.settled(&server).await?);
     if bench.corpus.signal() == Signal::Traces {
@@ -76,6 +84,17 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn send(&mut self, server: &Server, transport: Transport, items: u64, rate: Option<f64>) -> Result<Sent> {
+        self.send_aged(server, transport, items, rate, Default::default()).await
+    }
+
+    async fn send_aged(
+        &mut self,
+        server: &Server,
+        transport: Transport,
+        items: u64,
+        rate: Option<f64>,
+        age: (Duration, Duration),
+    ) -> Result<Sent> {
         let requests = (items * self.corpus.requests()).div_ceil(self.corpus.items());
         let target = Target {
             url: server.url(transport),
@@ -85,7 +104,7 @@ impl Bench<'_> {
         };
         // As fast as it goes: what is refused for now is sent again. At a rate it is lost, and counted.
         let retry = if rate.is_none() { PATIENCE } else { Duration::ZERO };
-        let plan = Plan { items_per_second: rate, retry, ..Plan::of(self.next, requests) };
+        let plan = Plan { items_per_second: rate, retry, age, ..Plan::of(self.next, requests) };
         self.next += requests;
         send::send(&self.corpus, &target, plan).await
     }
@@ -102,11 +121,17 @@ impl Bench<'_> {
     }
 
     /// As fast as it goes, until everything is seen.
-    async fn ingest(&mut self, server: &Server, transport: Transport, items: u64) -> Result<Value> {
+    async fn ingest(
+        &mut self,
+        server: &Server,
+        transport: Transport,
+        items: u64,
+        age: (Duration, Duration),
+    ) -> Result<Value> {
         say(&format!("{items} {} over {transport:?}", self.signal().as_str()));
         let (cpu, began) = (server.process.cpu_seconds(), Instant::now());
         let before = server.counted(self.signal(), "queryable").await?;
-        let sent = self.send(server, transport, items, None).await?;
+        let sent = self.send_aged(server, transport, items, None, age).await?;
         server.until_queryable(self.signal(), before + sent.acked_items, PATIENCE).await?;
         let cpu = server.process.cpu_seconds() - cpu;
         Ok(json!({

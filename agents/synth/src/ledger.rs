@@ -68,12 +68,14 @@ impl Ledger {
     pub async fn audit(&self, corpus: &Corpus, url: &str, every: usize) -> Result<Audit> {
         let mut traces: BTreeMap<u128, HashMap<u64, bool>> = BTreeMap::new();
         for (&number, outcome) in &self.best {
-            for (trace, span) in corpus.spans(number) {
+            // Trace ids are random. Whoever is asked about few need not remember all.
+            let looked_up = |(trace, _): &(u128, u64)| every <= 1 || (trace >> 64) as u64 % every as u64 == 0;
+            for (trace, span) in corpus.spans(number).filter(looked_up) {
                 *traces.entry(trace).or_default().entry(span).or_default() |= *outcome == Outcome::Acked(0);
             }
         }
         let (mut connection, mut audit) = (Connection::new(url, Transport::Http)?, Audit::default());
-        for (trace, sent) in traces.iter().step_by(every.max(1)) {
+        for (trace, sent) in &traces {
             let answer = connection.get(&format!("/api/v1/traces/{trace:032x}")).await?;
             ensure!(matches!(answer.status, 200 | 404), "{answer:?}");
             let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;

@@ -94,6 +94,9 @@ enum Action {
         /// Seconds of half load, and of overload.
         #[arg(long, default_value_t = 20.0)]
         seconds: f64,
+        /// How long ago what is stored before the questions began: something of every minute since. 0: all of now.
+        #[arg(long, default_value_t = 0.0)]
+        hours: f64,
     },
     /// Offer an Orrery server more than it can take; fails unless it keeps its promises. Prints figures as JSON.
     Overload {
@@ -115,7 +118,7 @@ enum Action {
         #[arg(long, default_value_t = 256)]
         connections: u64,
         /// Every so many traces is looked up in the end.
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 200)]
         audit_every: usize,
     },
 }
@@ -125,9 +128,25 @@ fn shape(name: &str) -> Result<Shape, String> {
     Shape::named(name).ok_or_else(|| format!("there are {names}"))
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    match Arguments::parse().action {
+fn main() -> Result<()> {
+    let action = Arguments::parse().action;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(action, Action::Overload { .. }) {
+        runtime.on_thread_start(give_way);
+    }
+    runtime.enable_all().build()?.block_on(run(action))
+}
+
+/// Senders elsewhere would not take the server's processors either. Without effect where threads have no priority of
+/// their own.
+fn give_way() {
+    if cfg!(target_os = "linux") {
+        _ = rustix::process::nice(19);
+    }
+}
+
+async fn run(action: Action) -> Result<()> {
+    match action {
         Action::Send { workload, items, rate, to, transport, compression, connections, retry, audit } => {
             ensure!(rate.is_none_or(|rate| rate > 0.0), "--rate must be above 0");
             let corpus = corpus(workload, items, rate.unwrap_or(50_000.0));
@@ -167,8 +186,10 @@ async fn main() -> Result<()> {
             items,
             questions,
             seconds,
+            hours,
         } => {
-            let options = bench::Options { orrery, data_dir, shape, seed, compression, items, questions, seconds };
+            let options =
+                bench::Options { orrery, data_dir, shape, seed, compression, items, questions, seconds, hours };
             println!("{:#}", bench::run(&options).await?);
         }
         Action::Overload {

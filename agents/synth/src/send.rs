@@ -39,12 +39,22 @@ pub struct Plan {
     pub retry: Duration,
     /// No request goes out later than this after the start.
     pub at_most: Duration,
+    /// How old the telemetry is: that of the first request, and that of the last.
+    pub age: (Duration, Duration),
 }
 
 impl Plan {
     /// So many requests, as fast as answers come, each sent once.
     pub fn of(first: u64, requests: u64) -> Plan {
-        Plan { first, requests, items_per_second: None, retry: Duration::ZERO, at_most: Duration::MAX }
+        let (retry, at_most) = (Duration::ZERO, Duration::MAX);
+        Plan { first, requests, items_per_second: None, retry, at_most, age: Default::default() }
+    }
+
+    /// How old the telemetry of a request is.
+    fn age_of(&self, number: u64) -> Duration {
+        let (first, last) = self.age;
+        let part = (number - self.first) as f64 / self.requests.max(1) as f64;
+        last + first.saturating_sub(last).mul_f64(1.0 - part)
     }
 }
 
@@ -144,7 +154,8 @@ impl Run {
             let number = self.plan.first + at;
             let due = self.due(number).await;
             let round = number / self.corpus.requests();
-            let now = *self.rounds.lock().expect("no worker panics").entry(round).or_insert_with(now_unix_nano);
+            let begins = || now_unix_nano() - self.plan.age_of(number).as_nanos() as u64;
+            let now = *self.rounds.lock().expect("no worker panics").entry(round).or_insert_with(begins);
             let fresh = self.corpus.request(number, now);
             let call = self.call(fresh.body);
             let outcome = self
