@@ -117,9 +117,7 @@ impl Inner {
         if self.rebuilding() {
             return Ok(false);
         }
-        let Some(folded) = self.rollups.fold(oldest).map_err(failed)? else { return Ok(false) };
-        self.rollups.commit(&folded).map_err(failed)?;
-        Ok(true)
+        self.rollups.fold(oldest).map_err(failed)
     }
 
     fn seal(&self, slice: &Arc<Slice>) -> Result<(), Fault> {

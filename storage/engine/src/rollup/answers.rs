@@ -19,11 +19,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Most operations and error groups of a service that are answered.
 const MOST_DETAILS: usize = 200;
 
+/// Rows by step of time, for series.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a> {
+    pub(super) rows: &'a RollupRows,
+    /// Length of a step.
+    pub(super) nanos: i64,
+}
+
 /// What a service did in the range.
 #[derive(Debug, Default)]
 struct Activity {
     parts: BTreeMap<Part, Cells>,
-    series: BTreeMap<i64, BTreeMap<Part, Cells>>,
     versions: BTreeMap<String, InstanceRow>,
     instances: BTreeMap<String, InstanceRow>,
     last_unix_nano: i64,
@@ -40,10 +47,23 @@ impl Activity {
         red(self.work(&self.parts))
     }
 
-    fn points(&self, step_nanos: i64) -> Vec<RedPoint> {
+    /// The same work over time.
+    fn points(&self, series: Option<&Series>, step_nanos: i64) -> Vec<RedPoint> {
         let point = |(time, parts): (&i64, &BTreeMap<Part, Cells>)| point(*time, step_nanos, red(self.work(parts)));
-        self.series.iter().filter_map(point).collect()
+        series.into_iter().flatten().filter_map(point).collect()
     }
+}
+
+/// What a service did in each step, by its start.
+type Series = BTreeMap<i64, BTreeMap<Part, Cells>>;
+
+fn series<'a>(steps: Steps<'a>) -> BTreeMap<&'a str, Series> {
+    let mut all: BTreeMap<&'a str, Series> = BTreeMap::new();
+    for (key, row) in steps.rows.instances.iter().filter(|(key, _)| key.part != Part::Inner) {
+        let series = all.entry(steps.rows.names.get(key.service)).or_default();
+        series.entry(key.time).or_default().entry(key.part).or_default().merge(&row.cells);
+    }
+    all
 }
 
 fn red<'a>(cells: impl Iterator<Item = &'a Cells>) -> Red {
@@ -83,7 +103,6 @@ fn activities(rows: &RollupRows) -> BTreeMap<String, Activity> {
         };
         if key.part != Part::Inner {
             service.parts.entry(key.part).or_default().merge(&row.cells);
-            service.series.entry(key.time).or_default().entry(key.part).or_default().merge(&row.cells);
         }
         service.last_unix_nano = service.last_unix_nano.max(row.last_unix_nano);
         // Instances and versions are compared by the work asked of them.
@@ -98,8 +117,10 @@ fn activities(rows: &RollupRows) -> BTreeMap<String, Activity> {
     all
 }
 
-/// The services list, busiest first, then by name. Series times are those of the rows.
-pub(super) fn services(rows: &RollupRows, environment: Option<&str>, step_nanos: i64) -> Vec<ServiceSummary> {
+/// The services list, busiest first, then by name.
+pub(super) fn services(rows: &RollupRows, steps: Option<Steps<'_>>, environment: Option<&str>) -> Vec<ServiceSummary> {
+    let series = steps.map(series).unwrap_or_default();
+    let step_nanos = steps.map_or(0, |steps| steps.nanos);
     let behaviours = kinds::behaviours(rows);
     let summary = |(id, activity): (&String, &Activity)| {
         let service = ServiceKey::parse(id);
@@ -107,7 +128,7 @@ pub(super) fn services(rows: &RollupRows, environment: Option<&str>, step_nanos:
         ServiceSummary {
             kind: kinds::kind(&service, activity, behaviours.get(id)),
             red: activity.red(),
-            series: if step_nanos > 0 { activity.points(step_nanos) } else { Vec::new() },
+            series: activity.points(series.get(id.as_str()), step_nanos),
             versions: slices(&activity.versions, by_age).into_iter().map(|slice| slice.name).collect(),
             instances: activity.instances.len() as u32,
             last_seen_unix_nano: activity.last_unix_nano,
@@ -317,7 +338,7 @@ pub(super) fn topology(rows: &RollupRows, environment: Option<&str>) -> Topology
 }
 
 /// Everything about one node; `None` if it is not in the rows. `details` holds operations and errors of this service.
-pub(super) fn service(rows: &RollupRows, details: &RollupRows, id: &str, step_nanos: i64) -> Option<ServiceDetail> {
+pub(super) fn service(rows: &RollupRows, steps: Steps<'_>, details: &RollupRows, id: &str) -> Option<ServiceDetail> {
     let map = Map::new(rows, None);
     let node = map.node(id)?;
     let (callers, callees): (Vec<Edge>, Vec<Edge>) =
@@ -329,24 +350,25 @@ pub(super) fn service(rows: &RollupRows, details: &RollupRows, id: &str, step_na
             let by_age = |row: &InstanceRow| -row.first_unix_nano;
             let busiest = |row: &InstanceRow| -(row.cells.count() as i64);
             let slices = (slices(&activity.versions, by_age), slices(&activity.instances, busiest));
-            (activity.points(step_nanos), slices.0, slices.1)
+            (activity.points(series(steps).get(id), steps.nanos), slices.0, slices.1)
         }
-        None => (series_of_other(rows, id, node.kind, step_nanos), Vec::new(), Vec::new()),
+        None => (series_of_other(steps, id, node.kind), Vec::new(), Vec::new()),
     };
     let (operations, errors) = (operations(details, id), errors(details, id));
     Some(ServiceDetail { node, series, operations, errors, callers, callees, neighbours, versions, instances })
 }
 
-fn series_of_other(rows: &RollupRows, id: &str, kind: NodeKind, step_nanos: i64) -> Vec<RedPoint> {
+fn series_of_other(steps: Steps<'_>, id: &str, kind: NodeKind) -> Vec<RedPoint> {
+    let Steps { rows, nanos } = steps;
     let calls = matches!(kind, NodeKind::User | NodeKind::UnknownCaller);
-    let mut steps: BTreeMap<i64, Cells> = BTreeMap::new();
+    let mut sums: BTreeMap<i64, Cells> = BTreeMap::new();
     for (key, row) in rows.edges.iter() {
         let end = if calls { key.caller } else { key.callee };
         if rows.names.get(end.id) == id {
-            steps.entry(key.time).or_default().merge(&row.caller);
+            sums.entry(key.time).or_default().merge(&row.caller);
         }
     }
-    steps.iter().filter_map(|(time, cells)| point(*time, step_nanos, red_of(cells))).collect()
+    sums.iter().filter_map(|(time, cells)| point(*time, nanos, red_of(cells))).collect()
 }
 
 fn operations(rows: &RollupRows, id: &str) -> Vec<Operation> {

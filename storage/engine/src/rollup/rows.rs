@@ -399,15 +399,17 @@ impl RollupRows {
         Some(&mut self.errors.rows[at?].1)
     }
 
-    /// Start of the newest bucket.
-    pub fn newest(&self) -> Option<i64> {
-        let newest = [
-            self.operations.iter().map(|(key, _)| key.time).max(),
-            self.instances.iter().map(|(key, _)| key.time).max(),
-            self.edges.iter().map(|(key, _)| key.time).max(),
-            self.errors.iter().map(|(key, _)| key.time).max(),
-        ];
-        newest.into_iter().flatten().max()
+    /// Starts of buckets, some of them many times.
+    pub fn all_times(&self) -> impl Iterator<Item = i64> {
+        let operations = self.operations.iter().map(|(key, _)| key.time);
+        let instances = self.instances.iter().map(|(key, _)| key.time);
+        let edges = self.edges.iter().map(|(key, _)| key.time);
+        operations.chain(instances).chain(edges).chain(self.errors.iter().map(|(key, _)| key.time))
+    }
+
+    /// Starts of the oldest and of the newest bucket.
+    pub fn times(&self) -> Option<(i64, i64)> {
+        self.all_times().map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Adds all rows of another.

@@ -1,14 +1,15 @@
 //! Rollup rows of sealed slices, in a DuckDB file.
 //!
-//! One row per key, its histogram as bytes; adding up is done here. Every table exists at three lengths of time (10 s
-//! for two days, 1 min for five weeks, 1 h as long as anything), so that a day costs what an hour does: a range is
-//! read at the coarsest length inside and at finer ones at its ends, and the sum is the same. Rows carry the slice
-//! they came from; a slice is written, at the finest length, and forgotten as a whole. Rows of neighbouring slices are
-//! folded together later and get the coarser lengths, or every question about a day would add up a thousand slices.
-//! The file is for anyone to read with stock DuckDB 1.5 or later.
+//! One row per key, its histogram as bytes; adding up is done here. Every table exists at four lengths of time (10 s for
+//! two days, 1 min for five weeks, 10 min for a hundred days, 1 h as long as anything), so that a day costs what an hour
+//! does: a range is read at the coarsest length inside and at finer ones at its ends, and the sum is the same. The newest
+//! hours are held in memory. Rows carry the slice they came from; a slice is written and forgotten as a whole. Rows of
+//! neighbouring slices are folded together later, or every question about a day would add up a thousand slices. The
+//! file is for anyone to read with stock DuckDB 1.5 or later.
 
 mod cells;
 mod fold;
+mod hours;
 mod range;
 mod tables;
 
@@ -19,6 +20,7 @@ use super::answers;
 use super::rows::RollupRows;
 use duckdb::{Config, Connection};
 use fold::Group;
+use hours::{HOUR, Hour, Hours, MOST_HOURS};
 use orrery_query::answer::{Answer, Scanned, ServiceDetail, ServiceSummary, Topology};
 use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
@@ -26,8 +28,9 @@ use orrery_query::time::TimeRange;
 use parking_lot::{Mutex, RwLock};
 use range::{Buckets, Extent};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use tables::{LEVELS, Table};
+use tables::{LEVELS, Piece, Selected, TABLES, Table};
 
 /// Written to files; one with another number is refused.
 const LAYOUT: i64 = 3;
@@ -69,6 +72,7 @@ pub struct RollupStore {
     written: AtomicBool,
     /// All rows are of buckets that end by then.
     end: AtomicI64,
+    hours: Mutex<Hours>,
 }
 
 /// Rows of a slice in memory, which may grow. Locked only while they are added up.
@@ -81,8 +85,8 @@ struct Wanted<'a> {
     /// See [`Buckets::steps`].
     points: u32,
     tables: &'a [Table],
-    /// Only of this service.
-    service: Option<&'a str>,
+    /// Only of this service, or of edges at this end.
+    only: Option<&'a str>,
 }
 
 /// Rows of the file and of memory, added up; their time is the start of their step.
@@ -90,6 +94,16 @@ struct Gathered {
     rows: RollupRows,
     step_nanos: i64,
     scanned: Scanned,
+}
+
+impl Gathered {
+    fn series(&self) -> answers::Steps<'_> {
+        answers::Steps { rows: &self.rows, nanos: self.step_nanos }
+    }
+
+    fn scanned_with(&self, more: Option<&Gathered>) -> Scanned {
+        Scanned { rows: self.scanned.rows + more.map_or(0, |more| more.scanned.rows), ..self.scanned }
+    }
 }
 
 /// What tells how services do and who calls whom.
@@ -109,6 +123,7 @@ impl RollupStore {
             grown: AtomicBool::new(true),
             written: AtomicBool::new(false),
             end: AtomicI64::new(end),
+            hours: Mutex::default(),
         })
     }
 
@@ -121,6 +136,7 @@ impl RollupStore {
     /// be running.
     pub fn let_go(&self) -> Result<(), RollupError> {
         let mut writer = self.writer.lock();
+        self.hours.lock().change(|_| true);
         self.readers.lock().clear();
         *writer = Connection::open_in_memory().map_err(failed("let go"))?;
         Ok(())
@@ -148,62 +164,76 @@ impl RollupStore {
     /// on disk when this returns.
     pub fn persist(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
         self.grown.store(true, Ordering::Relaxed);
-        self.grows_to(rows);
-        self.transaction("persist", |connection| {
-            delete(connection, &[slice])?;
-            fold::insert(connection, Group { first: slice, last: slice, levels: 1 })?;
-            tables::append(connection, LEVELS[0], slice, rows)
-        })
+        let newest = rows.times().map(|(_, newest)| newest);
+        let is_coarse = rows.times().is_some_and(|(oldest, newest)| newest > oldest + LEVELS[0].nanos);
+        self.end.fetch_max(newest.map_or(i64::MIN, |newest| newest.saturating_add(LEVELS[0].nanos)), Ordering::Relaxed);
+        let times: std::collections::BTreeSet<i64> =
+            rows.all_times().map(|time| LEVELS[LEVELS.len() - 1].floor(time)).collect();
+        self.change(
+            |hour| times.contains(&hour),
+            "persist",
+            |connection| {
+                delete(connection, &[slice])?;
+                fold::insert(connection, Group { first: slice, last: slice, is_coarse })?;
+                add(connection, slice, rows, is_coarse)
+            },
+        )
     }
 
     /// Adds rows made again to a slice of which nothing is known here until [`RollupStore::made_again`].
     pub fn make_again(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
-        self.grows_to(rows);
-        self.transaction("make again", |connection| {
-            for level in LEVELS {
-                let mut coarse = RollupRows::with_limit(usize::MAX);
-                coarse.merge_at(rows, |time| Some(level.floor(time)));
-                tables::append(connection, level, slice, &coarse)?;
-            }
-            Ok(())
-        })
+        let newest = rows.times().map_or(i64::MIN, |(_, newest)| newest.saturating_add(LEVELS[0].nanos));
+        self.end.fetch_max(newest, Ordering::Relaxed);
+        self.change(|_| true, "make again", |connection| add(connection, slice, rows, true))
     }
 
     /// Ends making again: all of these slices, in order, are known now. Their rows lie under the first.
     pub fn made_again(&self, slices: &[u64]) -> Result<(), RollupError> {
-        self.transaction("made again", |connection| {
-            for run in slices.chunk_by(|a, b| a + 1 == *b) {
-                fold::insert(connection, Group { first: run[0], last: run[run.len() - 1], levels: LEVELS.len() })?;
-            }
-            Ok(())
-        })
+        self.change(
+            |_| true,
+            "made again",
+            |connection| {
+                for run in slices.chunk_by(|a, b| a + 1 == *b) {
+                    fold::insert(connection, Group { first: run[0], last: run[run.len() - 1], is_coarse: true })?;
+                }
+                Ok(())
+            },
+        )
     }
 
     /// Which of `known` are missing here, so that their rows should be made again; forgets all others.
     pub fn reconcile(&self, known: &[u64]) -> Result<Vec<u64>, RollupError> {
-        self.transaction("reconcile", |connection| {
-            let here = fold::groups(connection)?;
-            let known_set: std::collections::HashSet<u64> = known.iter().copied().collect();
-            let unknown = here.iter().filter(|group| !known_set.contains(&group.first)).map(|group| group.first);
-            delete(connection, &unknown.collect::<Vec<_>>())?;
-            let is_here = |id: &u64| here.iter().any(|group| (group.first..=group.last).contains(id));
-            Ok(known.iter().copied().filter(|id| !is_here(id)).collect())
-        })
+        self.change(
+            |_| true,
+            "reconcile",
+            |connection| {
+                let here = fold::groups(connection)?;
+                let known_set: std::collections::HashSet<u64> = known.iter().copied().collect();
+                let unknown = here.iter().filter(|group| !known_set.contains(&group.first)).map(|group| group.first);
+                delete(connection, &unknown.collect::<Vec<_>>())?;
+                let is_here = |id: &u64| here.iter().any(|group| (group.first..=group.last).contains(id));
+                Ok(known.iter().copied().filter(|id| !is_here(id)).collect())
+            },
+        )
     }
 
     /// Forgets slices, whose data was deleted.
     pub fn forget(&self, slices: &[u64]) -> Result<(), RollupError> {
-        self.transaction("forget", |connection| delete(connection, slices))
+        self.change(|_| true, "forget", |connection| delete(connection, slices))
     }
 
     /// Forgets all rows of buckets that began before `before_unix_nano`.
     pub fn expire(&self, before_unix_nano: i64) -> Result<(), RollupError> {
-        self.transaction("expire", |connection| {
-            for table in tables::all() {
-                connection.execute(&format!("DELETE FROM {table} WHERE time < ?"), [before_unix_nano])?;
-            }
-            Ok(())
-        })
+        self.change(
+            |hour| hour < before_unix_nano,
+            "expire",
+            |connection| {
+                for table in tables::all() {
+                    connection.execute(&format!("DELETE FROM {table} WHERE time < ?"), [before_unix_nano])?;
+                }
+                Ok(())
+            },
+        )
     }
 
     /// Services seen in the range, busiest first. Ranges widen to whole buckets here and below: of 10 s, or of what is
@@ -214,10 +244,13 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Vec<ServiceSummary>>, QueryError> {
-        let wanted = Wanted { range: plan.range, points: plan.points, tables: MAP, service: None };
-        let Gathered { rows, step_nanos, scanned } = self.gather(wanted, live, control)?;
-        let step_nanos = if plan.points > 0 { step_nanos } else { 0 };
-        let value = answers::services(&rows, plan.environment.as_deref(), step_nanos);
+        let wanted = Wanted { range: plan.range, points: 0, tables: MAP, only: None };
+        let rows = self.gather(wanted, live, control)?;
+        let wanted = Wanted { points: plan.points, tables: &[Table::Instances], ..wanted };
+        let series = if plan.points > 0 { Some(self.gather(wanted, live, control)?) } else { None };
+        let scanned = rows.scanned_with(series.as_ref());
+        let series = series.as_ref().map(Gathered::series);
+        let value = answers::services(&rows.rows, series, plan.environment.as_deref());
         Ok(Answer { value, partial: None, scanned })
     }
 
@@ -228,13 +261,13 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Option<ServiceDetail>>, QueryError> {
-        let wanted = Wanted { range: plan.range, points: plan.points, tables: MAP, service: None };
-        let Gathered { rows, step_nanos, scanned } = self.gather(wanted, live, control)?;
-        let tables = &[Table::Operations, Table::Errors];
-        let wanted = Wanted { points: 0, tables, service: Some(&plan.id), ..wanted };
-        let Gathered { rows: details, scanned: more, .. } = self.gather(wanted, live, control)?;
-        let scanned = Scanned { rows: scanned.rows + more.rows, ..scanned };
-        let value = answers::service(&rows, &details, &plan.id, step_nanos);
+        let whole = Wanted { range: plan.range, points: 0, tables: MAP, only: None };
+        let rows = self.gather(whole, live, control)?;
+        let own = Wanted { only: Some(&plan.id), ..whole };
+        let series = self.gather(Wanted { points: plan.points, ..own }, live, control)?;
+        let details = self.gather(Wanted { tables: &[Table::Operations, Table::Errors], ..own }, live, control)?;
+        let scanned = Scanned { rows: series.scanned.rows, ..rows.scanned_with(Some(&details)) };
+        let value = answers::service(&rows.rows, series.series(), &details.rows, &plan.id);
         Ok(Answer { value, partial: None, scanned })
     }
 
@@ -245,7 +278,7 @@ impl RollupStore {
         live: &[&Live],
         control: &Control,
     ) -> Result<Answer<Topology>, QueryError> {
-        let wanted = Wanted { range: plan.range, points: 0, tables: MAP, service: None };
+        let wanted = Wanted { range: plan.range, points: 0, tables: MAP, only: None };
         let Gathered { rows, scanned, .. } = self.gather(wanted, live, control)?;
         Ok(Answer { value: answers::topology(&rows, plan.environment.as_deref()), partial: None, scanned })
     }
@@ -269,21 +302,31 @@ impl RollupStore {
         };
         let mut rows = RollupRows::with_limit(usize::MAX);
         let mut scanned = Scanned::default();
-        let slices: Vec<u64> = live.iter().filter_map(|rows| rows.read().slice).collect();
         // What failed because its time was over, failed for that reason.
         let failed = |error| control.check().err().unwrap_or_else(|| engine(error));
+        let generation = self.hours.lock().generation;
         // One look at everything: rows move between tables meanwhile.
         connection.execute_batch("BEGIN").map_err(failed)?;
         let groups = fold::groups(&connection).map_err(failed)?;
         let thinned = fold::thinned(&connection).map_err(failed)?;
         let extent = Extent { thinned, end: self.end.load(Ordering::Relaxed) };
         let buckets = Buckets::steps(wanted.range, wanted.points, &extent);
+        let known = |slice: &u64| groups.iter().any(|group| (group.first..=group.last).contains(slice));
+        let hidden: Vec<u64> = live.iter().filter_map(|rows| rows.read().slice).filter(known).collect();
+        let selected = Selected { groups: &groups, hidden: &hidden, only: wanted.only };
+        let (pieces, hours) =
+            if hidden.is_empty() { self.split(buckets.pieces()) } else { (buckets.pieces(), Vec::new()) };
+        let limit = || control.deadline().saturating_duration_since(std::time::Instant::now()).as_millis().max(1);
+        connection.execute_batch(&format!("SET max_execution_time = {}", limit())).map_err(failed)?;
+        let hours = self.hours(&connection, &hours, Selected { only: None, ..selected }, generation).map_err(failed)?;
         for &table in wanted.tables {
             control.check()?;
-            let limit = control.deadline().saturating_duration_since(std::time::Instant::now()).as_millis().max(1);
-            connection.execute_batch(&format!("SET max_execution_time = {limit}")).map_err(failed)?;
-            let read = tables::read(&connection, table, &buckets, &groups, &slices, wanted.service, &mut rows);
+            connection.execute_batch(&format!("SET max_execution_time = {}", limit())).map_err(failed)?;
+            let read = tables::read(&connection, table, &pieces, selected, &mut rows, |time| buckets.step_of(time));
             scanned.rows += read.map_err(failed)?;
+            for (start, hour) in &hours {
+                buckets.step_of(*start).into_iter().for_each(|time| hour.add_to(table, wanted.only, time, &mut rows));
+            }
         }
         connection.execute_batch("COMMIT").map_err(failed)?;
         self.readers.lock().push(connection);
@@ -296,10 +339,70 @@ impl RollupStore {
         Ok(Gathered { rows, step_nanos: buckets.step_nanos, scanned })
     }
 
-    /// To be said before anybody can see the rows.
-    fn grows_to(&self, rows: &RollupRows) {
-        let newest = rows.newest().map_or(i64::MIN, |newest| newest.saturating_add(LEVELS[0].nanos));
-        self.end.fetch_max(newest, Ordering::Relaxed);
+    /// Pieces to read from the file, and the newest whole hours, which may be in memory.
+    fn split(&self, mut pieces: Vec<Piece>) -> (Vec<Piece>, Vec<i64>) {
+        let coarsest = LEVELS.len() - 1;
+        let end = LEVELS[coarsest].ceil(self.end.load(Ordering::Relaxed));
+        let mut hours = Vec::new();
+        for (_, from, to) in pieces.iter_mut().filter(|piece| piece.0 == coarsest) {
+            let begin = end.min(*to).saturating_sub(MOST_HOURS as i64 * HOUR).max(*from);
+            hours.extend((begin..end.min(*to)).step_by(HOUR as usize));
+            *to = begin.min(*to);
+        }
+        pieces.retain(|(_, from, to)| from < to);
+        (pieces, hours)
+    }
+
+    /// These hours, from memory or from the file.
+    fn hours(
+        &self,
+        connection: &Connection,
+        starts: &[i64],
+        selected: Selected<'_>,
+        generation: u64,
+    ) -> duckdb::Result<Vec<(i64, Arc<Hour>)>> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        {
+            let hours = self.hours.lock();
+            for &start in starts {
+                match hours.get(start) {
+                    Some(hour) => found.push((start, hour)),
+                    None => missing.push(start),
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let mut rows = RollupRows::with_limit(usize::MAX);
+        let coarsest = LEVELS.len() - 1;
+        let pieces: Vec<Piece> =
+            missing.chunk_by(|a, b| a + HOUR == *b).map(|run| (coarsest, run[0], run[run.len() - 1] + HOUR)).collect();
+        for table in TABLES {
+            tables::read(connection, table, &pieces, selected, &mut rows, |time| Some(LEVELS[coarsest].floor(time)))?;
+        }
+        let mut read = Hour::split(&rows);
+        let mut hours = self.hours.lock();
+        for start in missing {
+            let hour = Arc::new(read.remove(&start).unwrap_or_default());
+            hours.put(generation, start, &hour);
+            found.push((start, hour));
+        }
+        Ok(found)
+    }
+
+    /// A transaction that changes what there is of some hours.
+    fn change<T>(
+        &self,
+        changes: impl Fn(i64) -> bool,
+        step: &'static str,
+        act: impl FnOnce(&Connection) -> duckdb::Result<T>,
+    ) -> Result<T, RollupError> {
+        // Before: what is read while it commits is not kept. After: nor is what was read before.
+        self.hours.lock().change(&changes);
+        let done = self.transaction(step, act);
+        self.hours.lock().change(&changes);
+        done
     }
 
     fn transaction<T>(
@@ -335,6 +438,16 @@ fn connect(path: &Path) -> Result<Connection, RollupError> {
     }
     writer.execute_batch(&tables::ddl()).map_err(failed("make tables"))?;
     Ok(writer)
+}
+
+fn add(connection: &Connection, slice: u64, rows: &RollupRows, is_coarse: bool) -> duckdb::Result<()> {
+    tables::append(connection, LEVELS[0], slice, rows)?;
+    for level in LEVELS.into_iter().skip(1).filter(|_| is_coarse) {
+        let mut coarse = RollupRows::with_limit(usize::MAX);
+        coarse.merge_at(rows, |time| Some(level.floor(time)));
+        tables::append(connection, level, slice, &coarse)?;
+    }
+    Ok(())
 }
 
 fn delete(connection: &Connection, slices: &[u64]) -> duckdb::Result<()> {

@@ -161,7 +161,7 @@ fn services_come_busiest_first_with_their_series() {
          3/a - cart server 0+10
          4/a - cron internal 1000+10",
     );
-    let found = services(&rows, None, 10_000_000_000);
+    let found = services(&rows, Some(Steps { rows: &rows, nanos: 10_000_000_000 }), None);
     let names: Vec<_> =
         found.iter().map(|service| (service.service.name.as_str(), service.kind, service.red.count)).collect();
     assert_eq!(
@@ -184,7 +184,7 @@ fn a_service_in_detail() {
          1/c b cart server 2+70 error exception=Full:no_room_17
          1/d c cart client 3+9 db.system=redis server.address=redis",
     );
-    let found = service(&rows, &rows, "cart", 10_000_000_000).unwrap();
+    let found = service(&rows, Steps { rows: &rows, nanos: 10_000_000_000 }, &rows, "cart").unwrap();
     assert_eq!((found.node.kind, found.node.red.count, found.node.red.errors), (NodeKind::Service, 1.0, 1.0));
     let operations: Vec<_> =
         found.operations.iter().map(|operation| (operation.name.as_str(), operation.kind)).collect();
@@ -197,8 +197,9 @@ fn a_service_in_detail() {
     assert_eq!(found.neighbours.len(), 2);
     assert_eq!((found.versions[0].name.as_str(), found.instances[0].name.as_str()), ("1", "i"));
 
-    let redis = service(&rows, &rows, "database:redis/redis:6379", 10_000_000_000).unwrap();
+    let redis =
+        service(&rows, Steps { rows: &rows, nanos: 10_000_000_000 }, &rows, "database:redis/redis:6379").unwrap();
     assert_eq!((redis.node.kind, redis.node.red.count, redis.series.len()), (NodeKind::Database, 1.0, 1));
     assert_eq!(redis.node.last_seen_unix_nano, START + 72_000_000);
-    assert!(service(&rows, &rows, "nobody", 10).is_none());
+    assert!(service(&rows, Steps { rows: &rows, nanos: 10 }, &rows, "nobody").is_none());
 }

@@ -1,8 +1,8 @@
 //! Folding: rows of neighbouring slices become one row per key and bucket. Thinning: fine rows go before coarse ones.
 //!
-//! Slices are folded eight at a time, then eights, then sixty-fours. A slice has rows of ten seconds only; the first
-//! fold makes minutes of them, the second hours. A bucket of ten seconds rarely lies in more slices than the first fold
-//! takes, one of a minute than the second; so each fold leaves a level behind, and stays small.
+//! Slices are folded eight at a time, then eights, then sixty-fours. A bucket of ten seconds rarely lies in more slices
+//! than the first fold takes, one of a minute than the second; so each fold leaves a level behind, and stays small. A
+//! slice whose rows lie in a few buckets has no coarser ones, they would be as many: it gets them when it is folded.
 
 use super::tables::{self, LEVELS, TABLES};
 use super::{RollupError, RollupStore, failed};
@@ -18,8 +18,8 @@ const FAN_IN: usize = 8;
 pub(super) struct Group {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// How many of the [`LEVELS`] it has rows at, the finest first.
-    pub(super) levels: usize,
+    /// Whether it has rows at all [`LEVELS`], not only at the finest.
+    pub(super) is_coarse: bool,
 }
 
 impl Group {
@@ -29,39 +29,55 @@ impl Group {
     }
 }
 
-/// Rows ready to take the place of those they were made of.
-pub struct Folded {
-    groups: Vec<Group>,
-    levels: usize,
-    rows: Vec<(tables::Level, RollupRows)>,
-}
+/// Buckets whose rows are in memory at once.
+const AT_ONCE: i64 = 10;
 
-/// The rows of groups at a level, made of finer ones where there are none.
-fn gathered(connection: &Connection, groups: &[Group], level: usize) -> duckdb::Result<RollupRows> {
+/// The rows of groups at a level and in a time, made of the finest where there are none.
+fn gathered(connection: &Connection, groups: &[Group], level: usize, time: (i64, i64)) -> duckdb::Result<RollupRows> {
     let mut rows = RollupRows::with_limit(usize::MAX);
-    for from in 0..=level {
-        let coarsest = |group: &&Group| (group.levels - 1).min(level) == from;
-        let slices: Vec<u64> = groups.iter().filter(coarsest).map(|group| group.first).collect();
+    for from in if level == 0 { vec![0] } else { vec![0, level] } {
+        let is_there = |group: &&Group| if group.is_coarse || level == 0 { from == level } else { from == 0 };
+        let slices: Vec<u64> = groups.iter().filter(is_there).map(|group| group.first).collect();
         if !slices.is_empty() {
-            tables::read_slices(connection, LEVELS[from], &slices, &mut rows, |time| LEVELS[level].floor(time))?;
+            tables::read_slices(connection, LEVELS[from], &slices, time, &mut rows, |time| LEVELS[level].floor(time))?;
         }
     }
     Ok(rows)
 }
 
+/// The times that rows of groups lie in, in pieces of [`AT_ONCE`] buckets of a level.
+fn times(connection: &Connection, groups: &[Group], level: usize) -> duckdb::Result<Vec<(i64, i64)>> {
+    let slices = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
+    let length = LEVELS[level].nanos * AT_ONCE;
+    let mut pieces = std::collections::BTreeSet::new();
+    for from in [0, level] {
+        for table in TABLES {
+            let table = table.at(LEVELS[from]);
+            // Rounded down before 1970 too.
+            let sql = format!(
+                "SELECT DISTINCT time - (time % {length} + {length}) % {length} FROM {table} WHERE slice IN ({slices})"
+            );
+            let mut statement = connection.prepare(&sql)?;
+            for begin in statement.query_map([], |row| row.get::<_, i64>(0))? {
+                pieces.insert(begin?);
+            }
+        }
+    }
+    Ok(pieces.into_iter().map(|begin| (begin, begin + length)).collect())
+}
+
 /// All groups, in order.
 pub(super) fn groups(connection: &Connection) -> duckdb::Result<Vec<Group>> {
-    let mut statement = connection.prepare("SELECT first, last, levels FROM slices ORDER BY first")?;
-    let groups = statement.query_map([], |row| {
-        Ok(Group { first: row.get(0)?, last: row.get(1)?, levels: row.get::<_, u8>(2)?.into() })
-    })?;
+    let mut statement = connection.prepare("SELECT first, last, is_coarse FROM slices ORDER BY first")?;
+    let groups =
+        statement.query_map([], |row| Ok(Group { first: row.get(0)?, last: row.get(1)?, is_coarse: row.get(2)? }))?;
     groups.collect()
 }
 
 /// Lets a group be known.
 pub(super) fn insert(connection: &Connection, group: Group) -> duckdb::Result<()> {
-    let Group { first, last, levels } = group;
-    connection.execute("INSERT INTO slices VALUES (?, ?, ?)", [first, last, levels as u64]).map(|_| ())
+    let Group { first, last, is_coarse } = group;
+    connection.execute("INSERT INTO slices VALUES (?, ?, ?)", duckdb::params![first, last, is_coarse]).map(|_| ())
 }
 
 /// Before which time each level has lost its rows.
@@ -100,46 +116,43 @@ fn foldable(groups: &[Group]) -> Option<&[Group]> {
     groups.chunk_by(alike).filter(|run| run.len() >= FAN_IN).map(|run| &run[..FAN_IN]).min_by_key(|run| run[0].folds())
 }
 
-impl RollupStore {
-    /// Adds up the rows of neighbouring slices below `below`, which nobody has in memory any more; `None` if there are
-    /// not enough. Nothing changes before [`RollupStore::commit`].
-    pub fn fold(&self, below: u64) -> Result<Option<Folded>, RollupError> {
-        let step = "fold";
-        if !self.grown.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let connection = self.writer.lock();
-        let mut groups = groups(&connection).map_err(failed(step))?;
-        groups.retain(|group| group.last < below);
-        let Some(groups) = foldable(&groups) else {
-            self.grown.store(false, Ordering::Relaxed);
-            return Ok(None);
-        };
-        let most = groups.iter().map(|group| group.levels).max().unwrap_or(0);
-        let (finest, folds) = ((groups[0].folds() as usize).min(LEVELS.len() - 1), groups[0].folds() as usize);
-        let levels = most.max(folds + 2).min(LEVELS.len());
-        let mut rows = Vec::new();
-        for level in finest..levels {
-            rows.push((LEVELS[level], gathered(&connection, groups, level).map_err(failed(step))?));
-        }
-        let folded = Folded { groups: groups.to_vec(), levels, rows };
-        Ok(Some(folded))
-    }
-
-    /// Puts folded rows in the place of those they were made of.
-    pub fn commit(&self, folded: &Folded) -> Result<(), RollupError> {
-        let Folded { groups, levels, rows } = folded;
-        let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
-        let from = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
-        self.transaction("commit of a fold", |connection| {
-            for (level, rows) in rows {
-                for table in TABLES {
-                    connection.execute(&format!("DELETE FROM {} WHERE slice IN ({from})", table.at(*level)), [])?;
-                }
-                tables::append(connection, *level, first, rows)?;
+/// Puts the rows of groups in their place added up, at this level and coarser ones.
+fn fold(connection: &Connection, groups: &[Group], finest: usize) -> duckdb::Result<()> {
+    let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
+    let from = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
+    // Coarsest first: it may be made of the finest.
+    for level in (finest..LEVELS.len()).rev() {
+        for (begin, end) in times(connection, groups, level)? {
+            let rows = gathered(connection, groups, level, (begin, end))?;
+            for table in TABLES {
+                let table = table.at(LEVELS[level]);
+                let sql = format!("DELETE FROM {table} WHERE slice IN ({from}) AND time >= {begin} AND time < {end}");
+                connection.execute(&sql, [])?;
             }
-            connection.execute(&format!("DELETE FROM slices WHERE first IN ({from})"), [])?;
-            insert(connection, Group { first, last, levels: *levels })
+            tables::append(connection, LEVELS[level], first, &rows)?;
+        }
+    }
+    connection.execute(&format!("DELETE FROM slices WHERE first IN ({from})"), [])?;
+    insert(connection, Group { first, last, is_coarse: true })
+}
+
+impl RollupStore {
+    /// Adds up the rows of neighbouring slices below `below`, which nobody has in memory any more; false if there are
+    /// not enough of them.
+    pub fn fold(&self, below: u64) -> Result<bool, RollupError> {
+        if !self.grown.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.transaction("fold", |connection| {
+            let mut groups = groups(connection)?;
+            groups.retain(|group| group.last < below);
+            let Some(groups) = foldable(&groups) else {
+                self.grown.store(false, Ordering::Relaxed);
+                return Ok(false);
+            };
+            let finest = (groups[0].folds() as usize).min(LEVELS.len() - 1);
+            fold(connection, groups, finest)?;
+            Ok(true)
         })
     }
 
@@ -154,11 +167,8 @@ impl RollupStore {
                 continue;
             }
             self.transaction("thin", |connection| {
-                for group in groups(connection)?.into_iter().filter(|group| group.levels == at + 1) {
-                    let coarser = gathered(connection, &[group], at + 1)?;
-                    tables::append(connection, LEVELS[at + 1], group.first, &coarser)?;
-                    connection.execute("DELETE FROM slices WHERE first = ?", [group.first])?;
-                    insert(connection, Group { levels: at + 2, ..group })?;
+                for group in groups(connection)?.into_iter().filter(|group| !group.is_coarse) {
+                    fold(connection, &[group], 1)?;
                 }
                 connection.execute("DELETE FROM thinned WHERE level = ?", [level.name])?;
                 connection.execute("INSERT INTO thinned VALUES (?, ?)", duckdb::params![level.name, before])?;

@@ -1,13 +1,14 @@
 //! Which buckets make up a range, and which steps a series.
 
-use super::tables::LEVELS;
+use super::tables::{LEVELS, Piece};
 use orrery_query::time::TimeRange;
 
 const SECOND: i64 = 1_000_000_000;
 
 /// Lengths a step may have, in seconds: each reads as a round number and holds whole buckets.
-const STEPS: [i64; 18] =
-    [10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
+const STEPS: [i64; 18] = [
+    10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000,
+];
 
 /// Times beyond these are no one's; they keep arithmetic from overflowing.
 const EARLIEST: i64 = -4_000_000_000 * SECOND;
@@ -38,10 +39,15 @@ pub(super) struct Extent {
     pub(super) end: i64,
 }
 
+/// A range in one step is widened by at most this part of it, at each end.
+const WIDENED: i64 = 100;
+
 impl Extent {
-    fn finest(&self, from: i64) -> usize {
-        let lost = self.thinned.iter().rposition(|before| from < *before);
-        lost.map_or(0, |lost| lost + 1).min(LEVELS.len() - 1)
+    /// The finest level to read. Detail that is not there cannot be read; what nobody sees in a sum need not be.
+    fn finest(&self, from: i64, to: i64, points: u32) -> usize {
+        let lost = self.thinned.iter().rposition(|before| from < *before).map_or(0, |lost| lost + 1);
+        let is_unseen = |level: &super::tables::Level| points == 0 && level.nanos <= (to - from) / WIDENED;
+        lost.max(LEVELS.iter().rposition(is_unseen).unwrap_or(0)).min(LEVELS.len() - 1)
     }
 }
 
@@ -50,7 +56,7 @@ impl Buckets {
     /// of the finest level there is.
     pub(super) fn steps(range: TimeRange, points: u32, extent: &Extent) -> Buckets {
         let (from, to) = (range.from.clamp(EARLIEST, LATEST), range.to.clamp(EARLIEST, LATEST));
-        let finest = extent.finest(from);
+        let finest = extent.finest(from, to, points);
         let (level, coarsest) = (LEVELS[finest], LEVELS[LEVELS.len() - 1]);
         let (from, to) = (level.floor(from), level.ceil(to));
         let read_to = if extent.end <= to { coarsest.ceil(to) } else { to };
@@ -71,13 +77,13 @@ impl Buckets {
 
     /// Disjoint pieces that make up what is read of the range, each at the coarsest length that fits it and the steps, by its place in
     /// [`LEVELS`].
-    pub(super) fn pieces(&self) -> Vec<(usize, i64, i64)> {
+    pub(super) fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         self.cut(self.from, self.read_to, LEVELS.len() - 1, &mut pieces);
         pieces
     }
 
-    fn cut(&self, from: i64, to: i64, level: usize, pieces: &mut Vec<(usize, i64, i64)>) {
+    fn cut(&self, from: i64, to: i64, level: usize, pieces: &mut Vec<Piece>) {
         if from >= to {
             return;
         }
@@ -121,7 +127,12 @@ mod tests {
         assert_eq!(names(half_minutes), [("10s", 3500, 7290)]);
         let old = [("1m", 3480, 3600), ("1h", 3600, 7200), ("1m", 7200, 7320)];
         assert_eq!(names(whole(1)), old, "no seconds are left of that time");
-        assert_eq!(names(whole(2)), [("1h", 0, 10_800)]);
+        assert_eq!(names(whole(2)), [("10m", 3000, 3600), ("1h", 3600, 7200), ("10m", 7200, 7800)]);
+        assert_eq!(names(whole(3)), [("1h", 0, 10_800)]);
+        let day = TimeRange { from: 3661 * SECOND, to: 90_061 * SECOND };
+        let buckets = Buckets::steps(day, 0, &extent(0));
+        let ends = (buckets.from / SECOND, buckets.to / SECOND);
+        assert_eq!(ends, (3600, 90_600), "nobody sees ten minutes in a sum of a day");
         let now = Buckets::steps(range, 0, &Extent { end: 7290 * SECOND, ..extent(0) });
         assert_eq!(names(now), [expected[0], expected[1], ("1h", 3600, 10_800)], "nothing comes after");
         assert_eq!((now.to, now.step_of(7290 * SECOND)), (7290 * SECOND, None));
@@ -139,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100, lost in 0usize..3, is_last: bool) {
+        fn pieces_make_up_the_range(from in -100_000i64..100_000, length in 1i64..300_000, points in 0u32..100, lost in 0usize..4, is_last: bool) {
             let range = TimeRange { from: from * SECOND / 7, to: (from + length) * SECOND / 7 };
             prop_assume!(range.from < range.to);
             let end = if is_last { range.to } else { i64::MAX };

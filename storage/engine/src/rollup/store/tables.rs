@@ -2,7 +2,6 @@
 
 use super::cells::{self, Bytes};
 use super::fold::Group;
-use super::range::Buckets;
 use crate::rollup::latency::{Cell, Cells};
 use crate::rollup::rows::{
     Additive, EdgeKey, EdgeRow, ErrorKey, ErrorRow, InstanceKey, InstanceRow, NodeRef, OperationKey, Part, RollupRows,
@@ -44,9 +43,10 @@ const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// Finest first; each a multiple of the one before.
-pub(super) const LEVELS: [Level; 3] = [
+pub(super) const LEVELS: [Level; 4] = [
     Level { name: "10s", nanos: 10_000_000_000, keep_nanos: Some(2 * DAY) },
     Level { name: "1m", nanos: MINUTE, keep_nanos: Some(35 * DAY) },
+    Level { name: "10m", nanos: 10 * MINUTE, keep_nanos: Some(100 * DAY) },
     Level { name: "1h", nanos: 60 * MINUTE, keep_nanos: None },
 ];
 
@@ -130,7 +130,7 @@ pub(super) fn all() -> impl Iterator<Item = String> {
 /// Makes what is missing.
 pub(super) fn ddl() -> String {
     let mut sql = String::from(
-        "CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT, levels UTINYINT);\n\
+        "CREATE TABLE IF NOT EXISTS slices (first UBIGINT, last UBIGINT, is_coarse BOOLEAN);\n\
          CREATE TABLE IF NOT EXISTS thinned (level VARCHAR, before BIGINT);\n",
     );
     for level in LEVELS {
@@ -158,7 +158,7 @@ fn views() -> String {
                 i64::MIN,
                 level.name
             );
-            let only = format!("slice IN (SELECT first FROM slices WHERE levels = {})", at + 1);
+            let only = if at == 0 { "slice IN (SELECT first FROM slices WHERE NOT is_coarse)" } else { "false" };
             places.push(format!("SELECT * FROM {} WHERE {condition} AND (NOT {gone} OR {only})", table.at(level)));
             condition = gone;
         }
@@ -272,9 +272,9 @@ fn instance_columns(rows: &RollupRows, some: &[&(InstanceKey, InstanceRow)]) -> 
 }
 
 /// One measure of an edge.
-type Measure = (EdgeKey, u8, Cells);
+pub(super) type Measure = (EdgeKey, u8, Cells);
 
-fn measures((key, row): &(EdgeKey, EdgeRow)) -> impl Iterator<Item = Measure> {
+pub(super) fn measures((key, row): &(EdgeKey, EdgeRow)) -> impl Iterator<Item = Measure> {
     let count = |count: f64| {
         let mut cells = Cells::default();
         if count != 0.0 {
@@ -323,50 +323,63 @@ fn error_columns(rows: &RollupRows, some: &[&(ErrorKey, ErrorRow)]) -> Vec<Array
     ]
 }
 
-/// Adds the rows of a table in the range to `rows`, by step of time. Rows of `slices` are left out. Returns how many
-/// rows the database returned. Adding up is done here: SQL knows no histograms.
+/// A time to read at a level, by its place in [`LEVELS`].
+pub(super) type Piece = (usize, i64, i64);
+
+/// Which rows of the file.
+#[derive(Clone, Copy)]
+pub(super) struct Selected<'a> {
+    pub(super) groups: &'a [Group],
+    /// Not of these slices.
+    pub(super) hidden: &'a [u64],
+    /// Only of this service, or of edges at this end.
+    pub(super) only: Option<&'a str>,
+}
+
+/// Adds the rows of a table in these pieces of time to `rows`, by step of time. Returns how many rows the database
+/// returned. Adding up is done here: SQL knows no histograms.
 pub(super) fn read(
     connection: &Connection,
     table: Table,
-    buckets: &Buckets,
-    groups: &[Group],
-    slices: &[u64],
-    service: Option<&str>,
+    pieces: &[Piece],
+    selected: Selected<'_>,
     rows: &mut RollupRows,
+    step: impl Fn(i64) -> Option<i64>,
 ) -> duckdb::Result<u64> {
     let mut conditions = String::new();
-    if !slices.is_empty() {
-        conditions += &format!(" AND slice NOT IN ({})", list(slices));
+    if !selected.hidden.is_empty() {
+        conditions += &format!(" AND slice NOT IN ({})", list(selected.hidden));
     }
-    if service.is_some() {
-        conditions += " AND service = $1";
+    if selected.only.is_some() {
+        conditions += if table == Table::Edges { " AND (caller = $1 OR callee = $1)" } else { " AND service = $1" };
     }
+    let finest = selected.groups.iter().filter(|group| !group.is_coarse).map(|group| group.first);
+    let finest: Vec<u64> = finest.collect();
     let mut places = Vec::new();
-    for (level, from, to) in buckets.pieces() {
+    for &(level, from, to) in pieces {
         let condition = format!("time >= {from} AND time < {to}{conditions}");
-        // Groups that have no rows of this length yet have finer ones.
-        for finer in 0..level {
-            let lack: Vec<u64> =
-                groups.iter().filter(|group| group.levels == finer + 1).map(|group| group.first).collect();
-            if !lack.is_empty() {
-                places.push((LEVELS[finer], format!("{condition} AND slice IN ({})", list(&lack))));
-            }
+        if level > 0 && !finest.is_empty() {
+            places.push((LEVELS[0], format!("{condition} AND slice IN ({})", list(&finest))));
         }
         places.push((LEVELS[level], condition));
     }
-    read_where(connection, table, &places, service, rows, |time| buckets.step_of(time))
+    if places.is_empty() {
+        return Ok(0);
+    }
+    read_where(connection, table, &places, selected.only, rows, step)
 }
 
-/// Adds all rows of a level that lie under one of `slices`, each under the time given by `step`.
+/// Adds all rows of a level, of a time, that lie under one of `slices`, each under the time given by `step`.
 pub(super) fn read_slices(
     connection: &Connection,
     level: Level,
     slices: &[u64],
+    (from, to): (i64, i64),
     rows: &mut RollupRows,
     step: impl Fn(i64) -> i64,
 ) -> duckdb::Result<()> {
     for table in TABLES {
-        let condition = format!("slice IN ({})", list(slices));
+        let condition = format!("slice IN ({}) AND time >= {from} AND time < {to}", list(slices));
         read_where(connection, table, &[(level, condition)], None, rows, |time| Some(step(time)))?;
     }
     Ok(())
@@ -381,7 +394,7 @@ fn read_where(
     connection: &Connection,
     table: Table,
     places: &[(Level, String)],
-    service: Option<&str>,
+    only: Option<&str>,
     rows: &mut RollupRows,
     step: impl Fn(i64) -> Option<i64>,
 ) -> duckdb::Result<u64> {
@@ -392,8 +405,8 @@ fn read_where(
     };
     let selects: Vec<String> = places.iter().map(select).collect();
     let mut statement = connection.prepare(&selects.join(" UNION ALL "))?;
-    let batches = match service {
-        Some(service) => statement.stream_arrow([service])?,
+    let batches = match only {
+        Some(only) => statement.stream_arrow([only])?,
         None => statement.stream_arrow([])?,
     };
     let mut count = 0;
@@ -500,7 +513,7 @@ impl Read<'_> {
     }
 }
 
-fn add_measure(edge: &mut EdgeRow, measure: u8, cells: Bytes<'_>) {
+pub(super) fn add_measure(edge: &mut EdgeRow, measure: u8, cells: Bytes<'_>) {
     let count = || cells.map(|cell| cell.count).sum::<f64>();
     match measure {
         CALLER => edge.caller.merge_sorted(cells),

@@ -71,11 +71,10 @@ fn the_file_answers_as_memory_does() {
         for rows in sealed {
             store.persist(rows.slice.unwrap(), rows).unwrap();
         }
-        let before = rows_in(&store, "edges_10s");
-        assert_eq!(rows_in(&store, "edges_1m"), 0, "slices have the finest rows only");
-        store.commit(&store.fold(9).unwrap().expect("eight of the nine")).unwrap();
-        assert!(rows_in(&store, "edges_10s") <= before && rows_in(&store, "edges_1m") > 0);
-        assert!(store.fold(9).unwrap().is_none(), "one is left, and one group of eight");
+        let before = (rows_in(&store, "edges_10s"), rows_in(&store, "edges_1h"));
+        assert!(store.fold(9).unwrap(), "eight of the nine");
+        assert!(rows_in(&store, "edges_10s") <= before.0 && rows_in(&store, "edges_1h") < before.1);
+        assert!(!store.fold(9).unwrap(), "one is left, and one group of eight");
         let live: Vec<Live> = live.iter().cloned().map(Live::new).collect();
         let live: Vec<&Live> = live.iter().collect();
         let all: Vec<Live> = slices.iter().cloned().map(Live::new).collect();
@@ -96,6 +95,34 @@ fn the_file_answers_as_memory_does() {
     }
 }
 
+/// What is held in memory is what is in the file, whatever was written since.
+#[test]
+fn the_file_answers_as_memory_does_while_it_grows() {
+    let (_empty_folder, empty) = open();
+    let (_folder, store) = open();
+    let slices = slices(7);
+    let part = TimeRange { from: START + 20 * 60_000 * MS, to: START + 300 * 60_000 * MS };
+    for (at, rows) in slices.iter().enumerate() {
+        store.persist(at as u64, rows).unwrap();
+        if at % 3 == 2 {
+            store.fold(at as u64).unwrap();
+        }
+        let all: Vec<Live> = slices[..=at].iter().cloned().map(Live::new).collect();
+        let all: Vec<&Live> = all.iter().collect();
+        for (range, points) in [(ALL, 0), (part, 0), (part, 4), (ALL, 0)] {
+            assert_eq!(
+                ask(&store, &[], range, points),
+                ask(&empty, &all, range, points),
+                "slice {at}, points {points}"
+            );
+        }
+    }
+    assert!(store.hours.lock().get(START.div_euclid(HOUR) * HOUR).is_some(), "the hour is held");
+    store.forget(&[11]).unwrap();
+    let rest: Vec<Live> = slices[..11].iter().cloned().map(Live::new).collect();
+    assert_eq!(ask(&store, &[], ALL, 0), ask(&empty, &rest.iter().collect::<Vec<_>>(), ALL, 0), "forgotten");
+}
+
 fn rows_in(store: &RollupStore, table: &str) -> u64 {
     let sql = format!("SELECT count(*) FROM {table}");
     store.writer.lock().query_row(&sql, [], |row| row.get(0)).unwrap()
@@ -107,9 +134,7 @@ fn folds_of_folds_count_the_same_and_are_known() {
     let rows = observed("1/a - web server 0+100\n1/b a web client 1+9 db.system=redis error");
     for slice in 0..70 {
         store.persist(slice, &rows).unwrap();
-        if let Some(folded) = store.fold(slice).unwrap() {
-            store.commit(&folded).unwrap();
-        }
+        store.fold(slice).unwrap();
     }
     let store = reopen(&folder, store);
     assert_eq!(ask(&store, &[], ALL, 10).services[0].red.count, 70.0);
@@ -160,7 +185,7 @@ fn the_documented_sql_counts_every_call_once() {
     slices.iter().for_each(|rows| store.persist(rows.slice.unwrap(), rows).unwrap());
     let before = documented(&store);
     assert!(before.len() > 10 && before.iter().any(|row| row.2 > 1.0), "{before:?}");
-    store.commit(&store.fold(12).unwrap().unwrap()).unwrap();
+    assert!(store.fold(12).unwrap());
     assert_eq!(documented(&store), before, "folded");
     let day = 24 * 3_600_000 * MS;
     store.thin(START + 2 * day + 3 * 3_600_000 * MS).unwrap();
