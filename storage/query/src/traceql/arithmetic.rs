@@ -2,7 +2,6 @@
 
 use super::ast::{Arithmetic, Expression, ExpressionKind};
 use super::literal::Literal;
-use std::cmp::Ordering;
 
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +47,8 @@ impl Number {
     }
 
     /// Integers and durations exactly; `None` beside NaN.
-    pub(crate) fn compare(self, other: Number) -> Option<Ordering> {
+    #[cfg(feature = "evaluate")]
+    pub(crate) fn compare(self, other: Number) -> Option<std::cmp::Ordering> {
         match (self, other) {
             (Number::Float(left), right) => left.partial_cmp(&right.float()),
             (left, Number::Float(right)) => left.float().partial_cmp(&right),

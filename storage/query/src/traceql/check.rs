@@ -41,7 +41,11 @@ fn hint(hint: &Hint) -> Result<(), Problem> {
     };
     match types.contains(&hint.value.value_type()) {
         true => Ok(()),
-        false => fail(hint.place, format!("`{}` is not {}", hint.name, hint.value.value_type().as_str()), "write true or a number"),
+        false => fail(
+            hint.place,
+            format!("`{}` is not {}", hint.name, hint.value.value_type().as_str()),
+            "write true or a number",
+        ),
     }
 }
 
@@ -77,13 +81,19 @@ fn scalar(of: &Scalar) -> Result<(), Problem> {
     match of {
         Scalar::Literal(literal, place) => match literal.value_type().is_numeric() {
             true => Ok(()),
-            false => fail(*place, format!("{} is no number", literal.value_type().as_str()), "write a number or a duration"),
+            false => {
+                fail(*place, format!("{} is no number", literal.value_type().as_str()), "write a number or a duration")
+            }
         },
         Scalar::Aggregate(_, None, _) => Ok(()),
         Scalar::Aggregate(_, Some(of), _) => {
             let found = value(of)?;
             if found != Type::Any && !found.is_numeric() {
-                return fail(of.place, format!("{} cannot be added up or compared", found.as_str()), "take a number, for example span:duration");
+                return fail(
+                    of.place,
+                    format!("{} cannot be added up or compared", found.as_str()),
+                    "take a number, for example span:duration",
+                );
             }
             reads_span(of, "this is the same for every span", "name a field, for example span:duration")
         }
@@ -157,9 +167,11 @@ fn condition(of: &Expression) -> Result<(), Problem> {
 fn value(of: &Expression) -> Result<Type, Problem> {
     match &of.kind {
         ExpressionKind::Literal(literal) => Ok(literal.value_type()),
-        ExpressionKind::Field(field) if field.as_intrinsic() == Some(Intrinsic::Parent) => {
-            fail(of.place, "a parent is only there or not", "write parent = nil or parent != nil, or compare span:parentID or parent.…")
-        }
+        ExpressionKind::Field(field) if field.as_intrinsic() == Some(Intrinsic::Parent) => fail(
+            of.place,
+            "a parent is only there or not",
+            "write parent = nil or parent != nil, or compare span:parentID or parent.…",
+        ),
         ExpressionKind::Field(field) => Ok(field.value_type()),
         ExpressionKind::Logic(left, _, right) => {
             condition(left)?;
@@ -200,7 +212,8 @@ fn value_or_parent(of: &Expression) -> Result<Type, Problem> {
 
 fn is_always_there(intrinsic: Intrinsic) -> bool {
     use Intrinsic as I;
-    let may_miss = [I::Parent, I::RootName, I::RootService, I::EventName, I::EventTimeSinceStart, I::LinkTraceId, I::LinkSpanId];
+    let may_miss =
+        [I::Parent, I::RootName, I::RootService, I::EventName, I::EventTimeSinceStart, I::LinkTraceId, I::LinkSpanId];
     !may_miss.contains(&intrinsic)
 }
 
@@ -215,7 +228,11 @@ fn compare(place: Place, left: &Expression, comparison: Comparison, right: &Expr
     let (of_left, of_right) = (value(left)?, value(right)?);
     if matches!(comparison, Comparison::Matches | Comparison::NotMatches) {
         if !matches!(of_left, Type::Any | Type::Text) {
-            return fail(left.place, format!("{} is not matched with a regular expression", of_left.as_str()), "compare with = != < <= > >=");
+            return fail(
+                left.place,
+                format!("{} is not matched with a regular expression", of_left.as_str()),
+                "compare with = != < <= > >=",
+            );
         }
         return match right.kind {
             ExpressionKind::Literal(Literal::Text(_)) => Ok(Type::Bool),
@@ -233,7 +250,8 @@ fn compare(place: Place, left: &Expression, comparison: Comparison, right: &Expr
         };
     }
     let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-    let unordered = [of_left, of_right].into_iter().find(|found| matches!(found, Type::Bool | Type::Status | Type::Kind));
+    let unordered =
+        [of_left, of_right].into_iter().find(|found| matches!(found, Type::Bool | Type::Status | Type::Kind));
     if let (true, Some(found)) = (ordered, unordered) {
         return fail(place, format!("{} is not greater or less", found.as_str()), "compare with = or !=");
     }

@@ -68,8 +68,10 @@ pub fn complete(text: &str, cursor: usize) -> Completion {
             return Completion { range: cursor..cursor, prefix: String::new(), wanted: Wanted::Nothing };
         }
         begun = Some(start);
-    } else if let Some((Token::Word(_) | Token::Attribute { .. } | Token::Int(_) | Token::Float(_) | Token::Duration(_), place)) =
-        tokens.last().filter(|(_, place)| place.end == cursor)
+    } else if let Some((
+        Token::Word(_) | Token::Attribute { .. } | Token::Int(_) | Token::Float(_) | Token::Duration(_),
+        place,
+    )) = tokens.last().filter(|(_, place)| place.end == cursor)
     {
         begun = Some(place.start);
         tokens.pop();
@@ -78,7 +80,8 @@ pub fn complete(text: &str, cursor: usize) -> Completion {
     let start = begun.unwrap_or(cursor);
     let word = &text[start..cursor];
     let wanted = fitting(&before);
-    let mut completion = Completion { range: Place { start, end: end_of(text, start, cursor) }.into(), prefix: word.to_owned(), wanted };
+    let mut completion =
+        Completion { range: Place { start, end: end_of(text, start, cursor) }.into(), prefix: word.to_owned(), wanted };
     completion.look_into(word);
     completion
 }
@@ -103,9 +106,9 @@ impl Completion {
                     (*of_parent, *attribute, rest) = (true, true, after);
                 }
                 let scopes = if *of_parent { &[Scope::Span, Scope::Resource][..] } else { &Scope::ALL };
-                let named = scopes.iter().find_map(|scope| {
-                    Some((*scope, rest.strip_prefix(scope.as_str())?.strip_prefix('.')?))
-                });
+                let named = scopes
+                    .iter()
+                    .find_map(|scope| Some((*scope, rest.strip_prefix(scope.as_str())?.strip_prefix('.')?)));
                 if let Some((named, name)) = named {
                     (*scope, *attribute, rest) = (Some(named), true, name);
                 } else if let Some(name) = rest.strip_prefix('.') {
@@ -142,7 +145,10 @@ impl Completion {
             },
             Wanted::Value { .. } => Vec::new(),
             Wanted::Logic => vec!["&&", "||"],
-            Wanted::Join => vec!["|", "&&", "||", ">>", ">", "<<", "<", "~", "!>>", "!>", "!<<", "!<", "!~", "&>>", "&>", "&<<", "&<", "&~"],
+            Wanted::Join => vec![
+                "|", "&&", "||", ">>", ">", "<<", "<", "~", "!>>", "!>", "!<<", "!<", "!~", "&>>", "&>", "&<<", "&<",
+                "&~",
+            ],
             Wanted::Stage => STAGES.to_vec(),
             Wanted::AfterMetric => vec!["by (", "|", ">", ">=", "<", "<=", "=", "!=", "with ("],
             Wanted::Hint => vec!["most_recent", "exemplars", "extrapolate", "sample", "span_sample", "trace_sample"],
@@ -152,9 +158,25 @@ impl Completion {
 }
 
 const STAGES: [&str; 19] = [
-    "count()", "avg(", "max(", "min(", "sum(", "by(", "select(", "coalesce()", "rate()", "count_over_time()",
-    "quantile_over_time(", "histogram_over_time(", "avg_over_time(", "max_over_time(", "min_over_time(", "sum_over_time(",
-    "compare(", "topk(", "bottomk(",
+    "count()",
+    "avg(",
+    "max(",
+    "min(",
+    "sum(",
+    "by(",
+    "select(",
+    "coalesce()",
+    "rate()",
+    "count_over_time()",
+    "quantile_over_time(",
+    "histogram_over_time(",
+    "avg_over_time(",
+    "max_over_time(",
+    "min_over_time(",
+    "sum_over_time(",
+    "compare(",
+    "topk(",
+    "bottomk(",
 ];
 
 fn operators(of: Type) -> &'static [&'static str] {
@@ -177,7 +199,9 @@ fn fitting(before: &[Token]) -> Wanted {
         Some(_) => match (function, last) {
             (Some(Token::Word(word)), Token::Sign("(" | ",")) if word == "with" => Wanted::Hint,
             (Some(Token::Word(word)), Token::Sign("(")) if word == "compare" => Wanted::Spanset,
-            (Some(Token::Word(word)), Token::Sign("(")) if word != "count" && word != "topk" && word != "bottomk" => field,
+            (Some(Token::Word(word)), Token::Sign("(")) if word != "count" && word != "topk" && word != "bottomk" => {
+                field
+            }
             (Some(Token::Word(word)), Token::Sign(",")) if word == "by" || word == "select" => field,
             (Some(Token::Word(_)), _) if field_of(last).is_some() => Wanted::Operator(Type::Int),
             (Some(Token::Word(_)), _) => Wanted::Nothing,
@@ -215,7 +239,12 @@ fn in_condition(before: &[Token], last: &Token, field: Wanted) -> Wanted {
         Token::Sign(_) => field,
         other => match field_of(other) {
             // On the right of a comparison it is the value.
-            Some(_) if before.len() > 1 && matches!(before[before.len() - 2], Token::Sign("=" | "!=" | "<" | "<=" | ">" | ">=")) => Wanted::Logic,
+            Some(_)
+                if before.len() > 1
+                    && matches!(before[before.len() - 2], Token::Sign("=" | "!=" | "<" | "<=" | ">" | ">=")) =>
+            {
+                Wanted::Logic
+            }
             Some(field) => Wanted::Operator(field.value_type()),
             None => Wanted::Logic,
         },
@@ -234,9 +263,7 @@ fn field_of(token: &Token) -> Option<Field> {
 
 fn outside(before: &[Token], last: &Token) -> Wanted {
     let called = before.iter().rposition(|token| *token == Token::Sign("(")).and_then(|at| at.checked_sub(1));
-    let is_metric = |token: &Token| {
-        matches!(token, Token::Word(word) if word == "rate" || word == "compare" || word == "topk" || word == "bottomk" || word.ends_with("_over_time"))
-    };
+    let is_metric = |token: &Token| matches!(token, Token::Word(word) if word == "rate" || word == "compare" || word == "topk" || word == "bottomk" || word.ends_with("_over_time"));
     match last {
         Token::Sign("|") => Wanted::Stage,
         Token::Sign("}") => Wanted::Join,

@@ -37,7 +37,8 @@ impl Conditions {
         let mut conditions = self.conditions.iter().map(Condition::to_expression);
         let first = conditions.next();
         let condition = first.map(|first| {
-            conditions.fold(first, |left, right| expression(ExpressionKind::Logic(left.into(), Logic::And, right.into())))
+            conditions
+                .fold(first, |left, right| expression(ExpressionKind::Logic(left.into(), Logic::And, right.into())))
         });
         let filter = Spanset::Filter(Filter { condition, place: Place::default() });
         Query { body: Body::Search(Pipeline { stages: vec![Stage::Spansets(filter)] }), hints: Vec::new() }
@@ -93,9 +94,11 @@ impl Condition {
     fn to_expression(&self) -> Expression {
         let field = Box::new(expression(ExpressionKind::Field(self.field.clone())));
         expression(match &self.operator {
-            Operator::Compare(comparison, literal) => {
-                ExpressionKind::Compare(field, *comparison, Box::new(expression(ExpressionKind::Literal(literal.clone()))))
-            }
+            Operator::Compare(comparison, literal) => ExpressionKind::Compare(
+                field,
+                *comparison,
+                Box::new(expression(ExpressionKind::Literal(literal.clone()))),
+            ),
             Operator::Exists => ExpressionKind::Exists(field),
             Operator::Missing => ExpressionKind::Missing(field),
         })

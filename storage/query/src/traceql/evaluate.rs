@@ -7,8 +7,8 @@ mod relate;
 mod structure;
 mod view;
 
-use super::ast::{Body, Metric, MetricFunction, Query, SecondStage};
 use super::ast::Arithmetic;
+use super::ast::{Body, Metric, MetricFunction, Query, SecondStage};
 use super::field::Field;
 use super::literal::Literal;
 use super::problem::Problem;
@@ -126,7 +126,9 @@ impl Compiled {
 
 fn node(metric: &Metric, leaves: &mut Vec<Leaf>) -> Result<Node, Problem> {
     Ok(match metric {
-        Metric::Number(literal, _) => Node::Number(super::arithmetic::Number::of(literal).map_or(0.0, |number| number.float())),
+        Metric::Number(literal, _) => {
+            Node::Number(super::arithmetic::Number::of(literal).map_or(0.0, |number| number.float()))
+        }
         Metric::Arithmetic(left, operator, right) => {
             Node::Arithmetic(Box::new(node(left, leaves)?), *operator, Box::new(node(right, leaves)?))
         }

@@ -169,7 +169,10 @@ impl Intrinsic {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Intrinsic> {
-        INTRINSICS.iter().find(|(_, name, old, _)| *name == text || *old == Some(text)).map(|(intrinsic, ..)| *intrinsic)
+        INTRINSICS
+            .iter()
+            .find(|(_, name, old, _)| *name == text || *old == Some(text))
+            .map(|(intrinsic, ..)| *intrinsic)
     }
 
     /// Every spelling, old ones too.

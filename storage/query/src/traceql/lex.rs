@@ -11,7 +11,11 @@ pub(crate) enum Token {
     /// `count`, `duration`, `span:duration`, `error`.
     Word(String),
     /// `span.http.route`, `."a b"`, `parent.resource.x`.
-    Attribute { of_parent: bool, scope: Option<Scope>, name: String },
+    Attribute {
+        of_parent: bool,
+        scope: Option<Scope>,
+        name: String,
+    },
     Text(String),
     Int(i64),
     Float(f64),
@@ -21,8 +25,8 @@ pub(crate) enum Token {
 
 /// Longer ones before those they begin with.
 const SIGNS: [&str; 34] = [
-    "!>>", "!<<", "&>>", "&<<", "&&", "||", "!>", "!<", "!=", "!~", "&>", "&<", "&~", "=~", ">>", "<<", ">=", "<=", "==",
-    "=", "<", ">", "~", "!", "|", "+", "-", "*", "/", "%", "^", "(", ")", "{",
+    "!>>", "!<<", "&>>", "&<<", "&&", "||", "!>", "!<", "!=", "!~", "&>", "&<", "&~", "=~", ">>", "<<", ">=", "<=",
+    "==", "=", "<", ">", "~", "!", "|", "+", "-", "*", "/", "%", "^", "(", ")", "{",
 ];
 const MORE_SIGNS: [&str; 2] = ["}", ","];
 
@@ -132,9 +136,9 @@ impl<'a> Lexer<'a> {
             }
             Some('.') if word == "parent" => {
                 self.at += 1;
-                let scope = ["span", "resource"].into_iter().find(|scope| {
-                    self.rest().strip_prefix(scope).is_some_and(|rest| rest.starts_with('.'))
-                });
+                let scope = ["span", "resource"]
+                    .into_iter()
+                    .find(|scope| self.rest().strip_prefix(scope).is_some_and(|rest| rest.starts_with('.')));
                 self.at += scope.map_or(0, |scope| scope.len() + 1);
                 self.attribute(true, scope.and_then(Scope::parse))
             }
@@ -153,10 +157,18 @@ impl<'a> Lexer<'a> {
         self.skip(is_in_name);
         let name = &self.text[start..self.at];
         if word == "trace" {
-            return self.problem(start, "traces have no attributes", "say trace:duration, trace:rootName, trace:rootService or trace:id");
+            return self.problem(
+                start,
+                "traces have no attributes",
+                "say trace:duration, trace:rootName, trace:rootService or trace:id",
+            );
         }
         if let Some(scope) = meant(word, Scope::ALL.map(Scope::as_str)) {
-            return self.problem(start, format!("`{word}` is no scope"), format!("did you mean {scope}{}?", &name[word.len()..]));
+            return self.problem(
+                start,
+                format!("`{word}` is no scope"),
+                format!("did you mean {scope}{}?", &name[word.len()..]),
+            );
         }
         self.problem(
             start,
@@ -192,7 +204,9 @@ impl<'a> Lexer<'a> {
                 Some('"') => return Ok(()),
                 Some('\\') => match self.next() {
                     Some(char @ ('"' | '\\')) => name.push(char),
-                    _ => return self.problem(start, "only \\\" and \\\\ are escapes in a name", "double the backslash"),
+                    _ => {
+                        return self.problem(start, "only \\\" and \\\\ are escapes in a name", "double the backslash");
+                    }
                 },
                 Some(char) => name.push(char),
                 None => return self.problem(start, "this quote does not end", "add another `\"`"),
@@ -222,7 +236,11 @@ impl<'a> Lexer<'a> {
                     Some(char) => text.push(char),
                     None => {
                         self.at = self.at.max(at + 1);
-                        return self.problem(at, "this is no escape", "double the backslash, or write the text in backticks");
+                        return self.problem(
+                            at,
+                            "this is no escape",
+                            "double the backslash, or write the text in backticks",
+                        );
                     }
                 },
                 Some(char) => text.push(char),
@@ -285,7 +303,11 @@ impl<'a> Lexer<'a> {
         if whole {
             return match written.parse() {
                 Ok(value) => Ok(Token::Int(value)),
-                Err(_) => self.problem(start, "this is more than 64 bits hold", "say maxInt or minInt, or write it with a point"),
+                Err(_) => self.problem(
+                    start,
+                    "this is more than 64 bits hold",
+                    "say maxInt or minInt, or write it with a point",
+                ),
             };
         }
         match written.parse::<f64>() {

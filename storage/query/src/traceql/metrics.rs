@@ -203,7 +203,8 @@ impl Series {
         if let ([Gathered::Compared(sampled)], [leaf]) = (&self.gathered[..], &plan.leaves[..]) {
             return Metrics::Compared(sampled.finish(leaf));
         }
-        let uncounted = |gathered: &Gathered| if let Gathered::Groups(groups) = gathered { groups.uncounted } else { 0 };
+        let uncounted =
+            |gathered: &Gathered| if let Gathered::Groups(groups) = gathered { groups.uncounted } else { 0 };
         Metrics::Table(Table {
             from: self.steps.range.from,
             step_nanos: self.steps.step_nanos,

@@ -67,7 +67,13 @@ impl Parser {
             Some(Token::Sign("}")) => self.fail("this brace was not opened", "remove it"),
             Some(Token::Sign(")")) => self.fail("this parenthesis was not opened", "remove it"),
             Some(Token::Word(_)) => self.unexpected_word(),
-            Some(_) => self.fail("the query should have ended here", "join stages with `|`, spansets with `&&` or `>>`"),
+            Some(Token::Sign(sign @ ("+" | "-" | "*" | "/"))) => self.fail(
+                "series are joined in parentheses",
+                format!("write ({{ … }} | rate()) {sign} ({{ … }} | rate())"),
+            ),
+            Some(_) => {
+                self.fail("the query should have ended here", "join stages with `|`, spansets with `&&` or `>>`")
+            }
         }
     }
 
@@ -159,27 +165,33 @@ impl Parser {
     /// Counts an operator.
     fn operator(&mut self) -> Result<(), Problem> {
         if self.operators == LONGEST {
-            return self.fail("the query is too long", format!("at most {LONGEST} operators; =~ \"a|b\" asks for many values at once"));
+            return self.fail(
+                "the query is too long",
+                format!("at most {LONGEST} operators; =~ \"a|b\" asks for many values at once"),
+            );
         }
         self.operators += 1;
         Ok(())
     }
 
-    /// Whether the parenthesis or brace at the next token's `after` encloses a token that is `wanted`.
+    /// Whether the parenthesis that comes next encloses a token that is `wanted`, but for what functions are called with.
     fn encloses(&self, wanted: impl Fn(&Token) -> bool) -> bool {
-        let mut depth = 0;
+        let (mut open, mut called) = (0, 0);
+        let mut before: Option<&Token> = None;
         for (token, _) in &self.tokens[self.at..] {
+            let of_call = called > 0 || matches!(before, Some(Token::Word(_)));
             match token {
-                Token::Sign("(" | "{") => depth += 1,
-                Token::Sign(")" | "}") => depth -= 1,
+                Token::Sign("(") if of_call => called += 1,
+                Token::Sign(")") if called > 0 => called -= 1,
+                Token::Sign("(") => open += 1,
+                Token::Sign(")") => open -= 1,
+                token if called == 0 && wanted(token) => return true,
                 _ => {}
             }
-            if depth <= 0 {
+            if open == 0 {
                 return false;
             }
-            if wanted(token) {
-                return true;
-            }
+            before = Some(token);
         }
         false
     }
@@ -209,7 +221,9 @@ impl Parser {
         match self.take_field() {
             Some(field) => Ok(field),
             None if matches!(self.peek(), Some(Token::Word(_))) => self.unexpected_word(),
-            None => self.fail("a field is missing", "for example span.http.route, resource.service.name or span:duration"),
+            None => {
+                self.fail("a field is missing", "for example span.http.route, resource.service.name or span:duration")
+            }
         }
     }
 
@@ -251,8 +265,12 @@ impl Parser {
                 let known = Intrinsic::spellings().chain(WORDS).filter(|known| *known != word);
                 match meant(lower, known) {
                     Some(known) => format!("did you mean {known}?"),
-                    None if word.contains(':') => "intrinsics are span:name, span:duration, span:status, span:kind, trace:duration …".to_owned(),
-                    None => format!("put text in quotes, \"{word}\"; for an attribute say span.{word} or resource.{word}"),
+                    None if word.contains(':') => {
+                        "intrinsics are span:name, span:duration, span:status, span:kind, trace:duration …".to_owned()
+                    }
+                    None => {
+                        format!("put text in quotes, \"{word}\"; for an attribute say span.{word} or resource.{word}")
+                    }
                 }
             }
         };
@@ -262,10 +280,39 @@ impl Parser {
 
 /// Words with a meaning besides intrinsics.
 pub(super) const WORDS: [&str; 33] = [
-    "count", "min", "max", "avg", "sum", "by", "coalesce", "select", "with", "rate", "count_over_time", "min_over_time",
-    "max_over_time", "avg_over_time", "sum_over_time", "quantile_over_time", "histogram_over_time", "compare", "topk",
-    "bottomk", "true", "false", "nil", "error", "ok", "unset", "server", "client", "producer", "consumer", "internal",
-    "unspecified", "maxInt",
+    "count",
+    "min",
+    "max",
+    "avg",
+    "sum",
+    "by",
+    "coalesce",
+    "select",
+    "with",
+    "rate",
+    "count_over_time",
+    "min_over_time",
+    "max_over_time",
+    "avg_over_time",
+    "sum_over_time",
+    "quantile_over_time",
+    "histogram_over_time",
+    "compare",
+    "topk",
+    "bottomk",
+    "true",
+    "false",
+    "nil",
+    "error",
+    "ok",
+    "unset",
+    "server",
+    "client",
+    "producer",
+    "consumer",
+    "internal",
+    "unspecified",
+    "maxInt",
 ];
 
 fn comparison(sign: &str) -> Option<Comparison> {

@@ -228,7 +228,9 @@ fn expression(of: &Expression, negated: bool) -> SpanCondition {
             (_, ExpressionKind::Field(field)) => compare(field, comparison.flipped(), left, negated),
             _ => SpanCondition::Maybe,
         },
-        ExpressionKind::Literal(_) | ExpressionKind::Arithmetic(..) | ExpressionKind::Negative(_) => SpanCondition::Maybe,
+        ExpressionKind::Literal(_) | ExpressionKind::Arithmetic(..) | ExpressionKind::Negative(_) => {
+            SpanCondition::Maybe
+        }
     }
 }
 

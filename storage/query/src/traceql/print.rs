@@ -1,8 +1,8 @@
 //! A query in its one spelling.
 
 use super::ast::{
-    Aggregate, Arithmetic, Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, MetricFunction, Pipeline,
-    Query, Relate, Relation, Scalar, SecondStage, Spanset, SpansetOperator, Stage, Structural,
+    Aggregate, Arithmetic, Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, MetricFunction,
+    Pipeline, Query, Relate, Relation, Scalar, SecondStage, Spanset, SpansetOperator, Stage, Structural,
 };
 use super::field::{Field, FieldName};
 use super::lex::is_in_name;

@@ -2,7 +2,8 @@
 
 use super::arithmetic::constant;
 use super::ast::{
-    Body, Expression, ExpressionKind, Filter, Metric, MetricFunction, Pipeline, Query, Scalar, Spanset, SpansetOperator, Stage,
+    Body, Expression, ExpressionKind, Filter, Metric, MetricFunction, Pipeline, Query, Scalar, Spanset,
+    SpansetOperator, Stage,
 };
 use super::field::{Field, FieldName, Intrinsic};
 use super::prefilter::{Test, is_root};

@@ -64,16 +64,14 @@ impl Condition {
             Condition::Or(left, right) => left.holds(trace, span) || right.holds(trace, span),
             Condition::Not(inner) => !inner.holds(trace, span),
             Condition::Exists(of) => of.visit(trace, span, &mut |_| {}),
-            Condition::Compare(left, comparison, right) => {
-                every_or_any(*comparison == Comparison::NotEqual, |note| {
-                    left.visit(trace, span, &mut |left| {
-                        let there = right.visit(trace, span, &mut |right| note(holds(left, *comparison, right)));
-                        if !there {
-                            note(false);
-                        }
-                    })
+            Condition::Compare(left, comparison, right) => every_or_any(*comparison == Comparison::NotEqual, |note| {
+                left.visit(trace, span, &mut |left| {
+                    let there = right.visit(trace, span, &mut |right| note(holds(left, *comparison, right)));
+                    if !there {
+                        note(false);
+                    }
                 })
-            }
+            }),
             Condition::Matches { of, regex, not } => every_or_any(*not, |note| {
                 of.visit(trace, span, &mut |value| {
                     note(matches!(value, Value::Text(text) if regex.is_match(text) != *not));
@@ -122,11 +120,15 @@ pub(crate) fn compares(ordering: Option<Ordering>, comparison: Comparison) -> bo
 }
 
 fn compare(left: &Expression, comparison: Comparison, right: &Expression) -> Result<Condition, Problem> {
-    if let (Comparison::Matches | Comparison::NotMatches, Some(Literal::Text(pattern))) = (comparison, constant(right)) {
+    if let (Comparison::Matches | Comparison::NotMatches, Some(Literal::Text(pattern))) = (comparison, constant(right))
+    {
         let none = |error: regex::Error| {
             let (message, hint) = match error {
                 regex::Error::CompiledTooBig(_) => ("the regular expression is too large", "repeat less"),
-                _ => ("this is no regular expression", "put a backslash before . ( ) [ ] { } * + ? | ^ $ that stand for themselves; in \"…\" double it"),
+                _ => (
+                    "this is no regular expression",
+                    "put a backslash before . ( ) [ ] { } * + ? | ^ $ that stand for themselves; in \"…\" double it",
+                ),
             };
             Problem::new(right.place, message, hint)
         };

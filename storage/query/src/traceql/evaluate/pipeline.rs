@@ -4,12 +4,12 @@ use super::super::arithmetic::Number;
 use super::super::ast::{self, Aggregate, Arithmetic, Comparison, SpansetOperator};
 use super::super::field::Field;
 use super::super::problem::Problem;
+use super::Spanset;
 use super::condition::{Condition, Operand, compares};
 use super::read::{Interner, Read};
 use super::relate::{relate, union};
 use super::structure::Trace;
 use super::view::Value;
-use super::Spanset;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -196,9 +196,10 @@ impl Scalar {
             Scalar::Aggregate(aggregate, of, label) => {
                 let number = match of {
                     None => Number::Int(spanset.spans.len() as i64),
-                    Some(of) => {
-                        aggregated(*aggregate, spanset.spans.iter().filter_map(|span| of.number(trace, *span as usize)))?
-                    }
+                    Some(of) => aggregated(
+                        *aggregate,
+                        spanset.spans.iter().filter_map(|span| of.number(trace, *span as usize)),
+                    )?,
                 };
                 if !spanset.values.iter().any(|(known, _)| known == label) {
                     spanset.values.push((label.clone(), Some(Value::from(number).to_literal())));

@@ -18,7 +18,10 @@ pub(crate) struct Read {
 enum What {
     Intrinsic(Intrinsic),
     /// In the order in which they are looked at; the first that is there counts.
-    Attribute { scopes: Vec<Scope>, spellings: Vec<String> },
+    Attribute {
+        scopes: Vec<Scope>,
+        spellings: Vec<String>,
+    },
 }
 
 impl Read {
@@ -42,14 +45,19 @@ impl Read {
         };
         match &self.what {
             What::Intrinsic(of) => intrinsic(trace, span, *of, visit),
-            What::Attribute { scopes, spellings } => scopes.iter().any(|scope| {
-                spellings.iter().any(|spelling| trace.view.attribute(span, *scope, spelling, visit))
-            }),
+            What::Attribute { scopes, spellings } => scopes
+                .iter()
+                .any(|scope| spellings.iter().any(|spelling| trace.view.attribute(span, *scope, spelling, visit))),
         }
     }
 
     /// The first value.
-    pub(crate) fn first<T>(&self, trace: &Trace<'_>, span: usize, then: impl FnOnce(Option<Value<'_>>) -> T) -> Option<T> {
+    pub(crate) fn first<T>(
+        &self,
+        trace: &Trace<'_>,
+        span: usize,
+        then: impl FnOnce(Option<Value<'_>>) -> T,
+    ) -> Option<T> {
         let (mut then, mut result) = (Some(then), None);
         self.visit(trace, span, &mut |value| {
             if let Some(then) = then.take() {

@@ -55,7 +55,9 @@ impl Structure {
     fn of(view: &dyn TraceView) -> Structure {
         let len = view.len();
         let mut parent: Vec<u32> = (0..len)
-            .map(|span| view.parent(span).filter(|parent| *parent < len && *parent != span).map_or(NONE, |parent| parent as u32))
+            .map(|span| {
+                view.parent(span).filter(|parent| *parent < len && *parent != span).map_or(NONE, |parent| parent as u32)
+            })
             .collect();
         // Children by parent, one list after the other.
         let mut children = vec![0_u32; len];
@@ -68,17 +70,15 @@ impl Structure {
         }
         let mut filled = begin.clone();
         let mut listed = vec![0_u32; begin[len] as usize];
-        for span in 0..len {
-            if let Some(at) = filled.get_mut(parent[span] as usize).filter(|_| parent[span] != NONE) {
+        for (span, parent) in parent.iter().enumerate() {
+            if let Some(at) = filled.get_mut(*parent as usize).filter(|_| *parent != NONE) {
                 listed[*at as usize] = span as u32;
                 *at += 1;
             }
         }
         let mut structure = Numbering { left: vec![0; len], right: vec![0; len], next: 1 };
-        for span in 0..len {
-            if parent[span] == NONE {
-                structure.number(span as u32, &begin, &listed);
-            }
+        for (span, _) in parent.iter().enumerate().filter(|(_, parent)| **parent == NONE) {
+            structure.number(span as u32, &begin, &listed);
         }
         // What was not reached lies in or below a cycle, which is cut above the first of its spans met on the way up.
         for span in 0..len {

@@ -4,7 +4,7 @@ use super::super::arithmetic::Number;
 use super::super::ast::{Arithmetic, SecondStage};
 use super::super::evaluate::{Node, Plan, compares};
 use super::super::literal::Literal;
-use super::{Gathered, Labelled, LabelName};
+use super::{Gathered, LabelName, Labelled};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt::Write;

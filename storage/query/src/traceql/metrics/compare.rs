@@ -10,8 +10,14 @@ use std::collections::{BTreeMap, HashMap};
 /// Distinct values of a field that are counted; what comes after is counted together.
 const MOST_VALUES: usize = 10_000;
 
+/// The same over all fields.
+const MOST_IN_ALL: usize = 500_000;
+
 /// Fields that are compared.
 const MOST_FIELDS: usize = 5_000;
+
+/// Bytes of a value that is told apart from others: nobody compares longer ones.
+const LONGEST: usize = 1_024;
 
 /// Intrinsics that are compared besides all attributes: those with few values.
 const INTRINSICS: [Intrinsic; 7] = [
@@ -81,6 +87,8 @@ pub(super) struct Sampled {
     spans: Sides,
     numbers: HashMap<Field, usize>,
     fields: Vec<FieldCounts>,
+    /// Values told apart, over all fields.
+    values: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -93,12 +101,18 @@ struct FieldCounts {
 }
 
 impl FieldCounts {
-    fn add(&mut self, value: Value<'_>, sides: Sides) {
-        if self.counts.len() == MOST_VALUES && !self.values.knows(value) {
+    /// Counts a value; `in_all` is the number of those that are told apart.
+    fn add(&mut self, value: Value<'_>, sides: Sides, in_all: &mut usize) {
+        let is_long = matches!(value, Value::Text(text) if text.len() > LONGEST);
+        let is_full = self.counts.len() == MOST_VALUES || *in_all == MOST_IN_ALL;
+        if is_long || (is_full && !self.values.knows(value)) {
             return self.others.add(sides);
         }
         let number = self.values.number(Some(value)) as usize;
-        self.counts.resize(self.values.values.len(), Sides::default());
+        if number == self.counts.len() {
+            self.counts.push(Sides::default());
+            *in_all += 1;
+        }
         self.counts[number].add(sides);
     }
 }
@@ -141,12 +155,14 @@ impl Sampled {
 
     fn add(&mut self, field: Field, value: Value<'_>, sides: Sides) {
         let intrinsic = field.as_intrinsic().is_some();
+        let mut values = self.values;
         if let Some(counts) = self.field(field) {
-            counts.add(value, sides);
+            counts.add(value, sides, &mut values);
             if intrinsic {
                 counts.spans.add(sides);
             }
         }
+        self.values = values;
     }
 
     fn has(&mut self, field: &Field, sides: Sides) {
@@ -171,14 +187,16 @@ impl Sampled {
         self.spans.add(other.spans);
         for (field, number) in &other.numbers {
             let theirs = &other.fields[*number];
+            let mut values = self.values;
             let Some(own) = self.field(field.clone()) else { continue };
             own.spans.add(theirs.spans);
             own.others.add(theirs.others);
             for (value, sides) in theirs.values.values.iter().zip(&theirs.counts) {
                 if let Some(value) = value {
-                    own.add(Value::of(value), *sides);
+                    own.add(Value::of(value), *sides, &mut values);
                 }
             }
+            self.values = values;
         }
     }
 
@@ -197,7 +215,8 @@ fn compared(field: &Field, counts: &FieldCounts, top: usize) -> ComparedField {
     // Shown is what is among the most frequent on either side.
     let mut shown = vec![false; counts.counts.len()];
     for of in [|sides: &Sides| sides.selection, |sides: &Sides| sides.baseline] {
-        let mut ranked: Vec<usize> = (0..counts.counts.len()).filter(|number| of(&counts.counts[*number]) > 0.0).collect();
+        let mut ranked: Vec<usize> =
+            (0..counts.counts.len()).filter(|number| of(&counts.counts[*number]) > 0.0).collect();
         ranked.sort_by(|left, right| of(&counts.counts[*right]).total_cmp(&of(&counts.counts[*left])));
         ranked.into_iter().take(top).for_each(|number| shown[number] = true);
     }

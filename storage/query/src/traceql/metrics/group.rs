@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 /// Combinations of labels at most.
 const MOST_SERIES: usize = 10_000;
 
+/// Numbers kept at most, over all series and steps. A distribution counts as [`PER_DISTRIBUTION`].
+const MOST_CELLS: usize = 8_000_000;
+const PER_DISTRIBUTION: usize = 32;
+
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     steps: Steps,
@@ -56,6 +60,15 @@ impl Cells {
         }
     }
 
+    /// How many series there is room for.
+    fn most(function: &MetricFunction, steps: usize) -> usize {
+        let each = match function {
+            MetricFunction::QuantileOverTime(..) | MetricFunction::HistogramOverTime(_) => PER_DISTRIBUTION,
+            _ => 1,
+        };
+        (MOST_CELLS / (steps * each)).clamp(1, MOST_SERIES)
+    }
+
     fn record(&mut self, function: &MetricFunction, step: usize, value: f64, weight: f64) {
         match self {
             Cells::Counts(counts) => counts[step] += weight,
@@ -70,7 +83,9 @@ impl Cells {
 
     fn merge(&mut self, function: &MetricFunction, other: &Cells) {
         match (self, other) {
-            (Cells::Counts(own), Cells::Counts(other)) => own.iter_mut().zip(other).for_each(|(own, other)| *own += other),
+            (Cells::Counts(own), Cells::Counts(other)) => {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own += other)
+            }
             (Cells::Extremes(own), Cells::Extremes(other)) => {
                 for (own, other) in own.iter_mut().zip(other) {
                     *own = other.map_or(*own, |other| Some(extreme(function, *own, other)));
@@ -121,7 +136,7 @@ impl Groups {
         if let Some(known) = self.by_labels.get(&self.wanted[..]) {
             return Some(*known);
         }
-        if self.groups.len() == MOST_SERIES {
+        if self.groups.len() >= Cells::most(&leaf.function, self.steps.len()) {
             return None;
         }
         let cells = Cells::new(&leaf.function, self.steps.len());
@@ -133,7 +148,8 @@ impl Groups {
     pub(super) fn observe(&mut self, leaf: &Leaf, trace: &Trace<'_>, span: usize, step: usize, weight: f64) {
         let mut value = 1.0;
         if let Some(of) = &leaf.of {
-            let found = of.first(trace, span, |value| value.map(|value| (value.number(), matches!(value, Value::Duration(_)))));
+            let found =
+                of.first(trace, span, |value| value.map(|value| (value.number(), matches!(value, Value::Duration(_)))));
             let Some(Some((Some(number), is_duration))) = found else { return };
             self.in_nanos = is_duration;
             value = number.float();
@@ -208,10 +224,14 @@ impl Groups {
         match &group.cells {
             Cells::Counts(counts) => {
                 let is_rate = leaf.function == MetricFunction::Rate;
-                let value = |(step, count): (usize, &f64)| Some(if is_rate { count / self.steps.seconds(step) } else { *count });
+                let value = |(step, count): (usize, &f64)| {
+                    Some(if is_rate { count / self.steps.seconds(step) } else { *count })
+                };
                 vec![with(None, counts.iter().enumerate().map(value).collect())]
             }
-            Cells::Extremes(values) => vec![with(None, values.iter().map(|value| value.map(|value| value * scale)).collect())],
+            Cells::Extremes(values) => {
+                vec![with(None, values.iter().map(|value| value.map(|value| value * scale)).collect())]
+            }
             Cells::Sums(sums) => {
                 let is_mean = matches!(leaf.function, MetricFunction::OverTime(Aggregate::Avg, _));
                 let value = |(sum, weight): &(f64, f64)| {

@@ -136,9 +136,13 @@ impl Parser {
             return self.unexpected_word();
         }
         match self.peek_sign() {
-            Some("}") => self.fail("a condition or value is missing before `}`", "for example span.http.route = \"/cart\""),
+            Some("}") => {
+                self.fail("a condition or value is missing before `}`", "for example span.http.route = \"/cart\"")
+            }
             Some("{") => self.fail("braces do not stand within braces", "join spansets outside: { … } && { … }"),
-            Some(sign) => self.fail(format!("a value is missing before `{sign}`"), "for example 5, 250ms, \"text\" or span.x"),
+            Some(sign) => {
+                self.fail(format!("a value is missing before `{sign}`"), "for example 5, 250ms, \"text\" or span.x")
+            }
             None => {
                 let kind = ExpressionKind::Literal(self.literal()?);
                 Ok(Operand::Expression(Expression { kind, place: start }))
@@ -154,10 +158,15 @@ impl Parser {
         match self.peek() {
             None => self.fail(format!("`{sign}` is missing"), format!("add `{sign}`")),
             Some(Token::Word(_)) => self.unexpected_word(),
-            Some(Token::Sign(found @ (">>" | "<<" | "~" | "!>" | "!<" | "!>>" | "!<<" | "&>" | "&<" | "&~" | "&>>" | "&<<"))) => {
-                self.fail(format!("`{found}` stands between spansets"), format!("close the braces first: {{ … }} {found} {{ … }}"))
+            Some(Token::Sign(
+                found @ (">>" | "<<" | "~" | "!>" | "!<" | "!>>" | "!<<" | "&>" | "&<" | "&~" | "&>>" | "&<<"),
+            )) => self.fail(
+                format!("`{found}` stands between spansets"),
+                format!("close the braces first: {{ … }} {found} {{ … }}"),
+            ),
+            Some(Token::Sign("|")) => {
+                self.fail("the braces are not closed", "add `}` before `|`; for \"or\" write `||`")
             }
-            Some(Token::Sign("|")) => self.fail("the braces are not closed", "add `}` before `|`; for \"or\" write `||`"),
             Some(Token::Sign(_)) => self.fail(format!("`{sign}` is missing"), format!("add `{sign}`")),
             Some(_) => self.fail("an operator is missing", "compare with = != < <= > >= =~ !~, join with && or ||"),
         }

@@ -7,8 +7,15 @@ use super::super::literal::Literal;
 use super::{Parser, Problem, arithmetic, comparison, strength};
 
 const FUNCTIONS: [&str; 9] = [
-    "rate", "count_over_time", "min_over_time", "max_over_time", "avg_over_time", "sum_over_time", "quantile_over_time",
-    "histogram_over_time", "compare",
+    "rate",
+    "count_over_time",
+    "min_over_time",
+    "max_over_time",
+    "avg_over_time",
+    "sum_over_time",
+    "quantile_over_time",
+    "histogram_over_time",
+    "compare",
 ];
 
 /// Values per attribute that `compare` gives unless told, and at most.
@@ -34,15 +41,22 @@ impl Parser {
         let is_metric = |token: &Token| matches!(token, Token::Word(word) if FUNCTIONS.contains(&word.as_str()));
         // `{ … } | rate()`, unless the function stands in parentheses that more is made of.
         let in_parentheses = self.peek_sign() == Some("(") && self.encloses(is_metric);
-        let of_number = matches!(self.peek(), Some(Token::Int(_) | Token::Float(_) | Token::Duration(_) | Token::Sign("-")))
-            || (self.peek_sign() == Some("(") && !self.encloses(|token| matches!(token, Token::Sign("{") | Token::Word(_))));
-        if !in_parentheses && !(of_number && self.continues_as_metric()) {
+        let of_number =
+            matches!(self.peek(), Some(Token::Int(_) | Token::Float(_) | Token::Duration(_) | Token::Sign("-")))
+                || (self.peek_sign() == Some("(")
+                    && !self.encloses(|token| matches!(token, Token::Sign("{") | Token::Word(_))));
+        let joined = in_parentheses || (of_number && self.continues_as_metric());
+        if !joined {
             let metric = self.spans()?;
             return self.second_stages(metric);
         }
         let metric = self.sum(3)?;
         if let Metric::Number(_, place) = metric {
-            return Err(Problem::new(place, "a number alone is no series", "multiply it with one: 100 * ({ } | rate())"));
+            return Err(Problem::new(
+                place,
+                "a number alone is no series",
+                "multiply it with one: 100 * ({ } | rate())",
+            ));
         }
         self.second_stages(metric)
     }
@@ -51,7 +65,9 @@ impl Parser {
     fn continues_as_metric(&self) -> bool {
         let rest = &self.tokens[self.at..];
         let brace = rest.iter().position(|(token, _)| *token == Token::Sign("{")).unwrap_or(rest.len());
-        !rest[..brace].iter().any(|(token, _)| matches!(token, Token::Sign(sign) if comparison(sign).is_some() || *sign == "|"))
+        !rest[..brace]
+            .iter()
+            .any(|(token, _)| matches!(token, Token::Sign(sign) if comparison(sign).is_some() || *sign == "|"))
     }
 
     fn sum(&mut self, least: u8) -> Result<Metric, Problem> {
@@ -101,7 +117,11 @@ impl Parser {
             Some(Token::Int(_) | Token::Float(_) | Token::Duration(_)) => {
                 let literal = self.literal()?;
                 if matches!(literal, Literal::Duration(_)) {
-                    return Err(Problem::new(start, "a duration is no factor", "write a number; durations in series are in seconds"));
+                    return Err(Problem::new(
+                        start,
+                        "a duration is no factor",
+                        "write a number; durations in series are in seconds",
+                    ));
                 }
                 Ok(Metric::Number(literal, start))
             }
@@ -185,8 +205,13 @@ impl Parser {
                 _ => f64::NAN,
             };
             if !(0.0..=1.0).contains(&quantile) {
-                return Err(Problem::new(place, "a quantile lies between 0 and 1", "write 0.99 for the 99th percentile"));
+                return Err(Problem::new(
+                    place,
+                    "a quantile lies between 0 and 1",
+                    "write 0.99 for the 99th percentile",
+                ));
             }
+            self.operator()?;
             quantiles.push(quantile);
         }
         if quantiles.is_empty() {
@@ -215,7 +240,11 @@ impl Parser {
             [] | [_] => None,
             [_, (from, _), (to, _)] if 0 < from && from < to => Some((from, to)),
             [_, (_, start), (_, end)] => {
-                return Err(Problem::new(start.to(end), "this is no stretch of time", "from before to, Unix nanoseconds"));
+                return Err(Problem::new(
+                    start.to(end),
+                    "this is no stretch of time",
+                    "from before to, Unix nanoseconds",
+                ));
             }
             _ => return self.fail("both ends of the stretch of time are needed", "compare({ … }, values, from, to)"),
         };
@@ -228,19 +257,27 @@ impl Parser {
                 Some("|") => {
                     self.at += 1;
                     if !self.is_second_stage() {
-                        return self.fail("only topk(n), bottomk(n) and comparisons follow metrics", "choose spans before them");
+                        return self.fail(
+                            "only topk(n), bottomk(n) and comparisons follow metrics",
+                            "choose spans before them",
+                        );
                     }
                     self.choose()?
                 }
                 Some(sign) => match comparison(sign) {
                     Some(Comparison::Matches | Comparison::NotMatches) => {
-                        return self.fail("numbers are not matched with regular expressions", "compare with = != < <= > >=");
+                        return self
+                            .fail("numbers are not matched with regular expressions", "compare with = != < <= > >=");
                     }
                     Some(comparison) => {
                         self.at += 1;
                         let place = self.place();
                         let Metric::Number(literal, _) = self.threshold()? else {
-                            return Err(Problem::new(place, "series are compared with numbers", "for example > 10 or > 250ms"));
+                            return Err(Problem::new(
+                                place,
+                                "series are compared with numbers",
+                                "for example > 10 or > 250ms",
+                            ));
                         };
                         SecondStage::Keep(comparison, literal)
                     }

@@ -1,9 +1,9 @@
 //! Stages, spansets, and numbers of spansets.
 
+use super::super::ast::Arithmetic;
 use super::super::ast::{
     Aggregate, Comparison, Filter, Pipeline, Relate, Relation, Scalar, Spanset, SpansetOperator, Stage, Structural,
 };
-use super::super::ast::Arithmetic;
 use super::super::field::Intrinsic;
 use super::super::lex::Token;
 use super::super::problem::meant;
@@ -16,10 +16,12 @@ impl Parser {
             self.operator()?;
             self.at += 1;
             if self.peek().is_none() {
-                return self.fail("a stage is missing after `|`", "for example count() > 2, by(name), select(name) or rate()");
+                return self
+                    .fail("a stage is missing after `|`", "for example count() > 2, by(name), select(name) or rate()");
             }
             if self.is_second_stage() {
-                return self.fail("there are no series to choose from", "make some first: | rate() by (name) | topk(5)");
+                return self
+                    .fail("there are no series to choose from", "make some first: | rate() by (name) | topk(5)");
             }
             stages.push(self.stage()?);
         }
@@ -47,9 +49,10 @@ impl Parser {
         if self.begins_spansets() {
             let spansets = self.spansets(1)?;
             return match self.peek_sign() {
-                Some(sign) if comparison(sign).is_some() => {
-                    self.fail("a spanset is no number", "compare its spans: { … } | count() > 2, or | avg(span:duration) > 1s")
-                }
+                Some(sign) if comparison(sign).is_some() => self.fail(
+                    "a spanset is no number",
+                    "compare its spans: { … } | count() > 2, or | avg(span:duration) > 1s",
+                ),
                 _ => Ok(Stage::Spansets(spansets)),
             };
         }
@@ -134,7 +137,11 @@ impl Parser {
         let right = self.scalar(3)?;
         let place = start.to(self.last_place());
         if is_literal(&left) && is_literal(&right) {
-            return Err(Problem::new(place, "this says nothing about spans", "compare an aggregate, for example count() > 2"));
+            return Err(Problem::new(
+                place,
+                "this says nothing about spans",
+                "compare an aggregate, for example count() > 2",
+            ));
         }
         Ok(Stage::Keep { left, comparison, right, place })
     }
@@ -173,7 +180,10 @@ impl Parser {
                 _ => Some(self.expression()?),
             };
             if aggregate == Aggregate::Count && self.peek_sign() != Some(")") {
-                return self.fail("count() counts spans, not values", "write count(), and put conditions in the braces before it");
+                return self.fail(
+                    "count() counts spans, not values",
+                    "write count(), and put conditions in the braces before it",
+                );
             }
             self.close_expression(")")?;
             return Ok(Scalar::Aggregate(aggregate, of, start.to(self.last_place())));
@@ -194,7 +204,9 @@ impl Parser {
             return self.fail("this is said of spans", hint);
         }
         match meant(word, WORDS) {
-            Some(known) if known != word => self.fail(format!("`{word}` is no stage"), format!("did you mean {known}?")),
+            Some(known) if known != word => {
+                self.fail(format!("`{word}` is no stage"), format!("did you mean {known}?"))
+            }
             _ => self.fail(format!("`{word}` is no stage"), hint),
         }
     }

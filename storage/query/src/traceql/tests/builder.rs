@@ -28,15 +28,25 @@ fn what_a_builder_shows_is_what_it_writes() {
     assert_eq!(flat(text), Some(conditions.clone()));
     let of_trace: Vec<bool> = conditions.conditions.iter().map(Condition::is_of_trace).collect();
     assert_eq!(of_trace, [false, true, false]);
-    assert_eq!(flat("{ 5 < span.x && (span.y != nil && span.z = 1) }").unwrap().to_query().to_string(), "{ span.x > 5 && span.y != nil && span.z = 1 }");
+    assert_eq!(
+        flat("{ 5 < span.x && (span.y != nil && span.z = 1) }").unwrap().to_query().to_string(),
+        "{ span.x > 5 && span.y != nil && span.z = 1 }"
+    );
     assert_eq!(flat("{ }"), Some(Conditions::default()));
 }
 
 #[test]
 fn what_says_more_is_left_as_text() {
     for text in [
-        "{ .a || .b }", "{ !(.a = 1) }", "{ .a + 1 = 2 }", "{ .a = .b }", "{ .a = 1 } && { .b = 1 }", "{ } | count() > 1",
-        "{ } | rate()", "{ } with (most_recent = true)", "({ .a = 1 } | count() > 1)",
+        "{ .a || .b }",
+        "{ !(.a = 1) }",
+        "{ .a + 1 = 2 }",
+        "{ .a = .b }",
+        "{ .a = 1 } && { .b = 1 }",
+        "{ } | count() > 1",
+        "{ } | rate()",
+        "{ } with (most_recent = true)",
+        "({ .a = 1 } | count() > 1)",
     ] {
         assert_eq!(flat(text), None, "{text}");
     }

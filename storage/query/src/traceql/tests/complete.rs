@@ -27,7 +27,10 @@ fn fields_where_a_condition_begins() {
     assert_eq!(at("{ span.‸", "", "span.").wanted, field(Some(Scope::Span), true));
     assert_eq!(at("{ span.http.me‸thod = 1 }", "http.me", "span.http.method").wanted, field(Some(Scope::Span), true));
     assert_eq!(at("{ .htt‸", "htt", ".htt").wanted, field(None, true));
-    assert_eq!(at("{ status = error && resource.ser‸ }", "ser", "resource.ser").wanted, field(Some(Scope::Resource), true));
+    assert_eq!(
+        at("{ status = error && resource.ser‸ }", "ser", "resource.ser").wanted,
+        field(Some(Scope::Resource), true)
+    );
     assert_eq!(at("{ service.na‸", "service.na", "service.na").wanted, field(None, false));
     let parent = Wanted::Field { scope: Some(Scope::Span), attribute: true, of_parent: true };
     assert_eq!(at("{ parent.span.x‸", "x", "parent.span.x").wanted, parent);
@@ -59,7 +62,10 @@ fn values_after_a_comparison() {
     let status = Field::intrinsic(Intrinsic::Status);
     assert_eq!(at("{ status = e‸", "e", "e").wanted, value(&status, false));
     assert_eq!(at("{ status = e‸", "e", "e").words(), ["error"]);
-    assert_eq!(at("{ kind = ‸", "", "").words(), ["server", "client", "producer", "consumer", "internal", "unspecified"]);
+    assert_eq!(
+        at("{ kind = ‸", "", "").words(),
+        ["server", "client", "producer", "consumer", "internal", "unspecified"]
+    );
     assert_eq!(at("{ name =~ \"a‸", "\"a", "\"a").wanted, Wanted::Nothing);
 }
 

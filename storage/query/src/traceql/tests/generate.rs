@@ -107,6 +107,52 @@ fn negative(inner: Expression) -> ExpressionKind {
     }
 }
 
+/// Conditions that often hold: comparisons of a field, joined and negated.
+pub(super) fn plausible() -> impl Strategy<Value = Expression> {
+    let leaf = prop_oneof![
+        8 => condition().prop_map(|condition| {
+            let field = Box::new(expression_of(ExpressionKind::Field(condition.field)));
+            expression_of(match condition.operator {
+                Operator::Compare(comparison, literal) => {
+                    ExpressionKind::Compare(field, comparison, Box::new(expression_of(ExpressionKind::Literal(literal))))
+                }
+                Operator::Exists => ExpressionKind::Exists(field),
+                Operator::Missing => ExpressionKind::Missing(field),
+            })
+        }),
+        1 => field().prop_map(|field| expression_of(ExpressionKind::Field(field))),
+        1 => expression(),
+    ];
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            3 => (inner.clone(), inner.clone(), prop::sample::select(vec![Logic::And, Logic::Or])).prop_map(|(left, right, logic)| {
+                ExpressionKind::Logic(Box::new(left), logic, Box::new(right))
+            }),
+            1 => inner.prop_map(|inner| ExpressionKind::Not(Box::new(inner))),
+        ]
+        .prop_map(expression_of)
+    })
+}
+
+/// A search whose conditions often hold.
+pub(super) fn search() -> impl Strategy<Value = Query> {
+    pipeline(plausible().boxed(), duration_value())
+        .prop_map(|pipeline| Query { body: Body::Search(pipeline), hints: Vec::new() })
+}
+
+/// A rate of spans by conditions that often hold and seldom need other spans.
+pub(super) fn rate() -> impl Strategy<Value = Query> {
+    let filters = prop::collection::vec(filter_of(plausible()).prop_map(Spanset::Filter), 1..4);
+    filters.prop_map(|filters| {
+        let joined = filters
+            .into_iter()
+            .reduce(|left, right| Spanset::Combined(Box::new(left), SpansetOperator::Or, Box::new(right)));
+        let pipeline = Pipeline { stages: joined.into_iter().map(Stage::Spansets).collect() };
+        let metric = Metric::Spans { pipeline, function: MetricFunction::Rate, by: Vec::new(), place: place() };
+        Query { body: Body::Metrics(metric), hints: Vec::new() }
+    })
+}
+
 fn filter_of(condition: impl Strategy<Value = Expression>) -> impl Strategy<Value = Filter> {
     prop::option::weighted(0.9, condition).prop_map(|condition| Filter { condition, place: place() })
 }
@@ -138,7 +184,10 @@ fn scalar(of: BoxedStrategy<Expression>) -> impl Strategy<Value = Scalar> {
 }
 
 /// A pipeline of spansets whose conditions are `conditions`, whose values are `values`.
-pub(super) fn pipeline(conditions: BoxedStrategy<Expression>, values: BoxedStrategy<Expression>) -> BoxedStrategy<Pipeline> {
+pub(super) fn pipeline(
+    conditions: BoxedStrategy<Expression>,
+    values: BoxedStrategy<Expression>,
+) -> BoxedStrategy<Pipeline> {
     let leaf = filter_of(conditions).prop_map(Spanset::Filter);
     let spanset = leaf.prop_recursive(3, 6, 2, move |inner| {
         let keep = keep(values.clone());
@@ -150,8 +199,6 @@ pub(super) fn pipeline(conditions: BoxedStrategy<Expression>, values: BoxedStrat
         ]
     });
     let by = field().prop_map(|field| Stage::By(expression_of(ExpressionKind::Field(field))));
-    let values = (-2_i64..2).prop_map(|value| expression_of(ExpressionKind::Literal(Literal::Int(value)))).boxed();
-    _ = values;
     let stage = prop_oneof![
         4 => spanset.clone().prop_map(Stage::Spansets),
         1 => by,
@@ -181,11 +228,8 @@ fn keep(values: BoxedStrategy<Expression>) -> impl Strategy<Value = Stage> {
 }
 
 fn literal_number() -> impl Strategy<Value = Scalar> {
-    prop_oneof![
-        (-3_i64..5).prop_map(Literal::Int),
-        prop::sample::select(vec![0, 3]).prop_map(Literal::Duration),
-    ]
-    .prop_map(|literal| Scalar::Literal(literal, place()))
+    prop_oneof![(-3_i64..5).prop_map(Literal::Int), prop::sample::select(vec![0, 3]).prop_map(Literal::Duration),]
+        .prop_map(|literal| Scalar::Literal(literal, place()))
 }
 
 fn function() -> impl Strategy<Value = MetricFunction> {
@@ -203,24 +247,36 @@ fn function() -> impl Strategy<Value = MetricFunction> {
 }
 
 fn metric() -> impl Strategy<Value = Metric> {
-    let spans = (pipeline(expression().boxed(), expression().boxed()), function(), prop::collection::vec(field(), 0..3))
-        .prop_map(|(pipeline, function, by)| Metric::Spans { pipeline, function, by, place: place() });
+    let spans =
+        (pipeline(expression().boxed(), expression().boxed()), function(), prop::collection::vec(field(), 0..3))
+            .prop_map(|(pipeline, function, by)| Metric::Spans { pipeline, function, by, place: place() });
     spans.prop_recursive(3, 4, 2, |inner| {
         let number = prop_oneof![(-9_i64..9).prop_map(Literal::Int), (-2.0..2.0_f64).prop_map(Literal::Float)];
         let number = number.prop_map(|literal| Metric::Number(literal, place()));
-        let operator = prop::sample::select(vec![Arithmetic::Add, Arithmetic::Subtract, Arithmetic::Multiply, Arithmetic::Divide]);
+        let operator =
+            prop::sample::select(vec![Arithmetic::Add, Arithmetic::Subtract, Arithmetic::Multiply, Arithmetic::Divide]);
         let stage = prop_oneof![
             (1_u32..9).prop_map(SecondStage::Top),
             (1_u32..9).prop_map(SecondStage::Bottom),
-            (comparison(), (-9_i64..9).prop_map(Literal::Int)).prop_map(|(comparison, literal)| SecondStage::Keep(comparison, literal)),
+            (comparison(), (-9_i64..9).prop_map(Literal::Int))
+                .prop_map(|(comparison, literal)| SecondStage::Keep(comparison, literal)),
         ];
         prop_oneof![
-            (inner.clone(), operator.clone(), inner.clone())
-                .prop_map(|(left, operator, right)| Metric::Arithmetic(Box::new(left), operator, Box::new(right))),
-            (number.clone(), operator.clone(), inner.clone())
-                .prop_map(|(left, operator, right)| Metric::Arithmetic(Box::new(left), operator, Box::new(right))),
-            (inner.clone(), operator, number)
-                .prop_map(|(left, operator, right)| Metric::Arithmetic(Box::new(left), operator, Box::new(right))),
+            (inner.clone(), operator.clone(), inner.clone()).prop_map(|(left, operator, right)| Metric::Arithmetic(
+                Box::new(left),
+                operator,
+                Box::new(right)
+            )),
+            (number.clone(), operator.clone(), inner.clone()).prop_map(|(left, operator, right)| Metric::Arithmetic(
+                Box::new(left),
+                operator,
+                Box::new(right)
+            )),
+            (inner.clone(), operator, number).prop_map(|(left, operator, right)| Metric::Arithmetic(
+                Box::new(left),
+                operator,
+                Box::new(right)
+            )),
             (inner, stage).prop_map(|(of, stage)| Metric::Then(Box::new(of), stage)),
         ]
     })

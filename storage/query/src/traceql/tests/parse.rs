@@ -21,17 +21,35 @@ fn a_query_has_one_spelling() {
     check("{ .a = -.b * 2 }", "{ .a = -.b * 2 }");
     check("{ nil != .a && span.b = nil }", "{ .a != nil && span.b = nil }");
     check("{ span.\"a b\" = 1 && span.x.\"y z\" = 2 }", "{ span.\"a b\" = 1 && span.\"x.y z\" = 2 }");
-    check("{ span.value != minInt && span.value < maxInt }", "{ span.value != minInt && span.value < 9223372036854775807 }");
-    check("{ parent.span.x = 1 && parent.y = 2 && parent = nil }", "{ parent.span.x = 1 && parent.y = 2 && parent = nil }");
+    check(
+        "{ span.value != minInt && span.value < maxInt }",
+        "{ span.value != minInt && span.value < 9223372036854775807 }",
+    );
+    check(
+        "{ parent.span.x = 1 && parent.y = 2 && parent = nil }",
+        "{ parent.span.x = 1 && parent.y = 2 && parent = nil }",
+    );
     check("({.a})&&{.b}", "{ .a } && { .b }");
     check("{.a} && {.b} || {.c} >> {.d}", "({ .a } && { .b }) || { .c } >> { .d }");
     check("{.a} !~ {.b} &>> {.c}", "{ .a } !~ { .b } &>> { .c }");
-    check("({.a} | count() > 1) && ({.b} | by(name) | coalesce())", "({ .a } | count() > 1) && ({ .b } | by(span:name) | coalesce())");
+    check(
+        "({.a} | count() > 1) && ({.b} | by(name) | coalesce())",
+        "({ .a } | count() > 1) && ({ .b } | by(span:name) | coalesce())",
+    );
     check("count()>10", "count() > 10");
-    check("{} | (max(duration) - min(duration)) * 2 > 1m | select(name, .a)", "{ } | (max(span:duration) - min(span:duration)) * 2 > 1m | select(span:name, .a)");
-    check("{} | rate() by(resource.service.name) > 10 | topk(5) with(most_recent=true)", "{ } | rate() by (resource.service.name) > 10 | topk(5) with (most_recent = true)");
+    check(
+        "{} | (max(duration) - min(duration)) * 2 > 1m | select(name, .a)",
+        "{ } | (max(span:duration) - min(span:duration)) * 2 > 1m | select(span:name, .a)",
+    );
+    check(
+        "{} | rate() by(resource.service.name) > 10 | topk(5) with(most_recent=true)",
+        "{ } | rate() by (resource.service.name) > 10 | topk(5) with (most_recent = true)",
+    );
     check("{} | quantile_over_time(duration,.99,1)", "{ } | quantile_over_time(span:duration, 0.99, 1.0)");
-    check("({} | rate()) / (({.a} | rate() | topk(2)) + 2 * 3) > 1", "({ } | rate()) / (({ .a } | rate() | topk(2)) + 6) > 1");
+    check(
+        "({} | rate()) / (({.a} | rate() | topk(2)) + 2 * 3) > 1",
+        "({ } | rate()) / (({ .a } | rate() | topk(2)) + 6) > 1",
+    );
     check("-100 * ({}|rate()) > 5", "-100 * ({ } | rate()) > 5");
     check("{} | compare({status=error}, 5, 1, 2)", "{ } | compare({ span:status = error }, 5, 1, 2)");
     check("{} | avg_over_time(duration) >= 500ms", "{ } | avg_over_time(span:duration) >= 500ms");
