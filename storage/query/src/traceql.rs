@@ -8,8 +8,8 @@
 //! [`parse`] makes a typed [`Query`] or a [`Problem`] that says where and what to write instead. [`Query`] prints
 //! itself in one spelling. [`Prefilter`] is what a store can ask of single spans before it reads whole traces, and
 //! [`reads`] what it has to read of them. [`Conditions`] is the flat form of a visual builder, [`complete`] what could
-//! be written at a cursor. With the cargo feature `evaluate`, [`Compiled`] finds the matching spans of a trace and
-//! [`Series`] makes metrics of them; the browser compiles this crate without it, and so without regular expressions.
+//! be written at a cursor. With the cargo feature `evaluate`, `Compiled` finds the matching spans of a trace and
+//! `Series` makes metrics of them; the browser compiles this crate without it, and so without regular expressions.
 //!
 //! Old and new semantic-convention names are one field: `span.http.method` and `span.http.request.method` both read
 //! whichever the span has, the current name first ([`orrery_model::semconv::spellings`]). `duration` is the *span's*;

@@ -17,7 +17,8 @@ pub struct Reads {
     /// Every attribute there is, as `compare()` does.
     pub everything: bool,
     /// Whether spans have to be seen together with the others of their trace. If not, each span that meets
-    /// [`super::Prefilter`]'s condition can be evaluated as a trace of its own.
+    /// [`super::Prefilter::of_span`] can be evaluated as a trace of its own, and what matches of a trace are those
+    /// that do.
     pub whole_traces: bool,
 }
 
@@ -27,8 +28,8 @@ pub fn reads(query: &Query) -> Reads {
     match &query.body {
         Body::Search(of) => {
             reads.pipeline(of);
-            // A search returns spans by trace.
-            reads.whole_traces = true;
+            // Which spans have the same value is known when all are seen.
+            reads.whole_traces |= of.stages.iter().any(|stage| matches!(stage, Stage::By(_)));
         }
         Body::Metrics(of) => reads.metric(of),
     }

@@ -46,7 +46,9 @@ fn only_what_is_needed_is_read() {
         let found: Vec<String> = reads.fields.iter().map(Field::to_string).collect();
         assert_eq!((found.join(" "), reads.whole_traces), (fields.to_owned(), whole_traces), "{text}");
     };
-    check("{ .a = 1 }", ".a", true);
+    check("{ .a = 1 } | select(.b)", ".a .b", false);
+    check("{ .a = 1 } && { .b = 1 }", ".a .b", true);
+    check("{ .a = 1 } | by(.b)", ".a .b", true);
     check("{ span.a = 1 && parent.b = 2 } | select(name)", "span:name .b span.a", true);
     check("{ span.a = 1 } | rate() by (name)", "span:name span.a", false);
     check("{ span.a = 1 } >> { } | rate()", "span.a", true);
