@@ -9,13 +9,14 @@ use super::literal::{KINDS, Literal, STATUSES, duration};
 use super::problem::{Problem, meant};
 
 /// Settings of `with ( )` with the types they take.
-const HINTS: [(&str, &[Type]); 6] = [
+const HINTS: [(&str, &[Type]); 7] = [
     ("most_recent", &[Type::Bool]),
     ("exemplars", &[Type::Bool, Type::Int]),
     ("extrapolate", &[Type::Bool]),
     ("sample", &[Type::Bool, Type::Int, Type::Float]),
     ("span_sample", &[Type::Int, Type::Float]),
     ("trace_sample", &[Type::Int, Type::Float]),
+    ("spanonly_fetch", &[Type::Bool]),
 ];
 
 /// Checks a query.

@@ -2,10 +2,10 @@
 
 use super::super::ast::MetricFunction;
 use super::super::evaluate::{Interner, Leaf, Read, Trace, Value};
-use super::super::field::{Field, Intrinsic};
+use super::super::field::{Field, Intrinsic, Scope};
 use super::super::literal::Literal;
 use orrery_model::semconv;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Distinct values of a field that are counted; what comes after is counted together.
 const MOST_VALUES: usize = 10_000;
@@ -85,24 +85,31 @@ impl Sides {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sampled {
     spans: Sides,
-    numbers: HashMap<Field, usize>,
     fields: Vec<FieldCounts>,
+    numbers: HashMap<Field, usize>,
+    /// Fields by name as it was met, in the order of [`Scope::ALL`]; and whether that name is an old one.
+    by_name: [HashMap<String, (usize, bool)>; 5],
     /// Values told apart, over all fields.
     values: usize,
+    /// Number of the span being counted, from 1.
+    span: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct FieldCounts {
+    field: Field,
     spans: Sides,
+    /// The last span that was counted.
+    last: u64,
     values: Interner,
-    /// By number of the value.
-    counts: Vec<Sides>,
+    /// By number of the value; and the last span that was counted.
+    counts: Vec<(Sides, u64)>,
     others: Sides,
 }
 
 impl FieldCounts {
-    /// Counts a value; `in_all` is the number of those that are told apart.
-    fn add(&mut self, value: Value<'_>, sides: Sides, in_all: &mut usize) {
+    /// Counts a value of span number `span`, once however often it comes; `in_all` is how many values are told apart.
+    fn add(&mut self, value: Value<'_>, sides: Sides, span: u64, in_all: &mut usize) {
         let is_long = matches!(value, Value::Text(text) if text.len() > LONGEST);
         let is_full = self.counts.len() == MOST_VALUES || *in_all == MOST_IN_ALL;
         if is_long || (is_full && !self.values.knows(value)) {
@@ -110,10 +117,14 @@ impl FieldCounts {
         }
         let number = self.values.number(Some(value)) as usize;
         if number == self.counts.len() {
-            self.counts.push(Sides::default());
+            self.counts.push((Sides::default(), 0));
             *in_all += 1;
         }
-        self.counts[number].add(sides);
+        let (counted, last) = &mut self.counts[number];
+        if *last != span {
+            *last = span;
+            counted.add(sides);
+        }
     }
 }
 
@@ -128,75 +139,77 @@ impl Sampled {
             false => Sides { selection: 0.0, baseline: weight },
         };
         self.spans.add(sides);
+        self.span += 1;
         for intrinsic in INTRINSICS {
             let field = Field::intrinsic(intrinsic);
             Read::new(&field).first(trace, span, |value| match value {
                 Some(Value::Text("")) | None => {}
-                Some(value) => self.add(field.clone(), value, sides),
+                Some(value) => {
+                    let number = self.number(field);
+                    self.add(number, value, sides);
+                }
             });
         }
-        // Elements of arrays, and events of the same kind, count once each per span.
-        let mut seen: Vec<(Field, Literal)> = Vec::new();
         trace.view.attributes(span, &mut |scope, name, value| {
-            let canonical = semconv::canonical(name);
-            if canonical != name && trace.view.attribute(span, scope, canonical, &mut |_| {}) {
-                return;
-            }
-            let pair = (Field::attribute(scope, canonical), value.to_literal());
-            if !seen.contains(&pair) {
-                self.add(pair.0.clone(), value, sides);
-                if !seen.iter().any(|(field, _)| *field == pair.0) {
-                    self.has(&pair.0, sides);
-                }
-                seen.push(pair);
+            let (number, is_old) = self.number_of(scope, name);
+            // Under both names it is one attribute, and the current name counts.
+            if !is_old || !trace.view.attribute(span, scope, semconv::canonical(name), &mut |_| {}) {
+                self.add(number, value, sides);
             }
         });
     }
 
-    fn add(&mut self, field: Field, value: Value<'_>, sides: Sides) {
-        let intrinsic = field.as_intrinsic().is_some();
-        let mut values = self.values;
-        if let Some(counts) = self.field(field) {
-            counts.add(value, sides, &mut values);
-            if intrinsic {
-                counts.spans.add(sides);
-            }
+    fn add(&mut self, number: Option<usize>, value: Value<'_>, sides: Sides) {
+        let Some(counts) = number.map(|number| &mut self.fields[number]) else { return };
+        if counts.last != self.span {
+            counts.last = self.span;
+            counts.spans.add(sides);
         }
-        self.values = values;
+        counts.add(value, sides, self.span, &mut self.values);
     }
 
-    fn has(&mut self, field: &Field, sides: Sides) {
-        if let Some(number) = self.numbers.get(field) {
-            self.fields[*number].spans.add(sides);
+    /// The number of an attribute, and whether the name is an old one.
+    fn number_of(&mut self, scope: Scope, name: &str) -> (Option<usize>, bool) {
+        let place = Scope::ALL.iter().position(|known| *known == scope).unwrap_or_default();
+        if let Some((number, is_old)) = self.by_name[place].get(name) {
+            return (Some(*number), *is_old);
         }
+        let canonical = semconv::canonical(name);
+        let number = self.number(Field::attribute(scope, canonical));
+        if let Some(number) = number {
+            self.by_name[place].insert(name.to_owned(), (number, canonical != name));
+        }
+        (number, canonical != name)
     }
 
-    fn field(&mut self, field: Field) -> Option<&mut FieldCounts> {
+    /// The number of a field; `None` if there is no room for another one.
+    fn number(&mut self, field: Field) -> Option<usize> {
         let next = self.fields.len();
-        if next == MOST_FIELDS && !self.numbers.contains_key(&field) {
+        if let Some(known) = self.numbers.get(&field) {
+            return Some(*known);
+        }
+        if next == MOST_FIELDS {
             return None;
         }
-        let number = *self.numbers.entry(field).or_insert(next);
-        if number == next {
-            self.fields.push(FieldCounts::default());
-        }
-        self.fields.get_mut(number)
+        self.numbers.insert(field.clone(), next);
+        let (spans, values, others) = (Sides::default(), Interner::default(), Sides::default());
+        self.fields.push(FieldCounts { field, spans, last: 0, values, counts: Vec::new(), others });
+        Some(next)
     }
 
     pub(super) fn merge(&mut self, other: &Sampled) {
         self.spans.add(other.spans);
-        for (field, number) in &other.numbers {
-            let theirs = &other.fields[*number];
-            let mut values = self.values;
-            let Some(own) = self.field(field.clone()) else { continue };
+        for theirs in &other.fields {
+            let Some(number) = self.number(theirs.field.clone()) else { continue };
+            let own = &mut self.fields[number];
             own.spans.add(theirs.spans);
             own.others.add(theirs.others);
-            for (value, sides) in theirs.values.values.iter().zip(&theirs.counts) {
+            for (value, (sides, _)) in theirs.values.values.iter().zip(&theirs.counts) {
                 if let Some(value) = value {
-                    own.add(Value::of(value), *sides, &mut values);
+                    self.span += 1;
+                    own.add(Value::of(value), *sides, self.span, &mut self.values);
                 }
             }
-            self.values = values;
         }
     }
 
@@ -205,28 +218,28 @@ impl Sampled {
             MetricFunction::Compare { top, .. } => top as usize,
             _ => 0,
         };
-        let by_name: BTreeMap<&Field, usize> = self.numbers.iter().map(|(field, number)| (field, *number)).collect();
-        let fields = by_name.into_iter().map(|(field, number)| compared(field, &self.fields[number], top));
-        Compared { spans: self.spans, fields: fields.collect() }
+        let mut fields: Vec<ComparedField> = self.fields.iter().map(|counts| compared(counts, top)).collect();
+        fields.sort_by(|left, right| left.field.cmp(&right.field));
+        Compared { spans: self.spans, fields }
     }
 }
 
-fn compared(field: &Field, counts: &FieldCounts, top: usize) -> ComparedField {
+fn compared(counts: &FieldCounts, top: usize) -> ComparedField {
     // Shown is what is among the most frequent on either side.
     let mut shown = vec![false; counts.counts.len()];
     for of in [|sides: &Sides| sides.selection, |sides: &Sides| sides.baseline] {
         let mut ranked: Vec<usize> =
-            (0..counts.counts.len()).filter(|number| of(&counts.counts[*number]) > 0.0).collect();
-        ranked.sort_by(|left, right| of(&counts.counts[*right]).total_cmp(&of(&counts.counts[*left])));
+            (0..counts.counts.len()).filter(|number| of(&counts.counts[*number].0) > 0.0).collect();
+        ranked.sort_by(|left, right| of(&counts.counts[*right].0).total_cmp(&of(&counts.counts[*left].0)));
         ranked.into_iter().take(top).for_each(|number| shown[number] = true);
     }
     let (mut values, mut others) = (Vec::new(), counts.others);
-    for ((value, spans), shown) in counts.values.values.iter().zip(&counts.counts).zip(shown) {
+    for ((value, (spans, _)), shown) in counts.values.values.iter().zip(&counts.counts).zip(shown) {
         match value {
             Some(value) if shown => values.push(ComparedValue { value: value.clone(), spans: *spans }),
             _ => others.add(*spans),
         }
     }
     values.sort_by(|left, right| right.spans.all().total_cmp(&left.spans.all()));
-    ComparedField { field: field.clone(), spans: counts.spans, values, others }
+    ComparedField { field: counts.field.clone(), spans: counts.spans, values, others }
 }
