@@ -56,6 +56,15 @@ pub enum Wanted {
 
 /// Says what could be written at byte `cursor` of `text`, however unfinished it is. What follows the cursor counts only
 /// as far as it belongs to the word there. A cursor beyond the text, or within a character, is moved back.
+///
+/// ```
+/// use orrery_query::traceql::{Scope, Wanted, complete};
+///
+/// let completion = complete("{ resource.serv", 15);
+/// assert_eq!(completion.prefix, "serv");
+/// assert_eq!(completion.range, 2..15);
+/// assert_eq!(completion.wanted, Wanted::Field { scope: Some(Scope::Resource), attribute: true, of_parent: false });
+/// ```
 pub fn complete(text: &str, cursor: usize) -> Completion {
     let cursor = (0..=cursor.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (mut tokens, stopped) = lex(&text[..cursor]);

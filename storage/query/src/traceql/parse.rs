@@ -24,6 +24,17 @@ const LONGEST: usize = 512;
 ///
 /// # Errors
 /// The first thing wrong with it. Regular expressions are checked when a query is compiled, not here.
+///
+/// ```
+/// use orrery_query::traceql::parse;
+///
+/// let text = "{ duration > \"100ms\" }";
+/// let problem = parse(text).unwrap_err();
+/// assert_eq!(&text[problem.range], "\"100ms\"");
+/// assert_eq!(problem.message, "a duration is compared with text");
+/// assert_eq!(problem.hint, "write 100ms, without quotes");
+/// assert_eq!(parse("{duration>100ms}").unwrap().to_string(), "{ span:duration > 100ms }");
+/// ```
 pub fn parse(text: &str) -> Result<Query, Problem> {
     let query = parse_tree(text)?;
     check(&query)?;

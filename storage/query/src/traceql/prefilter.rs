@@ -71,6 +71,15 @@ pub enum Test {
 
 impl Prefilter {
     /// What can be asked for a query.
+    ///
+    /// ```
+    /// use orrery_query::traceql::{Prefilter, parse};
+    ///
+    /// // Both have to be there, though maybe in different spans; how they are related is seen in the trace.
+    /// let prefilter = Prefilter::of(&parse("{ span.a = 1 } >> { status = error && childCount > 2 }")?);
+    /// assert!(matches!(prefilter, Prefilter::All(parts) if parts.len() == 2));
+    /// # Ok::<(), orrery_query::traceql::Problem>(())
+    /// ```
     pub fn of(query: &Query) -> Prefilter {
         match &query.body {
             Body::Search(of) => pipeline(of),
