@@ -11,6 +11,21 @@
 //! be written at a cursor. With the cargo feature `evaluate`, `Compiled` finds the matching spans of a trace and
 //! `Series` makes metrics of them; the browser compiles this crate without it, and so without regular expressions.
 //!
+//! How a store answers:
+//!
+//! ```text
+//! let query = parse(text)?;                       // 400 with range, message, hint
+//! let compiled = Compiled::new(&query)?;          // the same, for regular expressions
+//! let (prefilter, reads) = (Prefilter::of(&query), reads(&query));
+//! for each part of the store, newest first:
+//!     for each Some(condition) of `prefilter`: the ids of traces with such spans (of_span() if not reads.whole_traces)
+//!     combine the ids by All and Any            // Maybe: every trace of the range; Never: none
+//! for each candidate trace:
+//!     read `reads.fields` of its spans, as a TraceView
+//!     search:  compiled.evaluate(&trace)          // spansets, in numbers of spans
+//!     metrics: series.observe(&trace)             // one Series per thread, then merge(), finish()
+//! ```
+//!
 //! Old and new semantic-convention names are one field: `span.http.method` and `span.http.request.method` both read
 //! whichever the span has, the current name first ([`orrery_model::semconv::spellings`]). `duration` is the *span's*;
 //! `trace:duration` the trace's.
