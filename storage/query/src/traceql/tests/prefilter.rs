@@ -199,8 +199,6 @@ fn passes(test: &Test, value: &Literal) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn no_matching_trace_is_lost(query in generate::search(), trace in traces(6)) {
         let prefilter = Prefilter::of(&query);
