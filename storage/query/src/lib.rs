@@ -10,6 +10,7 @@ pub mod plan;
 pub mod retention;
 pub mod store;
 pub mod time;
+pub mod traceql;
 
 pub use answer::{Answer, Partial, Scanned};
 pub use health::{SignalHealth, StoreHealth};
