@@ -52,7 +52,7 @@ pub async fn run(options: &Options) -> Result<Value> {
     let temporary = tempfile::tempdir()?;
     let data = options.data_dir.clone().unwrap_or_else(|| temporary.path().join("data"));
     let minutes = (options.hours * 60.0).ceil() as u64;
-    let round = if minutes == 0 { ROUND } else { (options.items / minutes).clamp(1, ROUND) };
+    let round = options.items.checked_div(minutes).map_or(ROUND, |items| items.clamp(1, ROUND));
     let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, round, 50_000.0));
     let mut figures = Map::new();
     let mut bench = Bench { options, corpus, next: 0 };

@@ -69,7 +69,8 @@ impl Ledger {
         let mut traces: BTreeMap<u128, HashMap<u64, bool>> = BTreeMap::new();
         for (&number, outcome) in &self.best {
             // Trace ids are random. Whoever is asked about few need not remember all.
-            let looked_up = |(trace, _): &(u128, u64)| every <= 1 || (trace >> 64) as u64 % every as u64 == 0;
+            let looked_up =
+                |(trace, _): &(u128, u64)| every <= 1 || ((trace >> 64) as u64).is_multiple_of(every as u64);
             for (trace, span) in corpus.spans(number).filter(looked_up) {
                 *traces.entry(trace).or_default().entry(span).or_default() |= *outcome == Outcome::Acked(0);
             }
