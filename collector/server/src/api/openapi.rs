@@ -20,6 +20,8 @@ const ENDPOINTS: &[&Endpoint] = &[
     &services::DETAIL,
     &traces::LIST,
     &traces::DETAIL,
+    &traces::COLUMNS,
+    &traces::SPAN,
     &traces::VALUES,
     &logs::LIST,
     &logs::HISTOGRAM,
@@ -57,6 +59,7 @@ fn schemas() -> ComponentsBuilder {
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);
     add::<api::Trace>(&mut all);
+    add::<api::SpanDetail>(&mut all);
     add::<api::ValueList>(&mut all);
     add::<api::LogList>(&mut all);
     add::<api::LogHistogram>(&mut all);
@@ -90,8 +93,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
                 .content(endpoint.media, content(endpoint.answer))
                 .build(),
         );
-    if let Some(id) = endpoint.in_path {
-        operation = operation.parameter(parameter(&id, ParameterIn::Path)).response("404", problem("Nothing there"));
+    for id in endpoint.in_path {
+        operation = operation.parameter(parameter(id, ParameterIn::Path)).response("404", problem("Nothing there"));
     }
     for known in endpoint.parameters {
         operation = operation.parameter(parameter(known, ParameterIn::Query));

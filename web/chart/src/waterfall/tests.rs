@@ -98,8 +98,15 @@ fn what_fits_is_open_and_errors_are_found() {
     assert_eq!(w.span(error).id, 1153);
     assert_eq!(w.next_error(Some(error)), Some(error));
     assert!(w.rows().iter().any(|r| r.span == error));
-    assert_eq!(w.search("OP-1153"), [error]);
-    assert_eq!(w.search("bank"), [0u32; 0]);
+    assert_eq!(w.previous_error(None), Some(error));
+    let found = w.search("OP-1153").unwrap();
+    assert_eq!((found.count, w.next_found(&found, None)), (1, Some(error)));
+    let by_id = w.search(&format!("{:016x}", 1153)).unwrap();
+    assert_eq!((by_id.count, w.next_found(&by_id, None)), (1, Some(error)));
+    assert_eq!(w.search("bank").unwrap().count, 0);
+    assert_eq!(w.search(" "), None);
+    w.collapse_from(0);
+    assert_eq!((w.rows().len(), w.errors_in(0), w.errors()), (1, 1, 1));
 }
 
 #[test]
