@@ -19,6 +19,7 @@
 
 mod critical;
 mod draw;
+pub mod flame;
 mod minimap;
 mod rows;
 mod search;
