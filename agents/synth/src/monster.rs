@@ -81,7 +81,11 @@ impl Monster {
             let start = self.start_unix_nano + step * at;
             return (start, start + step * 9 / 10);
         }
-        let (from, to) = before[parent as usize];
+        let (mut from, to) = before[parent as usize];
+        if parent == 0 {
+            // After the repeated ones, so that those are neighbours.
+            from += LENGTH / 2 + LENGTH / 100;
+        }
         let part = (to - from) / (CHILDREN + 1);
         let start = from + part * (at % CHILDREN) + part / 10;
         (start, (start + part * (1 + at % 3)).min(to))

@@ -3,7 +3,7 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{export, live, logs, metrics, own, retention, services, tail, traces};
+use crate::api::{download, export, live, logs, metrics, own, retention, services, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -22,6 +22,8 @@ const ENDPOINTS: &[&Endpoint] = &[
     &traces::DETAIL,
     &traces::COLUMNS,
     &traces::SPAN,
+    &download::OTLP,
+    &download::JAEGER,
     &traces::VALUES,
     &logs::LIST,
     &logs::HISTOGRAM,

@@ -64,7 +64,7 @@ fn status(text: &str) -> Result<bool, String> {
     }
 }
 
-const TRACE_ID: Parameter =
+pub(crate) const TRACE_ID: Parameter =
     Parameter::new("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "32 hexadecimal digits, either case.");
 const SPAN_ID: Parameter = Parameter::new("span_id", "00f067aa0ba902b7", "16 hexadecimal digits, either case.");
 
@@ -117,7 +117,7 @@ pub(crate) fn span(ask: &Ask<'_>) -> Result<api::SpanDetail, Failure> {
     Ok(convert::span_detail(answer.value.ok_or_else(unknown)?, answer.partial))
 }
 
-fn trace_id(ask: &Ask<'_>) -> Result<TraceId, Failure> {
+pub(crate) fn trace_id(ask: &Ask<'_>) -> Result<TraceId, Failure> {
     id(ask, TRACE_ID)
 }
 
@@ -128,7 +128,7 @@ fn id<T: FromStr<Err = ParseIdError>>(ask: &Ask<'_>, which: Parameter) -> Result
     text.parse().map_err(wrong)
 }
 
-fn unknown(trace_id: TraceId) -> Failure {
+pub(crate) fn unknown(trace_id: TraceId) -> Failure {
     Failure::NotFound(format!(
         "No span of trace {trace_id} is stored. It may have expired, or never have been sent or sampled."
     ))

@@ -236,6 +236,7 @@ phrases! {
     EXPAND "Expand" "펼치기";
     AFTER_START "after {after}" "시작 후 {after}";
     SIMILAR "Similar traces" "비슷한 트레이스";
+    DOWNLOAD "Download" "다운로드";
     VIEW "View" "보기";
     FLAME_GRAPH "Flame graph" "플레임 그래프";
     FLAME_LABEL "Flame graph: how much time was spent where. The table has the same spans." "플레임 그래프: 어디에서 시간이 쓰였는지 보여 줍니다. 같은 스팬을 표에서도 볼 수 있습니다.";

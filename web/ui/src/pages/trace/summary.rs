@@ -10,7 +10,7 @@ use crate::figures::{date_time, grouped};
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_api::Nanos;
+use orrery_api::{Nanos, paths};
 use orrery_chart::Unit;
 
 /// Services named before "and more".
@@ -37,8 +37,9 @@ pub(super) fn summary(model: Model) -> AnyView {
                 <li>{grouped(spans)}" "{t(say::SPANS)}</li>
                 <li>{model.facts.with_value(|facts| facts.services.len())}" "{t(say::SERVICES)}</li>
                 <li class="mono">{date_time(from)}</li>
-                <li class="mono fact-id">{id.clone()}<Copy text=id what=t(say::TRACE_ID) /></li>
+                <li class="mono fact-id">{id.clone()}<Copy text=id.clone() what=t(say::TRACE_ID) /></li>
                 <li><a href=move || nav.href("/logs", &[("trace_id", &logs), ("from", &logs_from), ("to", &logs_to)])>{t(say::LOGS)}</a></li>
+                <li>{t(say::DOWNLOAD)}": "<a download=format!("{id}.otlp.json") href=paths::TRACE_OTLP.replace("{trace_id}", &id)>"OTLP"</a>" · "<a download=format!("{id}.jaeger.json") href=paths::TRACE_JAEGER.replace("{trace_id}", &id)>"Jaeger"</a></li>
             </ul>
             {services(model)}
         </section>
