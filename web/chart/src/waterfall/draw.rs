@@ -5,7 +5,7 @@ use crate::{
     surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
     ticks::value_ticks,
     tokens::{Ink, Token},
-    unit::Unit,
+    unit::{Unit, grouped},
 };
 
 /// Height of the time scale above the rows.
@@ -173,9 +173,9 @@ impl<S: Surface> Drawing<'_, S> {
         }
         let mut suffix = String::new();
         if row.folded > 0 {
-            suffix = format!("×{}", row.folded);
+            suffix = format!("×{}", grouped(row.folded as usize));
         } else if waterfall.is_collapsed(row.span) {
-            suffix = format!("+{}", waterfall.descendants(row.span));
+            suffix = format!("+{}", grouped(waterfall.descendants(row.span) as usize));
         }
         let quiet = TextStyle::new(Token::Text3.alpha(strength), 11.0, 500);
         let tail = if suffix.is_empty() { 0.0 } else { self.s.measure(&suffix, &quiet) + 8.0 };

@@ -1,7 +1,7 @@
 //! What is folded, and the rows that remain.
 
 use super::{Waterfall, tree::Tree};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// So many neighbouring siblings of one service and name become one row.
 pub const FOLD_FROM: usize = 5;
@@ -106,15 +106,12 @@ impl Waterfall {
         let mut room = most.saturating_sub(self.rows.len());
         self.open_while_room(&mut room, Waterfall::has_error_below);
         self.open_while_room(&mut room, |w, span| w.children(span).any(|c| !w.critical_segments(c).is_empty()));
-        self.rebuild();
     }
 
+    /// Level by level, so that one branch does not take all the room.
     fn open_while_room(&mut self, room: &mut usize, matters: impl Fn(&Waterfall, u32) -> bool) {
-        for i in 0..self.tree.order.len() {
-            if *room == 0 {
-                return;
-            }
-            let span = self.tree.order[i];
+        let mut closed: VecDeque<u32> = self.rows.iter().filter(|row| row.folded == 0).map(|row| row.span).collect();
+        while let Some(span) = closed.pop_front().filter(|_| *room > 0) {
             if !self.collapsed[span as usize] || !matters(self, span) {
                 continue;
             }
@@ -122,8 +119,10 @@ impl Waterfall {
             if cost <= *room {
                 *room -= cost;
                 self.collapsed[span as usize] = false;
+                closed.extend(self.tree.children(span));
             }
         }
+        self.rebuild();
     }
 
     /// Opens whatever hides a span, so that it has a row of its own; returns that row.

@@ -133,6 +133,8 @@ async fn check(tab: &Tab, monster: Monster) -> Result<()> {
     .await?;
     tab.eval::<bool>("(() => { const i = document.querySelector('.stage input'); i.value = ''; i.dispatchEvent(new Event('input', {bubbles: true})); return true })()").await?;
 
+    other_pictures(tab, monster).await?;
+
     // Everything open: as many rows as spans.
     tab.eval::<bool>("([...document.querySelectorAll('.stage .panel-head button')].find((b) => b.innerText.includes('Expand')).click(), true)").await?;
     tab.wait_for(&format!("document.querySelector('[role=treegrid]').ariaRowCount === '{spans}' || document.querySelector('[role=treegrid]').getAttribute('aria-rowcount') === '{spans}'")).await?;
@@ -142,6 +144,38 @@ async fn check(tab: &Tab, monster: Monster) -> Result<()> {
     tab.screenshot(&shots().join(format!("trace-{spans}-scrolled.png"))).await?;
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
     Ok(())
+}
+
+async fn other_pictures(tab: &Tab, monster: Monster) -> Result<()> {
+    let spans = monster.spans;
+    let choose = async |name: &str| -> Result<()> {
+        tab.eval::<bool>(&format!("(document.querySelector('.switch button[title={name:?}]').click(), true)")).await?;
+        Ok(())
+    };
+    choose("Flame graph").await?;
+    tab.wait_for(PAINTED).await?;
+    // The root is the widest block, on top.
+    let field: [f64; 2] = tab
+        .eval("(() => { const r = document.querySelector('.wf').getBoundingClientRect(); return [r.left, r.top] })()")
+        .await?;
+    tab.point(field[0] + 100.0, field[1] + 8.0).await?;
+    tab.wait_for("document.querySelector('.flame-line').innerText.startsWith('service-0 · POST /checkout · ×1')")
+        .await?;
+    tab.screenshot(&shots().join(format!("trace-{spans}-flame.png"))).await?;
+
+    choose("Table").await?;
+    tab.wait_for(&format!("document.querySelector('.table-spans')?.getAttribute('aria-rowcount') === '{spans}'"))
+        .await?;
+    let first = "document.querySelector('.table-spans tbody tr:nth-child(2)').innerText";
+    tab.wait_for(&format!("{first}.includes('POST /checkout')")).await?;
+    tab.screenshot(&shots().join(format!("trace-{spans}-table.png"))).await?;
+
+    choose("Map").await?;
+    tab.wait_for("document.querySelector('.map-field')?.ariaLabel?.includes('14 ')").await?;
+    tab.screenshot(&shots().join(format!("trace-{spans}-map.png"))).await?;
+
+    choose("Waterfall").await?;
+    tab.wait_for(PAINTED).await
 }
 
 fn grouped(count: u64) -> String {
