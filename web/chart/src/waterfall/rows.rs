@@ -86,7 +86,9 @@ impl Waterfall {
     /// that does not double the number. What a trace should look like at first.
     pub fn collapse_to_fit(&mut self, most: usize) {
         let deepest = self.tree.depth.iter().copied().max().unwrap_or(0);
-        self.collapse_from(deepest + 1);
+        if self.collapsed.contains(&true) || self.unfolded.contains(&true) {
+            self.collapse_from(deepest + 1);
+        }
         if self.rows.len() > most {
             // A level is hidden by closing the one above, and folds hide theirs anyway: one count tells for all levels.
             let mut at_depth = vec![0; deepest as usize + 1];

@@ -19,6 +19,10 @@ const SCROLL: &str = "new Promise((done) => { const box = document.querySelector
      times.length < 150 ? requestAnimationFrame(step) : done(times.sort((a, b) => a - b)) }; \
      requestAnimationFrame(step) })";
 
+/// When the trace was asked for, when its answer began and ended, and its bytes.
+const ANSWER: &str = "(() => { const r = performance.getEntriesByType('resource').find((r) => r.name.includes('/columns')); \
+     return [r.startTime, r.responseStart, r.responseEnd, r.encodedBodySize] })()";
+
 /// Requests under way at once.
 const CONNECTIONS: usize = 4;
 
@@ -69,7 +73,7 @@ async fn queryable(product: &Product) -> Result<u64> {
 
 async fn open(browser: &Browser, product: &Product, monster: Monster) -> Result<()> {
     let url = format!("{}/traces/{:032x}?theme=dark&lang=en", product.dashboard, monster.trace_id);
-    let mut opened = Vec::new();
+    let (mut opened, mut answer) = (Vec::new(), [0.0; 4]);
     for _ in 0..4 {
         let tab = Tab::open(browser, 1440, 900).await?;
         let watch = format!(
@@ -80,6 +84,7 @@ async fn open(browser: &Browser, product: &Product, monster: Monster) -> Result<
         tab.goto(&url).await?;
         tab.wait_for("window.painted").await?;
         opened.push(tab.eval::<f64>("window.painted").await?);
+        answer = tab.eval(ANSWER).await?;
         ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
         tab.close().await?;
     }
@@ -88,6 +93,8 @@ async fn open(browser: &Browser, product: &Product, monster: Monster) -> Result<
     opened.sort_by(f64::total_cmp);
     let spans = monster.spans;
     crate::say!("{spans} spans: open {:.0} ms (median of 3; first visit {first:.0} ms)", opened[1]);
+    let [asked, began, ended, bytes] = answer;
+    crate::say!("  of the last visit: asked {asked:.0}, answer {began:.0} to {ended:.0} ms, {:.1} MB", bytes / 1e6);
 
     let tab = Tab::open(browser, 1440, 900).await?;
     tab.goto(&url).await?;

@@ -1,6 +1,7 @@
 //! Everything a span says.
 
 use super::Model;
+use crate::address::encode_segment;
 use crate::client::{ask, load};
 use crate::components::attributes::{attributes, row};
 use crate::components::copy::Copy;
@@ -13,12 +14,14 @@ use crate::nav::Nav;
 use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{LogList, LogRecord, Nanos, Span, SpanDetail, SpanEvent, SpanLink, paths};
-use orrery_chart::waterfall::SpanKind;
+use orrery_api::{LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
+use orrery_chart::waterfall::{SpanInput, SpanKind};
 use std::sync::Arc;
 
 /// Nanoseconds around a span in which its logs are looked for.
 const AROUND: i64 = 60_000_000_000;
+/// The day before a span, whose calls of the same operation it is compared with.
+const DAY: i64 = 86_400_000_000_000;
 
 /// The drawer of a span: what is known of it at once, the rest when it comes.
 pub(super) fn drawer(model: Model, at: u32) -> AnyView {
@@ -41,6 +44,7 @@ pub(super) fn drawer(model: Model, at: u32) -> AnyView {
     view! {
         <Drawer label=name.clone() close=Callback::new(move |()| model.select(None)) head=head>
             {facts(model, at)}
+            {usual(&service.id, &name, span)}
             {actions(model.nav, &service.id, &name)}
             {loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)}
         </Drawer>
@@ -102,6 +106,34 @@ fn facts(model: Model, at: u32) -> AnyView {
         {skew.map(note)}
     }
     .into_any()
+}
+
+/// How long this span took beside others of its operation, in the day around it.
+fn usual(service: &str, name: &str, span: SpanInput) -> AnyView {
+    let path = paths::SERVICE.replace("{id}", &encode_segment(service));
+    let (from, to) = (span.start.saturating_sub(DAY), span.end().saturating_add(AROUND));
+    let wanted = ask(&path, &[("from", from.to_string()), ("to", to.to_string()), ("points", "0".to_owned())]);
+    let detail = load::<ServiceDetail>(move || Some(wanted.clone()));
+    let name = name.to_owned();
+    let said = move || {
+        let red = detail.data.with(|detail| {
+            let known = &detail.as_ref()?.operations;
+            known
+                .iter()
+                .find(|known| known.name == name && known.kind == kind(span.kind))
+                .map(|known| known.red.clone())
+        })?;
+        let (p50, p95, p99) = (red.p50_nanos?, red.p95_nanos?, red.p99_nanos?);
+        let (class, phrase) = match Nanos(span.duration) {
+            took if took > p99 => ("is-err", say::BEYOND_P99),
+            took if took > p95 => ("is-warn", say::BEYOND_P95),
+            took if took > p50 => ("", say::BEYOND_P50),
+            _ => ("", say::WITHIN_P50),
+        };
+        let quantiles = format!("p50 {} · p95 {} · p99 {}", duration_text(p50), duration_text(p95), duration_text(p99));
+        Some(view! { <p class="span-note"><b class=class>{t(phrase)}</b><span class="hint">{quantiles}</span></p> })
+    };
+    view! { {said} }.into_any()
 }
 
 fn actions(nav: Nav, service: &str, operation: &str) -> AnyView {
