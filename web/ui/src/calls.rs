@@ -16,7 +16,7 @@ impl Calls {
         self.errors += u32::from(error);
     }
 
-    fn red(mut self, seconds: f64) -> Red {
+    fn red(mut self) -> Red {
         self.durations.sort_unstable();
         let last = self.durations.len().saturating_sub(1);
         let quantile = |share: f64| self.durations.get((last as f64 * share).round() as usize).copied().map(Nanos);
@@ -24,7 +24,7 @@ impl Calls {
         Red {
             count,
             errors: f64::from(self.errors),
-            rate: count / seconds,
+            rate: 0.0,
             p50_nanos: quantile(0.5),
             p95_nanos: quantile(0.95),
             p99_nanos: quantile(0.99),
@@ -32,11 +32,10 @@ impl Calls {
     }
 }
 
-/// The services of a trace as nodes; an edge for each pair of which one's span has a parent in the other. Rates are over
-/// the trace's own time.
+/// The services of a trace as nodes; an edge for each pair of which one's span has a parent in the other. One
+/// trace has counts, not rates.
 pub fn topology(waterfall: &Waterfall, services: &[ServiceRef]) -> Topology {
-    let (from, to) = waterfall.range();
-    let seconds = ((to - from) as f64 / 1e9).max(1e-3);
+    let (_, to) = waterfall.range();
     let mut nodes: Vec<Calls> = services.iter().map(|_| Calls::default()).collect();
     let mut edges: BTreeMap<(u32, u32, bool), Calls> = BTreeMap::new();
     for at in 0..waterfall.len() as u32 {
@@ -55,7 +54,7 @@ pub fn topology(waterfall: &Waterfall, services: &[ServiceRef]) -> Topology {
     }
     let id = |service: u32| services.get(service as usize).map(|service| service.id.clone()).unwrap_or_default();
     let node = |(service, calls): (&ServiceRef, Calls)| {
-        let red = calls.red(seconds);
+        let red = calls.red();
         Node {
             id: service.id.clone(),
             kind: NodeKind::Service,
@@ -68,7 +67,7 @@ pub fn topology(waterfall: &Waterfall, services: &[ServiceRef]) -> Topology {
         }
     };
     let edge = |((caller, callee, message), calls): ((u32, u32, bool), Calls)| {
-        let red = calls.red(seconds);
+        let red = calls.red();
         Edge {
             caller: id(caller),
             callee: id(callee),
