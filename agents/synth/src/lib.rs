@@ -16,6 +16,7 @@ pub mod bench;
 pub mod corpus;
 pub mod hostile;
 pub mod ledger;
+pub mod monster;
 pub mod overload;
 pub mod process;
 pub mod send;

@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`.
 
 pub(crate) mod convert;
+mod download;
 pub(crate) mod endpoint;
 pub(crate) mod export;
 pub(crate) mod failure;
@@ -22,7 +23,7 @@ use crate::http::request_id::RequestId;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use endpoint::add;
+use endpoint::{add, add_bytes};
 use failure::Failure;
 use http::{Uri, header};
 use orrery_api::paths;
@@ -43,6 +44,10 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &services::DETAIL, services::detail);
     router = add(router, &traces::LIST, traces::list);
     router = add(router, &traces::DETAIL, traces::detail);
+    router = add_bytes(router, &traces::COLUMNS, traces::columns);
+    router = add(router, &traces::SPAN, traces::span);
+    router = add(router, &download::OTLP, download::otlp);
+    router = add(router, &download::JAEGER, download::jaeger);
     router = add(router, &traces::VALUES, traces::values);
     router = add(router, &logs::LIST, logs::list);
     router = add(router, &logs::HISTOGRAM, logs::histogram);

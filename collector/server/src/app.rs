@@ -101,6 +101,7 @@ impl Server {
                 query_timeout: settings.query_timeout,
                 query_concurrency: settings.query_concurrency as usize,
                 query_wait: QUERY_WAIT,
+                max_trace_spans: settings.max_trace_spans,
             },
             about: self.about(),
             stopping: self.stopping.clone(),

@@ -228,6 +228,10 @@ pub(crate) struct Options {
     #[arg(long, env = "ORRERY_QUERY_CONCURRENCY", value_name = "NUMBER", help_heading = "Limits")]
     pub(crate) query_concurrency: Option<u32>,
 
+    /// Spans of one trace that are shown at most [default: 2000000]
+    #[arg(long, env = "ORRERY_MAX_TRACE_SPANS", value_name = "NUMBER", help_heading = "Limits")]
+    pub(crate) max_trace_spans: Option<u32>,
+
     /// Configuration file (TOML)
     #[arg(long, env = "ORRERY_CONFIG", value_name = "FILE", help_heading = "General")]
     pub(crate) config: Option<PathBuf>,

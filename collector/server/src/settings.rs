@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) query_timeout: Duration,
     pub(crate) query_concurrency: u32,
+    pub(crate) max_trace_spans: u32,
     pub(crate) log: String,
     pub(crate) receive: orrery_receive::Config,
 }
@@ -64,11 +65,12 @@ struct File {
     allowed_hosts: Option<Vec<String>>,
     query_timeout: Option<String>,
     query_concurrency: Option<u32>,
+    max_trace_spans: Option<u32>,
     log: Option<String>,
     receive: Option<orrery_receive::Config>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "data_dir",
     "retention",
     "disk_reserve",
@@ -78,6 +80,7 @@ const KEYS: [&str; 11] = [
     "allowed_hosts",
     "query_timeout",
     "query_concurrency",
+    "max_trace_spans",
     "log",
     "receive",
 ];
@@ -115,6 +118,7 @@ impl Settings {
             },
             query_timeout: positive("query_timeout", &timeout)?,
             query_concurrency: concurrency,
+            max_trace_spans: options.max_trace_spans.or(file.max_trace_spans).unwrap_or(2_000_000),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             receive: file.receive.unwrap_or_default(),
         })

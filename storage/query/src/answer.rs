@@ -291,6 +291,52 @@ pub struct Trace {
     pub spans: Vec<SpanRow>,
 }
 
+/// All spans of a trace as columns, which a million spans fit in: entry `n` of each is about span `n`. By start time, then
+/// span id; no duplicates. What else a span says is asked for one by one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceColumns {
+    /// Services of the spans.
+    pub services: Vec<ServiceKey>,
+    /// Distinct span names.
+    pub names: Vec<String>,
+    /// Name and version of the scopes.
+    pub scopes: Vec<(String, String)>,
+    /// Earliest start, Unix nanoseconds; 0 without spans.
+    pub start_time_unix_nano: i64,
+    /// Ids.
+    pub span_id: Vec<SpanId>,
+    /// Index of the parent; [`TraceColumns::NO_PARENT`] for roots and where the parent is missing. Whatever the spans
+    /// said: a span may be its own ancestor.
+    pub parent: Vec<u32>,
+    /// Nanoseconds after the earliest start.
+    pub start_nanos: Vec<u64>,
+    /// Nanoseconds.
+    pub duration_nanos: Vec<i64>,
+    /// Index into `services`.
+    pub service: Vec<u32>,
+    /// Index into `names`.
+    pub name: Vec<u32>,
+    /// Index into `scopes`.
+    pub scope: Vec<u32>,
+    /// OTLP number of the kind.
+    pub kind: Vec<u8>,
+    /// OTLP number of the status.
+    pub status_code: Vec<u8>,
+    /// [`TraceColumns::PARENT_MISSING`] and its like.
+    pub flags: Vec<u8>,
+}
+
+impl TraceColumns {
+    /// No parent here.
+    pub const NO_PARENT: u32 = u32::MAX;
+    /// The span names a parent that is not stored.
+    pub const PARENT_MISSING: u8 = 1;
+    /// It has events.
+    pub const HAS_EVENTS: u8 = 2;
+    /// It has links.
+    pub const HAS_LINKS: u8 = 4;
+}
+
 /// Attributes as served: name to JSON value.
 pub type AttributeMap = BTreeMap<String, serde_json::Value>;
 

@@ -85,6 +85,24 @@ pub struct Trace {
     pub trace_id: TraceId,
 }
 
+/// One trace as columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceColumns {
+    /// Which.
+    pub trace_id: TraceId,
+    /// At most this many spans; of a larger trace those in the oldest places are read, and the answer says so.
+    pub max_spans: u32,
+}
+
+/// One span with everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its id.
+    pub span_id: SpanId,
+}
+
 /// Which log records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogFilter {

@@ -142,8 +142,19 @@ pub trait Store: Send + Sync {
     /// Traces that match, newest first, a page.
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError>;
 
-    /// All spans of one trace, at any time, by start time then span id, no duplicates; empty if unknown.
+    /// All spans of one trace, at any time, by start time then span id, no duplicates; empty if unknown. Of large traces
+    /// the first ten thousand: [`Store::trace_columns`] is for those.
     fn trace(&self, plan: &plan::Trace, control: &Control) -> Result<Answer<answer::Trace>, QueryError>;
+
+    /// All spans of one trace, at any time, as columns; empty if unknown.
+    fn trace_columns(
+        &self,
+        plan: &plan::TraceColumns,
+        control: &Control,
+    ) -> Result<Answer<answer::TraceColumns>, QueryError>;
+
+    /// One span with everything; `None` if unknown. Of several with one id, the earliest.
+    fn span(&self, plan: &plan::Span, control: &Control) -> Result<Answer<Option<answer::SpanRow>>, QueryError>;
 
     /// Log records that match, newest first, a page.
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError>;

@@ -7,6 +7,7 @@
 //! - Errors are RFC 9457 problem documents ([`Problem`]).
 //! - A service's id is `namespace/name@environment` (parts that are empty are left out).
 
+pub mod columns;
 pub mod live;
 pub mod logs;
 pub mod metrics;
@@ -18,6 +19,7 @@ pub mod time;
 pub mod topology;
 pub mod traces;
 
+pub use columns::{NoColumns, ScopeRef, TraceColumns};
 pub use live::*;
 pub use logs::*;
 pub use metrics::*;

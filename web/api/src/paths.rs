@@ -12,6 +12,14 @@ pub const TOPOLOGY: &str = "/api/v1/topology";
 pub const TRACES: &str = "/api/v1/traces";
 /// `GET {TRACES}/{trace_id}`: [`crate::Trace`].
 pub const TRACE: &str = "/api/v1/traces/{trace_id}";
+/// `GET {TRACES}/{trace_id}/columns`: [`crate::TraceColumns`] in its binary form.
+pub const TRACE_COLUMNS: &str = "/api/v1/traces/{trace_id}/columns";
+/// `GET {TRACES}/{trace_id}/otlp`: the trace in OTLP's JSON form.
+pub const TRACE_OTLP: &str = "/api/v1/traces/{trace_id}/otlp";
+/// `GET {TRACES}/{trace_id}/jaeger`: the trace in the JSON form of Jaeger's API.
+pub const TRACE_JAEGER: &str = "/api/v1/traces/{trace_id}/jaeger";
+/// `GET {TRACES}/{trace_id}/spans/{span_id}`: [`crate::SpanDetail`].
+pub const SPAN: &str = "/api/v1/traces/{trace_id}/spans/{span_id}";
 /// `GET`: [`crate::LogList`].
 pub const LOGS: &str = "/api/v1/logs";
 /// `GET`: [`crate::LogHistogram`].

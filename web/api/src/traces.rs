@@ -148,7 +148,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// `GET /traces/{trace_id}`. 404 when no span of it is stored.
+/// `GET /traces/{trace_id}`. 404 when no span of it is stored. At most 10 000 spans; [`crate::TraceColumns`] is for more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Trace {
@@ -161,6 +161,24 @@ pub struct Trace {
     /// Attributes of the resources of the spans.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub resources: Vec<Attributes>,
+    /// Why something is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// `GET /traces/{trace_id}/spans/{span_id}`. 404 when it is not stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpanDetail {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// The span; its `service` and `resource` are 0 and stand for the two below.
+    pub span: Span,
+    /// Its service.
+    pub service: ServiceRef,
+    /// Attributes of its resource.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub resource: Attributes,
     /// Why something is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,

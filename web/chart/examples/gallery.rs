@@ -320,6 +320,7 @@ fn shop() -> Shop {
             let calls: Vec<_> = edges.iter().filter(|e| e.1 == i).collect();
             let rate: f64 = calls.iter().map(|e| e.2).sum();
             let flow = Flow {
+                is_count: false,
                 rate,
                 error_ratio: calls.iter().map(|e| e.3).fold(0.0, f64::max),
                 p95_nanos: calls.iter().map(|e| e.4).reduce(f64::max),
@@ -331,7 +332,7 @@ fn shop() -> Shop {
     let views = edges
         .iter()
         .map(|e| EdgeView {
-            flow: Flow { rate: e.2, error_ratio: e.3, p95_nanos: Some(e.4) },
+            flow: Flow { rate: e.2, error_ratio: e.3, p95_nanos: Some(e.4), ..Flow::default() },
             is_async: named[e.0].1 == Queue || named[e.1].1 == Queue,
         })
         .collect();
@@ -368,7 +369,7 @@ fn grow(shop: &Shop) -> Shop {
     let n = graph.nodes.len();
     graph.edges.extend([EdgeSpec { from: 8, to: n - 2 }, EdgeSpec { from: n - 2, to: n - 1 }]);
     let (mut nodes, mut edges) = (shop.nodes.clone(), shop.edges.clone());
-    let flow = Flow { rate: 40.0, error_ratio: 0.0, p95_nanos: Some(8e6) };
+    let flow = Flow { rate: 40.0, error_ratio: 0.0, p95_nanos: Some(8e6), ..Flow::default() };
     for (label, kind) in [("fraud-check", Kind::Service), ("fraud-db", Kind::Database)] {
         nodes.push(NodeView { label: label.into(), kind, status: Status::Ok, flow: Some(flow) });
         edges.push(EdgeView { flow, is_async: false });
@@ -438,6 +439,7 @@ fn large(n: usize) -> Shop {
     edges.retain(|e| e.from != e.to);
     let graph = Graph { nodes: (0..n).map(|i| spec(&name(i), kind(i))).collect(), edges };
     let flow = |i: usize| Flow {
+        is_count: false,
         rate: (i * 37 % 400) as f64,
         error_ratio: if i.is_multiple_of(17) { 0.07 } else { 0.0 },
         p95_nanos: Some((i * 13 % 300) as f64 * 1e6),

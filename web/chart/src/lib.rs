@@ -50,4 +50,4 @@ pub use surface::{Align, Dash, Draw, Face, Stroke, Surface, TextStyle, fit_text}
 pub use svg::SvgSurface;
 pub use ticks::{LocalTime, TimeTick};
 pub use tokens::{Ink, Rgb, Theme, Token};
-pub use unit::{Quantity, Unit};
+pub use unit::{Quantity, Unit, grouped};

@@ -22,6 +22,7 @@ use crate::{
     surface::Surface,
     tokens::Token,
     topology::{Kind, Layout},
+    unit::{Unit, grouped},
 };
 
 /// Width every node is laid out with. One width for all: the map reads like a table.
@@ -60,10 +61,23 @@ impl Status {
 pub struct Flow {
     /// Calls per second.
     pub rate: f64,
+    /// `rate` is a number of calls: those of one trace.
+    pub is_count: bool,
     /// Share of calls that failed, 0 to 1.
     pub error_ratio: f64,
     /// 95th percentile of the duration, nanoseconds.
     pub p95_nanos: Option<f64>,
+}
+
+impl Flow {
+    /// The rate, or the number of calls, as it is written.
+    pub fn calls(&self) -> String {
+        if self.is_count {
+            format!("×{}", grouped(self.rate as usize))
+        } else {
+            Unit::PerSecond.format(self.rate).to_string()
+        }
+    }
 }
 
 /// What is written and shown on a node.

@@ -215,6 +215,19 @@ pub(crate) fn with_minus(value: f64, decimals: usize) -> String {
     if negative { format!("−{digits}") } else { digits }
 }
 
+/// An exact count with its thousands apart, as both languages write it: `1,234,567`.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,5 +279,10 @@ mod tests {
         assert_eq!(Unit::from_ucum("{request}"), Unit::Number);
         assert_eq!(Unit::from_ucum("By"), Unit::Bytes);
         check(Unit::from_ucum("Cel"), &[(42.0, "42 Cel")]);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([grouped(0), grouped(999), grouped(4_213), grouped(1_000_000)], ["0", "999", "4,213", "1,000,000"]);
     }
 }

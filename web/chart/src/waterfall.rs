@@ -19,8 +19,10 @@
 
 mod critical;
 mod draw;
+pub mod flame;
 mod minimap;
 mod rows;
+mod search;
 mod tree;
 mod view;
 
@@ -28,11 +30,16 @@ pub use critical::{PathSegment, TimeKind};
 pub use draw::{RULER_HEIGHT, Style, draw_ruler, draw_waterfall};
 pub use minimap::{Minimap, draw_minimap};
 pub use rows::{FOLD_FROM, Row};
+pub use search::Found;
 pub use view::{Part, ROW_HEIGHT, RowHit, View};
 
-use std::collections::HashSet;
-
+use rows::Folds;
 use tree::Tree;
+
+/// No parent, in [`Waterfall::with_parents`].
+pub const NO_PARENT: u32 = tree::NONE;
+/// Clocks are not better than this, nanoseconds.
+const SKEW: i64 = 1_000_000;
 
 /// OTLP's span kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -89,8 +96,12 @@ pub struct Waterfall {
     /// Where a span's segments are in `path`: (first, count), sorted by time.
     on_path: Vec<(u32, u32)>,
     collapsed: Vec<bool>,
-    unfolded: HashSet<u32>,
+    /// By first span of a run: whether its spans have rows of their own.
+    unfolded: Vec<bool>,
     rows: Vec<Row>,
+    folds: Folds,
+    range: (i64, i64),
+    errors: usize,
 }
 
 impl Waterfall {
@@ -99,9 +110,21 @@ impl Waterfall {
     /// Spans with an unknown parent are roots marked as orphans; a cycle is opened at its earliest span; of spans with
     /// the same id the first one gets the children. Indices beyond `names` and `services` read as "?".
     pub fn new(spans: Vec<SpanInput>, names: Vec<String>, services: Vec<String>) -> Waterfall {
-        let tree = Tree::new(&spans);
+        let parents = tree::parents(&spans);
+        Waterfall::with_parents(spans, parents, names, services)
+    }
+
+    /// [`Waterfall::new`] for who knows the parents' indices; [`NO_PARENT`] for none. What a span says its parent's id
+    /// is then only tells whether it has one.
+    pub fn with_parents(
+        spans: Vec<SpanInput>,
+        parents: Vec<u32>,
+        names: Vec<String>,
+        services: Vec<String>,
+    ) -> Waterfall {
+        let tree = Tree::new(&spans, parents);
         let (path, on_path) = critical::critical_path(&spans, &tree);
-        let collapsed = vec![false; spans.len()];
+        let (collapsed, unfolded) = (vec![false; spans.len()], vec![false; spans.len()]);
         let mut waterfall = Waterfall {
             spans,
             names,
@@ -110,9 +133,15 @@ impl Waterfall {
             path,
             on_path,
             collapsed,
-            unfolded: HashSet::new(),
+            unfolded,
             rows: Vec::new(),
+            folds: Folds::default(),
+            range: (0, 0),
+            errors: 0,
         };
+        let start = waterfall.spans.iter().map(|s| s.start).min().unwrap_or(0);
+        waterfall.range = (start, waterfall.spans.iter().map(SpanInput::end).max().unwrap_or(0));
+        waterfall.errors = waterfall.spans.iter().filter(|s| s.error).count();
         waterfall.rebuild();
         waterfall
     }
@@ -144,8 +173,17 @@ impl Waterfall {
 
     /// Earliest start and latest end, unix nanoseconds; zeros without spans.
     pub fn range(&self) -> (i64, i64) {
-        let start = self.spans.iter().map(|s| s.start).min().unwrap_or(0);
-        (start, self.spans.iter().map(SpanInput::end).max().unwrap_or(0))
+        self.range
+    }
+
+    /// Number of failed spans.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Steps from the root.
+    pub fn depth(&self, span: u32) -> u32 {
+        self.tree.depth[span as usize]
     }
 
     /// The parent drawn above the span; `None` for roots and orphans.
@@ -165,7 +203,15 @@ impl Waterfall {
 
     /// Whether a descendant failed.
     pub fn has_error_below(&self, span: u32) -> bool {
-        self.tree.errors_below[span as usize] > 0
+        let place = self.tree.position[span as usize];
+        self.tree.errors_between(place + 1, place + self.tree.size[span as usize]) > 0
+    }
+
+    /// Failed spans that a row stands for, or hides below itself.
+    pub fn errors_in(&self, row: usize) -> u32 {
+        let place = |row: usize| self.rows.get(row).map(|row| self.tree.position[row.span as usize]);
+        let end = place(row + 1).unwrap_or(self.tree.order.len() as u32);
+        place(row).map_or(0, |place| self.tree.errors_between(place, end))
     }
 
     /// Descendants of a span.
@@ -185,19 +231,9 @@ impl Waterfall {
 
     /// The row that shows the span itself, or the fold or collapsed ancestor it is in.
     pub fn row_of(&self, span: u32) -> Option<usize> {
-        let exact = |target: u32| self.rows.iter().position(|r| r.span == target && r.folded == 0);
-        if let Some(row) = exact(span) {
-            return Some(row);
-        }
-        let mut at = Some(span);
-        while let Some(span) = at {
-            let shows = |r: &Row| r.span == span || (r.folded > 0 && self.run(r).any(|s| s == span));
-            if let Some(row) = self.rows.iter().position(shows) {
-                return Some(row);
-            }
-            at = self.tree.parent(span);
-        }
-        None
+        // Rows are in tree order, and what a row hides follows it there.
+        let place = self.tree.position[span as usize];
+        self.rows.partition_point(|row| self.tree.position[row.span as usize] <= place).checked_sub(1)
     }
 
     /// The spans a row stands for: one, or the run of a fold.
@@ -230,24 +266,37 @@ impl Waterfall {
         sums
     }
 
-    /// Spans whose operation or service contains the text, ignoring case, in tree order. None for an empty text.
-    pub fn search(&self, text: &str) -> Vec<u32> {
-        let text = text.trim().to_lowercase();
-        if text.is_empty() {
-            return Vec::new();
-        }
-        let matching = |words: &[String]| words.iter().map(|w| w.to_lowercase().contains(&text)).collect::<Vec<_>>();
-        let (names, services) = (matching(&self.names), matching(&self.services));
-        let is = |flags: &[bool], i: u32| flags.get(i as usize).copied().unwrap_or(false);
-        let hit = |s: &&u32| is(&names, self.span(**s).name) || is(&services, self.span(**s).service);
-        self.tree.order.iter().filter(hit).copied().collect()
-    }
-
     /// The next failed span after one, in tree order, going round; `None` if none failed.
     pub fn next_error(&self, after: Option<u32>) -> Option<u32> {
+        self.next(after, |span| self.span(span).error)
+    }
+
+    /// The failed span before one, likewise.
+    pub fn previous_error(&self, before: Option<u32>) -> Option<u32> {
+        self.previous(before, |span| self.span(span).error)
+    }
+
+    fn next(&self, after: Option<u32>, wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let start = after.map_or(0, |a| self.tree.position[a as usize] as usize + 1);
         let (before, behind) = self.tree.order.split_at(start.min(self.tree.order.len()));
-        behind.iter().chain(before).copied().find(|s| self.span(*s).error)
+        behind.iter().chain(before).copied().find(|span| wanted(*span))
+    }
+
+    fn previous(&self, before: Option<u32>, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let end = before.map_or(self.tree.order.len(), |b| self.tree.position[b as usize] as usize);
+        let (before, behind) = self.tree.order.split_at(end);
+        before.iter().rev().chain(behind.iter().rev()).copied().find(|span| wanted(*span))
+    }
+
+    /// By how much a span begins before or ends after the one that called it in another service, nanoseconds; `None` if
+    /// it lies within, or within a millisecond. Clocks differ then; nothing is moved.
+    pub fn skew(&self, span: u32) -> Option<i64> {
+        let (s, parent) = (self.span(span), self.span(self.parent(span)?));
+        let calls = parent.kind == SpanKind::Client && s.kind == SpanKind::Server && parent.service != s.service;
+        // Who takes longer than its caller waited has not been waited for: that says nothing about clocks.
+        let before = parent.start.saturating_sub(s.start);
+        let by = before.max(s.end().saturating_sub(parent.end()));
+        (calls && by > SKEW && s.duration <= parent.duration).then_some(if before == by { -by } else { by })
     }
 }
 

@@ -89,8 +89,15 @@ pub fn edge_views(topology: &Topology) -> Vec<EdgeView> {
     topology.edges.iter().map(view).collect()
 }
 
-fn flow(red: &Red) -> Flow {
-    Flow { rate: red.rate, error_ratio: red.error_ratio(), p95_nanos: red.p95_nanos.map(|nanos| nanos.0 as f64) }
+/// Calls without a rate are those of one trace: they are counted.
+pub fn flow(red: &Red) -> Flow {
+    let is_count = red.rate == 0.0;
+    Flow {
+        rate: if is_count { red.count } else { red.rate },
+        is_count,
+        error_ratio: red.error_ratio(),
+        p95_nanos: red.p95_nanos.map(|nanos| nanos.0 as f64),
+    }
 }
 
 fn status(health: Health) -> Status {

@@ -3,7 +3,7 @@
 pub(crate) mod live;
 mod request;
 
-pub(crate) use request::Failure;
+pub(crate) use request::{Failure, unreadable};
 
 use crate::address;
 use leptos::prelude::*;
@@ -130,7 +130,7 @@ impl Progress {
         let refresh = data.is_there() && last.is_some_and(|last| last.choice == ask.choice);
         self.busy.set(if refresh { Busy::Refresh } else { Busy::Change(request::clock()) });
         let data = data.clone();
-        let done = move |answer: Result<String, Failure>| match answer.and_then(|text| data.take(&text)) {
+        let done = move |answer: Result<Vec<u8>, Failure>| match answer.and_then(|bytes| data.take(bytes)) {
             Ok(()) => self.arrived(),
             Err(failure) => self.failed(failure),
         };
@@ -140,24 +140,32 @@ impl Progress {
 
 /// Where answers of some type go.
 trait Data {
-    fn take(&self, text: &str) -> Result<(), Failure>;
+    fn take(&self, bytes: Vec<u8>) -> Result<(), Failure>;
     fn clear(&self);
     fn is_there(&self) -> bool;
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Data for RwSignal<Option<Arc<T>>> {
-    fn take(&self, text: &str) -> Result<(), Failure> {
-        let data = request::read(text)?;
-        self.set(Some(Arc::new(data)));
+/// How an answer's bytes become what is shown.
+type Read<T> = fn(Vec<u8>) -> Result<T, Failure>;
+
+struct Into<T: Send + Sync + 'static> {
+    data: RwSignal<Option<Arc<T>>>,
+    read: Read<T>,
+}
+
+impl<T: Send + Sync + 'static> Data for Into<T> {
+    fn take(&self, bytes: Vec<u8>) -> Result<(), Failure> {
+        let data = (self.read)(bytes)?;
+        self.data.set(Some(Arc::new(data)));
         Ok(())
     }
 
     fn clear(&self) {
-        self.set(None);
+        self.data.set(None);
     }
 
     fn is_there(&self) -> bool {
-        self.with_untracked(Option::is_some)
+        self.data.with_untracked(Option::is_some)
     }
 }
 
@@ -190,12 +198,20 @@ pub(crate) fn load<T>(wanted: impl Fn() -> Option<Ask> + Send + Sync + 'static) 
 where
     T: DeserializeOwned + Send + Sync + 'static,
 {
+    load_with(wanted, |bytes| request::read(&bytes))
+}
+
+/// The same for what is not JSON.
+pub(crate) fn load_with<T: Send + Sync + 'static>(
+    wanted: impl Fn() -> Option<Ask> + Send + Sync + 'static,
+    read: Read<T>,
+) -> Load<T> {
     let load = Load { data: RwSignal::new(None), progress: Progress::new() };
-    load.progress.follow(Memo::new(move |_| wanted()), Box::new(load.data));
+    load.progress.follow(Memo::new(move |_| wanted()), Box::new(Into { data: load.data, read }));
     load
 }
 
 /// Fetches once, outside of any panel. The request goes on when its page is left.
 pub(crate) async fn fetch<T: DeserializeOwned>(ask: &Ask) -> Result<T, Failure> {
-    request::once(&ask.url, None).await.and_then(|text| request::read(&text))
+    request::once(&ask.url, None).await.and_then(|bytes| request::read(&bytes))
 }

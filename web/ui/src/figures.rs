@@ -3,6 +3,7 @@
 use crate::range::{SECOND, TimeRange, Window};
 use crate::words::{Phrase, say, t, tf};
 use orrery_chart::LocalTime;
+pub use orrery_chart::grouped;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 static UTC_OFFSET_MINUTES: AtomicI32 = AtomicI32::new(0);

@@ -16,6 +16,7 @@
 
 pub mod address;
 pub mod atlas;
+pub mod calls;
 pub mod changes;
 pub mod figures;
 pub mod filters;

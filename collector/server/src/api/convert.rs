@@ -242,6 +242,38 @@ pub(crate) fn trace(id: TraceId, spans: Vec<answer::SpanRow>, partial: Option<Pa
     trace
 }
 
+/// Columns stay columns.
+pub(crate) fn trace_columns(columns: answer::TraceColumns, partial: Option<Partial>) -> api::TraceColumns {
+    let scope = |(name, version)| api::ScopeRef { name, version };
+    api::TraceColumns {
+        services: columns.services.iter().map(service).collect(),
+        names: columns.names,
+        scopes: columns.scopes.into_iter().map(scope).collect(),
+        start_time_unix_nano: Nanos(columns.start_time_unix_nano),
+        span_id: columns.span_id.into_iter().map(|id| id.0).collect(),
+        parent: columns.parent,
+        start_nanos: columns.start_nanos,
+        duration_nanos: columns.duration_nanos.into_iter().map(|nanos| nanos.max(0) as u64).collect(),
+        service: columns.service,
+        name: columns.name,
+        scope: columns.scope,
+        kind: columns.kind,
+        status_code: columns.status_code,
+        flags: columns.flags,
+        partial: self::partial(partial),
+    }
+}
+
+pub(crate) fn span_detail(row: answer::SpanRow, partial: Option<Partial>) -> api::SpanDetail {
+    api::SpanDetail {
+        trace_id: row.trace_id.to_string(),
+        service: service(&row.service),
+        resource: attributes(row.resource.clone()),
+        span: span(row, 0, 0),
+        partial: self::partial(partial),
+    }
+}
+
 fn span(row: answer::SpanRow, service: u32, resource: u32) -> api::Span {
     api::Span {
         span_id: row.span_id.to_string(),

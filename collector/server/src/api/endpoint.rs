@@ -8,7 +8,7 @@ use crate::http::request_id::RequestId;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get};
 use http::header;
 use orrery_query::{Control, Store};
@@ -25,8 +25,8 @@ pub(crate) struct Endpoint {
     pub(crate) summary: &'static str,
     /// More, in Markdown; may be empty.
     pub(crate) about: &'static str,
-    /// The `{…}` part of the path, if any.
-    pub(crate) in_path: Option<Parameter>,
+    /// The `{…}` parts of the path, in order.
+    pub(crate) in_path: &'static [Parameter],
     /// Accepted query parameters.
     pub(crate) parameters: &'static [Parameter],
     /// Name of the answer's schema in `orrery-api`.
@@ -42,11 +42,11 @@ impl Endpoint {
         summary: &'static str,
         parameters: &'static [Parameter],
     ) -> Endpoint {
-        Endpoint { path, summary, about: "", in_path: None, parameters, answer, media: "application/json" }
+        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media: "application/json" }
     }
 
-    pub(crate) const fn with_id(mut self, parameter: Parameter) -> Endpoint {
-        self.in_path = Some(parameter);
+    pub(crate) const fn in_path(mut self, parameters: &'static [Parameter]) -> Endpoint {
+        self.in_path = parameters;
         self
     }
 
@@ -74,11 +74,16 @@ pub(crate) struct Ask<'a> {
     pub(crate) control: &'a Control,
     /// Checked query parameters.
     pub(crate) params: Params,
-    /// The `{…}` part of the path, decoded; empty if there is none.
-    pub(crate) id: &'a str,
+    /// The `{…}` parts of the path, decoded.
+    pub(crate) in_path: &'a [(String, String)],
 }
 
 impl Ask<'_> {
+    /// The `{…}` part of the path with this name; empty if there is none.
+    pub(crate) fn part(&self, name: &str) -> &str {
+        self.in_path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &dyn Store {
         self.api.store.as_ref()
@@ -96,36 +101,43 @@ pub(crate) fn add<T: Serialize + 'static>(
     endpoint: &'static Endpoint,
     answer: fn(&Ask<'_>) -> Result<T, Failure>,
 ) -> axum::Router<Arc<Api>> {
+    let json = move |ask: &Ask<'_>| serde_json::to_vec(&answer(ask)?).map_err(|error| Failure::Internal(error.into()));
+    add_bytes(router, endpoint, json)
+}
+
+/// Adds a `GET` endpoint whose handler answers with bytes of its media type.
+pub(crate) fn add_bytes(
+    router: axum::Router<Arc<Api>>,
+    endpoint: &'static Endpoint,
+    answer: impl Fn(&Ask<'_>) -> Result<Vec<u8>, Failure> + Copy + Send + Sync + 'static,
+) -> axum::Router<Arc<Api>> {
     router.route(&endpoint.route(), handler(endpoint, answer))
 }
 
-fn handler<T: Serialize + 'static>(
+fn handler(
     endpoint: &'static Endpoint,
-    answer: fn(&Ask<'_>) -> Result<T, Failure>,
+    answer: impl Fn(&Ask<'_>) -> Result<Vec<u8>, Failure> + Copy + Send + Sync + 'static,
 ) -> MethodRouter<Arc<Api>> {
     get(
         move |State(api): State<Arc<Api>>,
               Extension(request): Extension<RequestId>,
-              id: Option<Path<String>>,
+              in_path: Option<Path<Vec<(String, String)>>>,
               RawQuery(query): RawQuery| async move {
-            let id = id.map(|Path(id)| id).unwrap_or_default();
+            let in_path = in_path.map(|Path(parts)| parts).unwrap_or_default();
             let query = query.unwrap_or_default();
             let asked = ask(api, move |api, control| {
                 let params = Params::parse(&query, endpoint.parameters, api.now())?;
-                let value = answer(&Ask { api, control, params, id: &id })?;
-                serde_json::to_vec(&value).map_err(|error| Failure::Internal(error.into()))
+                answer(&Ask { api, control, params, in_path: &in_path })
             });
             match asked.await {
-                Ok(body) => json(body),
+                Ok(body) => {
+                    let headers = [(header::CONTENT_TYPE, endpoint.media), (header::CACHE_CONTROL, "no-store")];
+                    (headers, Body::from(body)).into_response()
+                }
                 Err(failure) => failure.respond(&request.0),
             }
         },
     )
-}
-
-fn json(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], Body::from(body))
-        .into_response()
 }
 
 /// Runs `question` on a thread that may block, in one of a bounded number of places, with the configured deadline.

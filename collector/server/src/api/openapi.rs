@@ -3,7 +3,7 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{export, live, logs, metrics, own, retention, services, tail, traces};
+use crate::api::{download, export, live, logs, metrics, own, retention, services, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -20,6 +20,10 @@ const ENDPOINTS: &[&Endpoint] = &[
     &services::DETAIL,
     &traces::LIST,
     &traces::DETAIL,
+    &traces::COLUMNS,
+    &traces::SPAN,
+    &download::OTLP,
+    &download::JAEGER,
     &traces::VALUES,
     &logs::LIST,
     &logs::HISTOGRAM,
@@ -57,6 +61,7 @@ fn schemas() -> ComponentsBuilder {
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);
     add::<api::Trace>(&mut all);
+    add::<api::SpanDetail>(&mut all);
     add::<api::ValueList>(&mut all);
     add::<api::LogList>(&mut all);
     add::<api::LogHistogram>(&mut all);
@@ -90,8 +95,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
                 .content(endpoint.media, content(endpoint.answer))
                 .build(),
         );
-    if let Some(id) = endpoint.in_path {
-        operation = operation.parameter(parameter(&id, ParameterIn::Path)).response("404", problem("Nothing there"));
+    for id in endpoint.in_path {
+        operation = operation.parameter(parameter(id, ParameterIn::Path)).response("404", problem("Nothing there"));
     }
     for known in endpoint.parameters {
         operation = operation.parameter(parameter(known, ParameterIn::Query));

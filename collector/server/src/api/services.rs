@@ -42,20 +42,21 @@ pub(crate) const DETAIL: Endpoint = Endpoint::json(
     "One service or inferred node: RED, operations, errors, callers and callees",
     &[FROM, TO, POINTS],
 )
-.with_id(Parameter::new(
+.in_path(&[Parameter::new(
     "id",
     "shop/cart@production",
     "Id as in the map, percent-encoded: `namespace/name@environment`, or `kind:identity` of an inferred node.",
-));
+)]);
 
 pub(crate) fn detail(ask: &Ask<'_>) -> Result<api::ServiceDetail, Failure> {
     let range = ask.params.range()?;
-    let plan = plan::Service { range, id: ask.id.to_owned(), points: ask.params.number(POINTS.name, 0..=300, 30)? };
+    let plan =
+        plan::Service { range, id: ask.part("id").to_owned(), points: ask.params.number(POINTS.name, 0..=300, 30)? };
     let answer = ask.store().service(&plan, ask.control)?;
     let Some(detail) = answer.value else {
         return Err(Failure::NotFound(format!(
             "No span of `{}` in this time range. GET {} lists what there is; a wider range may help.",
-            ask.id,
+            ask.part("id"),
             paths::SERVICES
         )));
     };

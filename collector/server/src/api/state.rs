@@ -18,6 +18,8 @@ pub(crate) struct Limits {
     pub(crate) query_concurrency: usize,
     /// Longest wait for one of those places, before the client is told to come back.
     pub(crate) query_wait: Duration,
+    /// Spans of one trace that are shown at most.
+    pub(crate) max_trace_spans: u32,
 }
 
 /// What the server is and where it listens: fixed at start.

@@ -6,8 +6,10 @@ use crate::api::failure::Failure;
 use crate::api::params::{ATTR, CURSOR, FROM, Parameter, SERVICE, TO};
 use orrery_api as api;
 use orrery_api::paths;
+use orrery_model::id::ParseIdError;
 use orrery_model::{Signal, TraceId};
 use orrery_query::plan;
+use std::str::FromStr;
 
 const LIMIT: Parameter = Parameter::new("limit", "50", "At most this many, 1 to 1000. Default: 50.");
 
@@ -62,22 +64,74 @@ fn status(text: &str) -> Result<bool, String> {
     }
 }
 
+pub(crate) const TRACE_ID: Parameter =
+    Parameter::new("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "32 hexadecimal digits, either case.");
+const SPAN_ID: Parameter = Parameter::new("span_id", "00f067aa0ba902b7", "16 hexadecimal digits, either case.");
+
 /// `GET /traces/{trace_id}`.
-pub(crate) const DETAIL: Endpoint = Endpoint::json(paths::TRACE, "Trace", "All spans of one trace, at any time", &[])
-    .with_id(Parameter::new("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "32 hexadecimal digits, either case."));
+pub(crate) const DETAIL: Endpoint = Endpoint::json(paths::TRACE, "Trace", "Spans of one trace, at any time", &[])
+    .in_path(&[TRACE_ID])
+    .about("At most 10 000 spans: `partial` says so if there are more. All of them are in `…/columns`.");
 
 pub(crate) fn detail(ask: &Ask<'_>) -> Result<api::Trace, Failure> {
-    let trace_id: TraceId = ask
-        .id
-        .parse()
-        .map_err(|error| Failure::invalid("trace_id", format!("`{}` is no trace id: {error}", ask.id)))?;
+    let trace_id = trace_id(ask)?;
     let answer = ask.store().trace(&plan::Trace { trace_id }, ask.control)?;
     if answer.value.spans.is_empty() {
-        return Err(Failure::NotFound(format!(
-            "No span of trace {trace_id} is stored. It may have expired, or never have been sent or sampled."
-        )));
+        return Err(unknown(trace_id));
     }
     Ok(convert::trace(trace_id, answer.value.spans, answer.partial))
+}
+
+/// `GET /traces/{trace_id}/columns`.
+pub(crate) const COLUMNS: Endpoint = Endpoint::json(
+    paths::TRACE_COLUMNS,
+    "",
+    "All spans of one trace, at any time, in a compact binary form",
+    &[],
+)
+.in_path(&[TRACE_ID])
+.media(api::columns::MEDIA)
+.about(
+    "What a picture needs of every span: ids, parents, times, names, services, kinds, status. The form is described in \
+             `web/api/src/columns.rs`. At most `--max-trace-spans`.",
+);
+
+pub(crate) fn columns(ask: &Ask<'_>) -> Result<Vec<u8>, Failure> {
+    let trace_id = trace_id(ask)?;
+    let plan = plan::TraceColumns { trace_id, max_spans: ask.api.limits.max_trace_spans };
+    let answer = ask.store().trace_columns(&plan, ask.control)?;
+    if answer.value.span_id.is_empty() {
+        return Err(unknown(trace_id));
+    }
+    Ok(convert::trace_columns(answer.value, answer.partial).encode())
+}
+
+/// `GET /traces/{trace_id}/spans/{span_id}`.
+pub(crate) const SPAN: Endpoint =
+    Endpoint::json(paths::SPAN, "SpanDetail", "Everything one span says", &[]).in_path(&[TRACE_ID, SPAN_ID]);
+
+pub(crate) fn span(ask: &Ask<'_>) -> Result<api::SpanDetail, Failure> {
+    let (trace_id, span_id) = (trace_id(ask)?, id(ask, SPAN_ID)?);
+    let answer = ask.store().span(&plan::Span { trace_id, span_id }, ask.control)?;
+    let unknown = || Failure::NotFound(format!("Span {span_id} of trace {trace_id} is not stored."));
+    Ok(convert::span_detail(answer.value.ok_or_else(unknown)?, answer.partial))
+}
+
+pub(crate) fn trace_id(ask: &Ask<'_>) -> Result<TraceId, Failure> {
+    id(ask, TRACE_ID)
+}
+
+fn id<T: FromStr<Err = ParseIdError>>(ask: &Ask<'_>, which: Parameter) -> Result<T, Failure> {
+    let text = ask.part(which.name);
+    let wrong =
+        |error| Failure::invalid(which.name, format!("`{text}` is no {}: {error}", which.name.replace('_', " ")));
+    text.parse().map_err(wrong)
+}
+
+pub(crate) fn unknown(trace_id: TraceId) -> Failure {
+    Failure::NotFound(format!(
+        "No span of trace {trace_id} is stored. It may have expired, or never have been sent or sampled."
+    ))
 }
 
 /// `GET /values`.

@@ -173,8 +173,69 @@ async fn one_trace(server: &Server) {
     );
     let worker = server.ok(&format!("/api/v1/traces/{:032x}", otlp::trace_of(5) ^ (1 << 100))).await;
     assert_eq!(worker["spans"][0]["links"][0]["trace_id"], id);
-    assert_eq!(server.get(&format!("/api/v1/traces/{:032x}", 0xdead)).await.0, 404);
+    columns(server, &id, spans).await;
+    downloads(server, &id, spans).await;
+    for missing in ["", "/columns", "/spans/00000000000000ff"] {
+        assert_eq!(server.get(&format!("/api/v1/traces/{:032x}{missing}", 0xdead)).await.0, 404);
+    }
+    assert_eq!(server.get(&format!("/api/v1/traces/{id}/spans/xyz")).await.1["field"], "span_id");
+    assert_eq!(server.get("/api/v1/traces/xyz/columns").await.1["field"], "trace_id");
     assert_eq!(server.get("/api/v1/traces/xyz").await.1["field"], "trace_id");
+}
+
+/// The same trace as columns, and its spans one by one.
+async fn columns(server: &Server, id: &str, spans: &[Value]) {
+    let url = format!("{}/api/v1/traces/{id}/columns", server.http);
+    let answer = reqwest::Client::new().get(&url).header("accept-encoding", "br").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], orrery_api::columns::MEDIA);
+    assert_eq!(answer.headers()["content-encoding"], "br", "large ones are worth it");
+    let bytes = reqwest::get(&url).await.unwrap().bytes().await.unwrap();
+    let trace = orrery_api::TraceColumns::decode(&bytes).unwrap();
+    assert_eq!((trace.len(), trace.services.len(), &trace.partial), (spans.len(), 3, &None));
+    for (at, span) in spans.iter().enumerate() {
+        let text = |name: &str| span[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(format!("{:016x}", trace.span_id[at]), text("span_id"));
+        assert_eq!(trace.names[trace.name[at] as usize], text("name"));
+        assert_eq!(trace.duration_nanos[at].to_string(), text("duration_nanos"));
+        let parent = spans.iter().position(|other| other["span_id"] == span["parent_span_id"]);
+        assert_eq!(trace.parent[at], parent.map_or(orrery_api::TraceColumns::NO_PARENT, |parent| parent as u32));
+        let detail = server.ok(&format!("/api/v1/traces/{id}/spans/{}", text("span_id"))).await;
+        assert_eq!(detail["span"]["attributes"], span["attributes"]);
+        assert_eq!(detail["service"]["name"].as_str(), Some(trace.services[trace.service[at] as usize].name.as_str()));
+    }
+}
+
+/// What is downloaded can be sent to another server, which then says the same.
+async fn downloads(server: &Server, id: &str, spans: &[Value]) {
+    let other = Server::start();
+    let file = server.ok(&format!("/api/v1/traces/{id}/otlp")).await;
+    let status = otlp::post(&other, "traces", "application/json", file.to_string().into_bytes()).await.unwrap();
+    assert_eq!(status, 200);
+    let path = format!("/api/v1/traces/{id}");
+    let there = other.until(&path, |trace| trace["spans"].as_array().is_some_and(|all| all.len() == spans.len())).await;
+    for (sent, received) in spans.iter().zip(list(&there, "spans")) {
+        for field in [
+            "span_id",
+            "parent_span_id",
+            "name",
+            "kind",
+            "attributes",
+            "events",
+            "links",
+            "duration_nanos",
+            "status_code",
+        ] {
+            assert_eq!(sent[field], received[field], "{field} of {sent:#}");
+        }
+    }
+    let jaeger = &server.ok(&format!("/api/v1/traces/{id}/jaeger")).await["data"][0];
+    assert_eq!((jaeger["traceID"].as_str(), list(jaeger, "spans").len()), (Some(id), spans.len()));
+    for span in list(jaeger, "spans") {
+        let process = &jaeger["processes"][span["processID"].as_str().unwrap()];
+        assert!(process["serviceName"].as_str().is_some_and(|name| name.starts_with("shop-")), "{process}");
+    }
+    let failed = |span: &&Value| list(span, "tags").iter().any(|tag| tag["key"] == "error" && tag["value"] == true);
+    assert!(list(jaeger, "spans").iter().any(|span| failed(&span)), "{jaeger:#}");
 }
 
 async fn logs(server: &Server) {

@@ -178,6 +178,13 @@ impl<'a> Reader<'a> {
         Ok((ends, members))
     }
 
+    /// Whether the lists of a column have members.
+    pub(crate) fn has_members(&self, name: &str) -> Result<Vec<bool>, ArrowError> {
+        let column = self.column(name)?;
+        let list = column.as_list_opt::<i32>().ok_or_else(|| wrong_type(name, column))?;
+        Ok((0..list.len()).map(|row| list.is_valid(row) && list.value_length(row) > 0).collect())
+    }
+
     pub(crate) fn text_lists(&self, name: &str) -> Result<Vec<Vec<String>>, ArrowError> {
         let column = self.column(name)?;
         let list = column.as_list_opt::<i32>().ok_or_else(|| wrong_type(name, column))?;

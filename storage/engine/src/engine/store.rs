@@ -102,6 +102,18 @@ impl Store for Engine {
         query::trace::run(&self.inner, plan, control)
     }
 
+    fn trace_columns(
+        &self,
+        plan: &plan::TraceColumns,
+        control: &Control,
+    ) -> Result<Answer<answer::TraceColumns>, QueryError> {
+        query::trace::columns::run(&self.inner, plan, control)
+    }
+
+    fn span(&self, plan: &plan::Span, control: &Control) -> Result<Answer<Option<answer::SpanRow>>, QueryError> {
+        query::trace::span(&self.inner, plan, control)
+    }
+
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError> {
         query::logs::page(&self.inner, plan, control)
     }

@@ -7,10 +7,11 @@ mod restart;
 mod retention;
 mod round_trip;
 mod search;
+mod trace;
 
 use super::*;
 use crate::items::{self, Item, Items, body, pairs, raw};
-use orrery_model::SpanId;
+use orrery_model::{SpanId, SpanKind, StatusCode};
 use orrery_query::answer::{LogRow, SpanRow, TraceSummary};
 use orrery_query::plan;
 use orrery_query::{AppendError, Control, Store, TimeRange};

@@ -14,10 +14,9 @@ use crate::segment::Segment;
 use crate::segment::read::Wanted;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
-use orrery_model::{SpanBatch, TraceId};
+use orrery_model::SpanBatch;
 use orrery_query::plan::AttributeFilter;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct Session<'a> {
@@ -121,14 +120,8 @@ impl<'a> Session<'a> {
         read.map_err(|fault| self.fault(fault))
     }
 
-    /// Columns of the rows of some traces in a sealed source, in trace order; at most `limit` rows.
-    pub(crate) fn of_traces(
-        &mut self,
-        source: &Source,
-        traces: &BTreeSet<TraceId>,
-        columns: &[&str],
-        limit: usize,
-    ) -> Result<Vec<RecordBatch>, QueryError> {
+    /// Rows of some traces in a sealed source, in trace order.
+    pub(crate) fn of_traces(&mut self, source: &Source, wanted: &Wanted<'_>) -> Result<Vec<RecordBatch>, QueryError> {
         let Source::Sealed(segment, _) = source else { return Ok(Vec::new()) };
         self.control.check()?;
         if let Err(fault) = segment.verify() {
@@ -137,7 +130,7 @@ impl<'a> Session<'a> {
         }
         self.scanned.segments += 1;
         let mut batches = Vec::new();
-        let read = segment.of_traces(&Wanted { traces, columns, limit }, |batch| {
+        let read = segment.of_traces(wanted, |batch| {
             batches.push(batch);
             self.control.check().map_err(|stopped| Fault::Other(stopped.to_string()))
         });

@@ -1,23 +1,26 @@
-//! One trace by its id, at any time.
+//! One trace by its id, at any time: whole spans, one span, or [all of them as columns](columns).
+
+pub(crate) mod columns;
 
 use super::rows;
 use super::session::Session;
+use super::source::Source;
 use crate::columns::Table;
 use crate::engine::Inner;
-use orrery_model::SpanBatch;
-use orrery_query::answer::{Answer, Trace};
+use crate::segment::read::Wanted;
+use orrery_model::{SpanBatch, SpanId, TraceId};
+use orrery_query::answer::{Answer, SpanRow, Trace};
 use orrery_query::{Control, QueryError, TimeRange, plan};
 use std::collections::BTreeMap;
 
-/// Spans of a trace shown at most.
-const SPANS: usize = 100_000;
+/// Whole spans of a trace answered at most: each is dozens of allocations.
+const SPANS: usize = 10_000;
 
 pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Result<Answer<Trace>, QueryError> {
     let mut session = Session::new(inner, "trace", control)?;
-    let sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
     let mut spans = BTreeMap::new();
-    for source in sources.iter().filter(|source| source.may_have_trace(plan.trace_id)) {
-        if let Some(hot) = session.hot_spans(source) {
+    for source in sources(&mut session, plan.trace_id)? {
+        if let Some(hot) = session.hot_spans(&source) {
             hot.of_traces(&session, &[plan.trace_id], |_, span| {
                 if spans.len() > SPANS {
                     return;
@@ -26,32 +29,70 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
                 let key = (span.batch.start_time_unix_nano[span.row], span.batch.span_id[span.row]);
                 spans.entry(key).or_insert_with(|| rows::span(span.batch, span.row, resource, scope));
             })?;
-            if spans.len() > SPANS {
-                break;
-            }
-            continue;
-        }
-        let columns: Vec<&str> = rows::names_of_all::<SpanBatch>(source).collect();
-        let found = session.of_traces(source, &[plan.trace_id].into(), &columns, SPANS + 1)?;
-        let context = source.context::<SpanBatch>();
-        for columns in &found {
-            let batch = SpanBatch::read(columns, &context, source.promoted()).map_err(|error| session.fault(error))?;
-            for row in 0..batch.len() {
-                // A span that arrived twice is shown once.
-                let key = (batch.start_time_unix_nano[row], batch.span_id[row]);
-                spans.entry(key).or_insert_with(|| {
-                    let (resource, scope) = (context.resource(batch.resource[row]), context.scope(batch.scope[row]));
-                    rows::span(&batch, row, resource, scope)
-                });
-            }
+        } else {
+            // A span that arrived twice is shown once.
+            let each = |span: SpanRow| _ = spans.entry((span.start_time_unix_nano, span.span_id)).or_insert(span);
+            read(&mut session, &source, plan.trace_id, None)?.for_each(each);
         }
         if spans.len() > SPANS {
+            session.incomplete(format!("the trace has more than {SPANS} spans, of which {SPANS} are here"));
             break;
         }
     }
-    if spans.len() > SPANS {
-        session.incomplete(format!("the trace has more than {SPANS} spans; the earliest are shown"));
-    }
     let spans = spans.into_values().take(SPANS).collect();
     Ok(session.answer(Trace { spans }))
+}
+
+pub(crate) fn span(inner: &Inner, plan: &plan::Span, control: &Control) -> Result<Answer<Option<SpanRow>>, QueryError> {
+    let mut session = Session::new(inner, "span", control)?;
+    let mut found: Option<SpanRow> = None;
+    for source in sources(&mut session, plan.trace_id)? {
+        let mut each = |span: SpanRow| {
+            if found.as_ref().is_none_or(|found| span.start_time_unix_nano < found.start_time_unix_nano) {
+                found = Some(span);
+            }
+        };
+        if let Some(hot) = session.hot_spans(&source) {
+            hot.of_traces(&session, &[plan.trace_id], |_, span| {
+                if span.batch.span_id[span.row] == plan.span_id {
+                    let (resource, scope) = (hot.context().resource(span.resource), hot.context().scope(span.scope));
+                    each(rows::span(span.batch, span.row, resource, scope));
+                }
+            })?;
+        } else {
+            read(&mut session, &source, plan.trace_id, Some(plan.span_id))?.for_each(each);
+        }
+    }
+    Ok(session.answer(found))
+}
+
+/// Where spans of the trace may be, oldest first: there the root is.
+fn sources(session: &mut Session<'_>, trace: TraceId) -> Result<impl Iterator<Item = Source> + use<>, QueryError> {
+    let mut sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
+    sources.retain(|source| source.may_have_trace(trace));
+    Ok(sources.into_iter().rev())
+}
+
+/// Whole spans of a sealed source.
+fn read(
+    session: &mut Session<'_>,
+    source: &Source,
+    trace: TraceId,
+    span: Option<SpanId>,
+) -> Result<impl Iterator<Item = SpanRow> + use<>, QueryError> {
+    let columns: Vec<&str> = rows::names_of_all::<SpanBatch>(source).collect();
+    let traces = [trace].into();
+    let wanted = Wanted { span, columns: &columns, ..Wanted::of(&traces, SPANS + 1) };
+    let found = session.of_traces(source, &wanted)?;
+    let context = source.context::<SpanBatch>();
+    let batch = |columns| SpanBatch::read(columns, &context, source.promoted());
+    let batches: Vec<SpanBatch> =
+        found.iter().map(batch).collect::<Result<_, _>>().map_err(|error| session.fault(error))?;
+    Ok(batches.into_iter().flat_map(move |batch| {
+        let context = context.clone();
+        (0..batch.len()).map(move |row| {
+            let (resource, scope) = (context.resource(batch.resource[row]), context.scope(batch.scope[row]));
+            rows::span(&batch, row, resource, scope)
+        })
+    }))
 }

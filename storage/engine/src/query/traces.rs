@@ -11,6 +11,7 @@ use super::{filter, page_limit};
 use crate::columns::{arrival, read::Reader};
 use crate::context::ContextTable;
 use crate::engine::Inner;
+use crate::segment::read::Wanted;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use hashbrown::{HashMap, HashSet};
@@ -327,7 +328,8 @@ fn collect(
         }
         return Ok(());
     }
-    let found = session.of_traces(source, &wanted.iter().copied().collect(), SUMMARY, SUMMARY_SPANS as usize)?;
+    let ids = wanted.iter().copied().collect();
+    let found = session.of_traces(source, &Wanted { columns: SUMMARY, ..Wanted::of(&ids, SUMMARY_SPANS as usize) })?;
     if found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64 == SUMMARY_SPANS {
         session.incomplete(TOO_MANY.into());
     }

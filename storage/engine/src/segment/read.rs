@@ -5,24 +5,51 @@
 use super::Segment;
 use crate::error::Fault;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use orrery_model::TraceId;
+use arrow::datatypes::UInt64Type;
+use orrery_model::{SpanId, TraceId};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter};
+use parquet::arrow::arrow_reader::{
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+};
 use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::SchemaDescriptor;
 use std::collections::BTreeSet;
 use std::fs::File;
 
 const TRACE_ID: &str = "trace_id";
+const SPAN_ID: &str = "span_id";
 /// Rows of a batch.
 const BATCH: usize = 8 * 1024;
 
-/// Where to look, and what for.
+/// Which rows, and what of them.
+#[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) traces: &'a BTreeSet<TraceId>,
+    /// Only this span.
+    pub(crate) span: Option<SpanId>,
     /// Names of columns.
     pub(crate) columns: &'a [&'a str],
+    /// Columns of lists of which only the length matters: their members come without most fields.
+    pub(crate) lists: &'a [&'a str],
     /// At most so many rows.
     pub(crate) limit: usize,
+}
+
+impl<'a> Wanted<'a> {
+    /// Nothing of these traces yet.
+    pub(crate) fn of(traces: &'a BTreeSet<TraceId>, limit: usize) -> Wanted<'a> {
+        Wanted { traces, span: None, columns: &[], lists: &[], limit }
+    }
+
+    fn columns(&self, schema: &SchemaDescriptor) -> ProjectionMask {
+        let mut lists = self.lists.to_vec();
+        let mut is_wanted = |leaf: usize| {
+            let name = schema.get_column_root(leaf).name();
+            let list = lists.iter().position(|list| *list == name);
+            list.map(|list| lists.swap_remove(list)).is_some() || self.columns.contains(&name)
+        };
+        ProjectionMask::leaves(schema, (0..schema.num_columns()).filter(|leaf| is_wanted(*leaf)))
+    }
 }
 
 impl Segment {
@@ -38,18 +65,16 @@ impl Segment {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
         let schema = builder.parquet_schema();
-        let roots = schema.root_schema().get_fields();
-        let place = |name: &str| roots.iter().position(|field| field.name() == name);
-        let Some(trace_id) = place(TRACE_ID) else {
-            return Err(Fault::damaged(&self.parquet, "it has no traces"));
+        let leaf = |name: &str| (0..schema.num_columns()).find(|leaf| schema.get_column_root(*leaf).name() == name);
+        let (Some(trace_id), Some(span_id)) = (leaf(TRACE_ID), leaf(SPAN_ID)) else {
+            return Err(Fault::damaged(&self.parquet, "it has no spans"));
         };
-        let columns = ProjectionMask::roots(schema, wanted.columns.iter().filter_map(|name| place(name)));
-        let only_ids = ProjectionMask::roots(schema, [trace_id]);
-        // No column before the traces is nested: its place among the leaves is the same.
+        let columns = wanted.columns(schema);
         let groups = groups(builder.metadata(), trace_id, wanted.traces);
         let rows = groups.iter().map(|group| builder.metadata().row_group(*group).num_rows() as u64).sum();
+        let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
         let traces = wanted.traces.clone();
-        let is_wanted = ArrowPredicateFn::new(only_ids, move |batch| {
+        filters.push(Box::new(ArrowPredicateFn::new(ProjectionMask::leaves(schema, [trace_id]), move |batch| {
             let ids = batch.column(0).as_fixed_size_binary();
             let is_wanted = |row| TraceId::from_bytes(ids.value(row)).is_some_and(|id| traces.contains(&id));
             // Rows of a trace lie beside each other: what was true of the one before is true of its like.
@@ -60,10 +85,15 @@ impl Segment {
                 }
                 Some(last.1)
             })))
-        });
+        })));
+        if let Some(span) = wanted.span {
+            filters.push(Box::new(ArrowPredicateFn::new(ProjectionMask::leaves(schema, [span_id]), move |batch| {
+                Ok(BooleanArray::from_unary(batch.column(0).as_primitive::<UInt64Type>(), |id| id == span.0))
+            })));
+        }
         let reader = builder
             .with_row_groups(groups)
-            .with_row_filter(RowFilter::new(vec![Box::new(is_wanted)]))
+            .with_row_filter(RowFilter::new(filters))
             .with_projection(columns)
             .with_batch_size(BATCH)
             .with_limit(wanted.limit)

@@ -81,7 +81,7 @@ fn name_the_failing<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &
 /// Lines of a label and their roles. Only one line unless asked: errors if they matter, else the rate.
 fn lines(map: &Map<'_>, i: usize, lit: bool) -> Vec<(String, Ink)> {
     let flow = &map.edges[i].flow;
-    let rate = (Unit::PerSecond.format(flow.rate).to_string(), Token::Text2.into());
+    let rate = (flow.calls(), Token::Text2.into());
     let role = match flow.error_ratio {
         r if r >= 0.05 => Token::Err,
         r if r >= 0.01 => Token::Warn,

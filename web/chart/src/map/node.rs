@@ -108,7 +108,7 @@ fn draw_figures<S: Surface>(s: &mut S, view: &NodeView, (left, y, right): (f64, 
         r if r > 0.0 => plain,
         _ => quiet,
     };
-    let rate = (Unit::PerSecond.format(flow.rate).to_string(), plain);
+    let rate = (flow.calls(), plain);
     let failed = (Unit::Ratio.format(flow.error_ratio).to_string(), errors);
     let duration = flow.p95_nanos.map(|p95| (Unit::Nanos.format(p95).to_string(), plain));
     let figures: Vec<(String, TextStyle)> = match duration {

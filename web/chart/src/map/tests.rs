@@ -18,7 +18,7 @@ pub(super) fn shop() -> (Layout, Vec<NodeView>, Vec<EdgeView>) {
         height: NODE_HEIGHT,
     });
     let graph = Graph { nodes: nodes.collect(), edges: vec![EdgeSpec { from: 0, to: 1 }, EdgeSpec { from: 1, to: 2 }] };
-    let flow = Flow { rate: 20.0, error_ratio: 0.1, p95_nanos: Some(41e6) };
+    let flow = Flow { rate: 20.0, error_ratio: 0.1, p95_nanos: Some(41e6), ..Flow::default() };
     let views = named.iter().map(|(id, kind, status)| NodeView {
         label: (*id).into(),
         kind: *kind,

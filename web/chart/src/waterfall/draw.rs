@@ -1,11 +1,11 @@
 //! Drawing the rows on screen.
 
-use super::{PathSegment, ROW_HEIGHT, Row, SpanInput, SpanKind, TimeKind, View, Waterfall};
+use super::{Found, PathSegment, ROW_HEIGHT, Row, SpanInput, SpanKind, TimeKind, View, Waterfall};
 use crate::{
     surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
     ticks::value_ticks,
     tokens::{Ink, Token},
-    unit::Unit,
+    unit::{Unit, grouped},
 };
 
 /// Height of the time scale above the rows.
@@ -14,6 +14,13 @@ const BAR: f64 = 10.0;
 /// However short a span is, so wide is its bar.
 const LEAST_WIDTH: f64 = 2.0;
 const INDENT: f64 = 14.0;
+/// Spans of a fold looked at per pixel, and before the left edge.
+const FEW: usize = 32;
+const BEFORE: usize = 64;
+/// Depth from which rows are indented from the shallowest on screen.
+const DEEP: u32 = 24;
+/// Guides nearer to each other than this say nothing.
+const GUIDES: f64 = 4.0;
 
 /// What the reader looks at.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +31,8 @@ pub struct Style {
     pub hovered: Option<usize>,
     /// Chosen span.
     pub selected: Option<u32>,
-    /// If not empty, a search: spans found, others fade.
-    pub matching: std::collections::HashSet<u32>,
+    /// A search: spans found, others fade.
+    pub found: Option<Found>,
     /// Draw the critical path.
     pub critical_path: bool,
 }
@@ -76,15 +83,19 @@ fn ticks(waterfall: &Waterfall, view: &View) -> Vec<(f64, String)> {
     ticks.into_iter().filter(inside).map(|t| (at(t.value), t.label)).collect()
 }
 
-/// Deep traces indent less, so that names keep their room.
-fn indent(view: &View, waterfall: &Waterfall) -> f64 {
+/// From which depth names are indented, and by how much: deep traces indent less, so that names keep their room, and very
+/// deep ones from the shallowest row on screen.
+fn indent(view: &View, waterfall: &Waterfall) -> (u32, f64) {
     let (first, end) = view.visible_rows(waterfall);
-    let deepest = waterfall.rows()[first..end].iter().map(|r| r.depth).max().unwrap_or(0);
-    INDENT.min(view.names * 0.42 / f64::from(deepest.max(1)))
+    let depths = || waterfall.rows()[first..end].iter().map(|row| row.depth);
+    let deepest = depths().max().unwrap_or(0);
+    let base = if deepest > DEEP { depths().min().unwrap_or(0) } else { 0 };
+    (base, INDENT.min(view.names * 0.42 / f64::from((deepest - base).max(1))))
 }
 
 pub(super) fn toggle_x(view: &View, waterfall: &Waterfall, row: &Row) -> f64 {
-    12.0 + f64::from(row.depth) * indent(view, waterfall)
+    let (base, step) = indent(view, waterfall);
+    12.0 + f64::from(row.depth.saturating_sub(base)) * step
 }
 
 struct Drawing<'a, S: Surface> {
@@ -111,7 +122,7 @@ impl<S: Surface> Drawing<'_, S> {
             self.s.fill_rect(0.0, self.top, self.view.width, ROW_HEIGHT, token);
         }
         let strength = self.strength(row);
-        self.names(row, strength);
+        self.names(index, row, strength);
         let (x, y) = (self.view.names - 7.0, self.top);
         self.s.push_clip(x, y, (self.view.width - x).max(0.0), ROW_HEIGHT);
         self.bars(row, strength);
@@ -119,8 +130,9 @@ impl<S: Surface> Drawing<'_, S> {
     }
 
     fn strength(&self, row: &Row) -> f64 {
-        let found = &self.style.matching;
-        if found.is_empty() || self.waterfall.run(row).any(|s| found.contains(&s)) { 1.0 } else { 0.35 }
+        // What is folded is alike.
+        let is_found = |found: &Found| found.has(self.waterfall, row.span);
+        if self.style.found.as_ref().is_none_or(is_found) { 1.0 } else { 0.35 }
     }
 
     fn ink(&self, span: &SpanInput) -> Ink {
@@ -128,16 +140,13 @@ impl<S: Surface> Drawing<'_, S> {
     }
 
     /// Whether a failure is hidden in or under the row.
-    fn hides_error(&self, row: &Row) -> bool {
+    fn hides_error(&self, index: usize, row: &Row) -> bool {
+        let own = row.folded == 0 && self.waterfall.span(row.span).error;
         let hidden = row.folded > 0 || self.waterfall.is_collapsed(row.span);
-        hidden
-            && self
-                .waterfall
-                .run(row)
-                .any(|s| self.waterfall.has_error_below(s) || (row.folded > 0 && self.waterfall.span(s).error))
+        hidden && self.waterfall.errors_in(index) > u32::from(own)
     }
 
-    fn names(&mut self, row: &Row, strength: f64) {
+    fn names(&mut self, index: usize, row: &Row, strength: f64) {
         let (waterfall, view, middle) = (self.waterfall, self.view, self.middle());
         let span = *waterfall.span(row.span);
         let toggle = toggle_x(view, waterfall, row);
@@ -150,7 +159,7 @@ impl<S: Surface> Drawing<'_, S> {
         self.s.fill_rect(x, middle - 6.0, 3.0, 12.0, self.ink(&span).fade(strength));
         let mut x = x + 8.0;
         let mut room = view.names - 14.0 - x;
-        if span.error || self.hides_error(row) {
+        if span.error || self.hides_error(index, row) {
             room -= 12.0;
             self.diamond(view.names - 18.0, middle, if span.error && row.folded == 0 { 1.0 } else { 0.75 });
         }
@@ -164,9 +173,9 @@ impl<S: Surface> Drawing<'_, S> {
         }
         let mut suffix = String::new();
         if row.folded > 0 {
-            suffix = format!("×{}", row.folded);
+            suffix = format!("×{}", grouped(row.folded as usize));
         } else if waterfall.is_collapsed(row.span) {
-            suffix = format!("+{}", waterfall.descendants(row.span));
+            suffix = format!("+{}", grouped(waterfall.descendants(row.span) as usize));
         }
         let quiet = TextStyle::new(Token::Text3.alpha(strength), 11.0, 500);
         let tail = if suffix.is_empty() { 0.0 } else { self.s.measure(&suffix, &quiet) + 8.0 };
@@ -181,8 +190,11 @@ impl<S: Surface> Drawing<'_, S> {
 
     /// Hairlines from each open ancestor down to its children.
     fn guides(&mut self, row: &Row) {
-        let step = indent(self.view, self.waterfall);
-        for depth in 0..row.depth {
+        let (base, step) = indent(self.view, self.waterfall);
+        if step < GUIDES {
+            return;
+        }
+        for depth in 0..row.depth.saturating_sub(base) {
             let x = crisp(12.0 + f64::from(depth) * step);
             self.s.line((x, self.top), (x, self.top + ROW_HEIGHT), &Stroke::new(Token::Line1, 1.0));
         }
@@ -217,15 +229,13 @@ impl<S: Surface> Drawing<'_, S> {
     }
 
     fn bars(&mut self, row: &Row, strength: f64) {
-        let spans: Vec<u32> = self.waterfall.run(row).collect();
         if row.folded == 0 {
             self.network(row.span, strength);
         }
+        let (spans, (from, to)) = self.spans(row);
         let mut last = (f64::MIN, f64::MIN);
-        let (mut from, mut to) = (i64::MAX, i64::MIN);
         for &span in &spans {
             let s = *self.waterfall.span(span);
-            (from, to) = (from.min(s.start), to.max(s.end()));
             let (x0, x1) = self.extent(s.start, s.end());
             // Hundreds of folded spans within a pixel are one bar.
             if x1 <= last.1 && x0 >= last.0 && x1 - x0 < 3.0 {
@@ -240,6 +250,30 @@ impl<S: Surface> Drawing<'_, S> {
             }
         }
         self.label(row, (from, to), strength);
+    }
+
+    /// The spans of a row that can be told apart on screen, and from when to when all of them go.
+    fn spans(&self, row: &Row) -> (Vec<u32>, (i64, i64)) {
+        let start = self.waterfall.span(row.span).start;
+        let Some((all, end)) = self.waterfall.large_fold(row) else {
+            let spans: Vec<u32> = self.waterfall.run(row).collect();
+            let end = spans.iter().map(|span| self.waterfall.span(*span).end()).max();
+            return (spans, (start, end.unwrap_or(start)));
+        };
+        let starts = |span: &u32| self.waterfall.span(*span).start;
+        let pixel = (((self.view.to - self.view.from) as f64 / self.view.field()) as i64).max(1);
+        let mut spans = Vec::new();
+        // One that began before what is on screen may reach into it.
+        let mut at = all.partition_point(|span| starts(span) < self.view.from).saturating_sub(BEFORE);
+        while let Some(first) = all.get(at).map(starts).filter(|start| *start <= self.view.to) {
+            let next = at + all[at..].partition_point(|span| starts(span) < first.saturating_add(pixel)).max(1);
+            // Of those within a pixel the longest of a few, and a failed one.
+            let few = all[at..next].iter().take(FEW);
+            spans.extend(few.clone().max_by_key(|span| self.waterfall.span(**span).duration));
+            spans.extend(few.clone().find(|span| self.waterfall.span(**span).error));
+            at = next;
+        }
+        (spans, (start, end))
     }
 
     fn bar(&mut self, span: &SpanInput, (x0, x1): (f64, f64), folded: bool, strength: f64) {

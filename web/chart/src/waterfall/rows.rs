@@ -1,6 +1,7 @@
 //! What is folded, and the rows that remain.
 
 use super::{Waterfall, tree::Tree};
+use std::collections::{HashMap, VecDeque};
 
 /// So many neighbouring siblings of one service and name become one row.
 pub const FOLD_FROM: usize = 5;
@@ -16,13 +17,30 @@ pub struct Row {
     pub folded: u32,
 }
 
+/// The spans of large folds, in order of their starts: too many to look at for every picture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folds {
+    spans: Vec<u32>,
+    /// By first span: where its run is in `spans`, and its latest end.
+    runs: HashMap<u32, (usize, usize, i64)>,
+}
+
+/// A run of so many is kept in [`Folds`].
+const LARGE: usize = 256;
+
 impl Waterfall {
+    /// The spans of a large fold by start, and their latest end; `None` for other rows.
+    pub(super) fn large_fold(&self, row: &Row) -> Option<(&[u32], i64)> {
+        let (from, to, end) = *self.folds.runs.get(&row.span).filter(|_| row.folded > 0)?;
+        Some((&self.folds.spans[from..to], end))
+    }
+
     /// Opens or closes a row: a span's children, or a run of siblings. Nothing happens on a leaf or a row that is
     /// not there.
     pub fn toggle(&mut self, row: usize) {
         let Some(row) = self.rows.get(row).copied() else { return };
         if row.folded > 0 {
-            self.unfolded.insert(row.span);
+            self.unfolded[row.span as usize] = true;
         } else if self.tree.has_children(row.span) {
             let open = &mut self.collapsed[row.span as usize];
             *open = !*open;
@@ -42,12 +60,8 @@ impl Waterfall {
 
     /// Folds the run of siblings a span is part of again; nothing if it is in none.
     pub fn refold(&mut self, span: u32) {
-        let siblings: Vec<u32> = match self.tree.parent(span) {
-            Some(parent) => self.tree.children(parent).collect(),
-            None => self.tree.roots.clone(),
-        };
-        let start = siblings.chunk_by(|a, b| self.is_alike(*a, *b)).find(|run| run.contains(&span)).map(|run| run[0]);
-        if start.is_some_and(|first| self.unfolded.remove(&first)) {
+        let start = self.run_start(span);
+        if std::mem::take(&mut self.unfolded[start as usize]) {
             self.rebuild();
         }
     }
@@ -55,7 +69,7 @@ impl Waterfall {
     /// Opens everything, folds included.
     pub fn expand_all(&mut self) {
         self.collapsed.fill(false);
-        self.unfolded.extend(0..self.spans.len() as u32);
+        self.unfolded.fill(true);
         self.rebuild();
     }
 
@@ -64,7 +78,7 @@ impl Waterfall {
         for (span, collapsed) in self.collapsed.iter_mut().enumerate() {
             *collapsed = self.tree.depth[span] >= depth && self.tree.has_children(span as u32);
         }
-        self.unfolded.clear();
+        self.unfolded.fill(false);
         self.rebuild();
     }
 
@@ -72,16 +86,20 @@ impl Waterfall {
     /// that does not double the number. What a trace should look like at first.
     pub fn collapse_to_fit(&mut self, most: usize) {
         let deepest = self.tree.depth.iter().copied().max().unwrap_or(0);
-        self.collapse_from(deepest + 1);
-        // Rows only grow with depth, so the deepest fitting one can be searched for.
-        let (mut fits, mut over) = (0, deepest + 1);
+        if self.collapsed.contains(&true) || self.unfolded.contains(&true) {
+            self.collapse_from(deepest + 1);
+        }
         if self.rows.len() > most {
-            while over - fits > 1 {
-                let middle = (fits + over) / 2;
-                self.collapse_from(middle);
-                if self.rows.len() <= most { fits = middle } else { over = middle }
-            }
-            self.collapse_from(fits);
+            // A level is hidden by closing the one above, and folds hide theirs anyway: one count tells for all levels.
+            let mut at_depth = vec![0; deepest as usize + 1];
+            self.rows.iter().for_each(|row| at_depth[row.depth as usize] += 1);
+            let mut sum = 0;
+            let fitting = at_depth.iter().take_while(|rows| {
+                sum += **rows;
+                sum <= most
+            });
+            let levels = fitting.count() as u32;
+            self.collapse_from(levels.saturating_sub(1));
         }
         self.open_what_matters(most * 2);
     }
@@ -90,12 +108,12 @@ impl Waterfall {
         let mut room = most.saturating_sub(self.rows.len());
         self.open_while_room(&mut room, Waterfall::has_error_below);
         self.open_while_room(&mut room, |w, span| w.children(span).any(|c| !w.critical_segments(c).is_empty()));
-        self.rebuild();
     }
 
+    /// Level by level, so that one branch does not take all the room.
     fn open_while_room(&mut self, room: &mut usize, matters: impl Fn(&Waterfall, u32) -> bool) {
-        for i in 0..self.tree.order.len() {
-            let span = self.tree.order[i];
+        let mut closed: VecDeque<u32> = self.rows.iter().filter(|row| row.folded == 0).map(|row| row.span).collect();
+        while let Some(span) = closed.pop_front().filter(|_| *room > 0) {
             if !self.collapsed[span as usize] || !matters(self, span) {
                 continue;
             }
@@ -103,8 +121,10 @@ impl Waterfall {
             if cost <= *room {
                 *room -= cost;
                 self.collapsed[span as usize] = false;
+                closed.extend(self.tree.children(span));
             }
         }
+        self.rebuild();
     }
 
     /// Opens whatever hides a span, so that it has a row of its own; returns that row.
@@ -115,27 +135,18 @@ impl Waterfall {
             if let Some(parent) = at {
                 self.collapsed[parent as usize] = false;
             }
-            let run_start = self.rows_run_start(span);
-            self.unfolded.insert(run_start);
+            let start = self.run_start(span);
+            self.unfolded[start as usize] = true;
         }
         self.rebuild();
         self.row_of(span)
     }
 
     /// The first of the like siblings next to a span.
-    fn rows_run_start(&self, span: u32) -> u32 {
-        let first = match self.tree.parent(span) {
-            Some(parent) => self.tree.children(parent).next(),
-            None => self.tree.roots.first().copied(),
-        };
-        let mut start = first.unwrap_or(span);
-        for sibling in self.tree.siblings_from(start) {
-            if !self.is_alike(start, sibling) {
-                start = sibling;
-            }
-            if sibling == span {
-                break;
-            }
+    fn run_start(&self, span: u32) -> u32 {
+        let mut start = span;
+        while let Some(before) = previous_sibling(&self.tree, start).filter(|before| self.is_alike(*before, span)) {
+            start = before;
         }
         start
     }
@@ -146,28 +157,35 @@ impl Waterfall {
     }
 
     pub(super) fn rebuild(&mut self) {
-        let mut rows = std::mem::take(&mut self.rows);
+        let (mut rows, mut folds) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.folds));
         rows.clear();
-        let mut stack: Vec<u32> = Vec::new();
-        self.push_run(&mut rows, &mut stack, self.tree.roots.first().copied());
+        folds.spans.clear();
+        folds.runs.clear();
+        let mut stack: Vec<u32> = self.tree.roots.first().copied().into_iter().collect();
         while let Some(span) = stack.pop() {
-            self.push_run(&mut rows, &mut stack, Some(span));
+            self.push_run(&mut rows, &mut folds, &mut stack, span);
         }
-        self.rows = rows;
+        (self.rows, self.folds) = (rows, folds);
     }
 
     /// Writes the row of the run that begins with a span, and leaves what follows it on the stack: its children
     /// first, then its later siblings.
-    fn push_run(&self, rows: &mut Vec<Row>, stack: &mut Vec<u32>, span: Option<u32>) {
-        let Some(span) = span else { return };
+    fn push_run(&self, rows: &mut Vec<Row>, folds: &mut Folds, stack: &mut Vec<u32>, span: u32) {
         let depth = self.tree.depth[span as usize];
-        let run = if self.starts_run(span) {
-            self.tree.siblings_from(span).take_while(|s| self.is_alike(span, *s)).count()
-        } else {
-            1
-        };
-        if run >= FOLD_FROM && !self.unfolded.contains(&span) {
+        let mut alike = self.tree.siblings_from(span).take_while(|sibling| self.is_alike(span, *sibling));
+        let folds_here = self.starts_run(span)
+            && alike.by_ref().take(FOLD_FROM).count() == FOLD_FROM
+            && !self.unfolded[span as usize];
+        if folds_here {
+            let run = FOLD_FROM + alike.count();
             rows.push(Row { span, depth, folded: run as u32 });
+            if run >= LARGE {
+                let from = folds.spans.len();
+                folds.spans.extend(self.tree.siblings_from(span).take(run));
+                let ends = folds.spans[from..].iter().map(|span| self.span(*span).end());
+                let end = ends.max().unwrap_or_default();
+                folds.runs.insert(span, (from, from + run, end));
+            }
             stack.extend(self.tree.siblings_from(span).nth(run));
             return;
         }

@@ -98,8 +98,15 @@ fn what_fits_is_open_and_errors_are_found() {
     assert_eq!(w.span(error).id, 1153);
     assert_eq!(w.next_error(Some(error)), Some(error));
     assert!(w.rows().iter().any(|r| r.span == error));
-    assert_eq!(w.search("OP-1153"), [error]);
-    assert_eq!(w.search("bank"), [0u32; 0]);
+    assert_eq!(w.previous_error(None), Some(error));
+    let found = w.search("OP-1153").unwrap();
+    assert_eq!((found.count, w.next_found(&found, None)), (1, Some(error)));
+    let by_id = w.search(&format!("{:016x}", 1153)).unwrap();
+    assert_eq!((by_id.count, w.next_found(&by_id, None)), (1, Some(error)));
+    assert_eq!(w.search("bank").unwrap().count, 0);
+    assert_eq!(w.search(" "), None);
+    w.collapse_from(0);
+    assert_eq!((w.rows().len(), w.errors_in(0), w.errors()), (1, 1, 1));
 }
 
 #[test]
@@ -254,6 +261,33 @@ fn a_waterfall_in_svg() {
     "#]].assert_eq(&svg.finish("trace", ""));
 }
 
+#[test]
+fn a_flame_graph_adds_up_what_is_alike() {
+    let named = |name, s| SpanInput { name, ..s };
+    let w = waterfall(vec![
+        span(1, 0, 0, 100),
+        named(2, span(2, 1, 10, 30)),
+        named(2, span(3, 1, 20, 50)),
+        named(3, span(4, 3, 25, 35)),
+    ]);
+    let flame = flame::Flame::new(&w);
+    let told: Vec<_> = flame
+        .blocks()
+        .iter()
+        .map(|b| (w.name(b.span), b.depth, b.count, b.self_nanos / MS, b.total_nanos / MS))
+        .collect();
+    // The two calls overlap: together they took 50 ms, of which 10 in what they called.
+    assert_eq!(told, [("op-1", 0, 1, 60, 110), ("op-2", 1, 2, 40, 50), ("op-3", 2, 1, 10, 10)]);
+    let view = flame::FlameView { size: (1100.0, 60.0), ..Default::default() };
+    let at = |x, y| view.hit(&flame, (x, y)).map(|b| w.name(flame.blocks()[b as usize].span));
+    assert_eq!(
+        [at(1.0, 1.0), at(499.0, 21.0), at(501.0, 21.0), at(99.0, 41.0)],
+        [Some("op-1"), Some("op-2"), None, Some("op-3")]
+    );
+    let focused = flame::FlameView { focus: Some(2), ..view };
+    assert_eq!(focused.hit(&flame, (1099.0, 41.0)), Some(2));
+}
+
 fn any_spans() -> impl Strategy<Value = Vec<SpanInput>> {
     let kind = prop::sample::select(vec![
         SpanKind::Internal,
@@ -324,6 +358,10 @@ proptest! {
         let view = View { scroll, ..View::whole(&w, svg.size()) };
         draw_waterfall(&mut svg, &w, &view, &Style { critical_path: true, ..Style::default() });
         draw_minimap(&mut svg, &Minimap::new(&w, width, 40.0), &w, &view);
+        let flame = flame::Flame::new(&w);
+        let view = flame::FlameView { scroll: scroll / 10.0, size: (width, 300.0), focus: None };
+        flame::draw_flame(&mut svg, &w, &flame, &view, (&[], Some(0), None));
+        prop_assert!(flame.blocks().iter().map(|b| b.count as usize).sum::<usize>() == w.len());
         prop_assert!(!svg.finish("", "").contains("NaN"));
     }
 }

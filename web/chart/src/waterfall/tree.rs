@@ -18,8 +18,8 @@ pub(crate) struct Tree {
     pub(crate) depth: Vec<u32>,
     /// Spans of the subtree, itself included.
     pub(crate) size: Vec<u32>,
-    /// Failed descendants, itself not included.
-    pub(crate) errors_below: Vec<u32>,
+    /// Failed spans before a place in `order`; one longer than it.
+    pub(crate) errors_before: Vec<u32>,
     pub(crate) orphan: Vec<bool>,
     /// Every span once: parents before children, siblings by start.
     pub(crate) order: Vec<u32>,
@@ -29,16 +29,17 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(spans: &[SpanInput]) -> Tree {
+    /// `parents` by index, [`NONE`] where there is none.
+    pub(crate) fn new(spans: &[SpanInput], parents: Vec<u32>) -> Tree {
         let n = spans.len();
         let mut tree = Tree {
-            parent: parents(spans),
+            parent: parents,
             first_child: vec![NONE; n],
             next_sibling: vec![NONE; n],
             previous: vec![NONE; n],
             depth: vec![0; n],
             size: vec![1; n],
-            errors_below: vec![0; n],
+            errors_before: Vec::with_capacity(n + 1),
             orphan: vec![false; n],
             order: Vec::with_capacity(n),
             position: vec![NONE; n],
@@ -69,6 +70,11 @@ impl Tree {
 
     pub(crate) fn has_children(&self, span: u32) -> bool {
         self.first_child[span as usize] != NONE
+    }
+
+    /// Failed spans among those from one place in `order` to before another.
+    pub(crate) fn errors_between(&self, from: u32, to: u32) -> u32 {
+        self.errors_before[to as usize] - self.errors_before[from as usize]
     }
 
     /// Makes the earliest span of every cycle a root, so that each span hangs below some root.
@@ -131,10 +137,14 @@ impl Tree {
         for &span in self.order.iter().rev() {
             let parent = self.parent[span as usize];
             if parent != NONE {
-                let span = span as usize;
-                self.size[parent as usize] += self.size[span];
-                self.errors_below[parent as usize] += self.errors_below[span] + u32::from(spans[span].error);
+                self.size[parent as usize] += self.size[span as usize];
             }
+        }
+        let mut errors = 0;
+        self.errors_before.push(0);
+        for &span in &self.order {
+            errors += u32::from(spans[span as usize].error);
+            self.errors_before.push(errors);
         }
     }
 }
@@ -143,7 +153,8 @@ fn some(span: u32) -> Option<u32> {
     (span != NONE).then_some(span)
 }
 
-fn parents(spans: &[SpanInput]) -> Vec<u32> {
+/// The parent of each span by its id; of spans with the same id the first one gets the children.
+pub(crate) fn parents(spans: &[SpanInput]) -> Vec<u32> {
     let mut by_id: HashMap<u64, u32> = HashMap::with_capacity(spans.len());
     for (i, span) in spans.iter().enumerate() {
         by_id.entry(span.id).or_insert(i as u32);

@@ -18,11 +18,25 @@ mod pages;
 mod product;
 mod speed;
 mod tab;
+mod traces;
 
 use anyhow::Result;
 
+/// They share two cores.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_traces() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    traces::of_a_million_spans(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dashboard() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
     let product = product::Product::demo().await?;
     let (mut browser, _profile) = tab::launch().await?;
     journeys::a_full_disk_is_said_on_every_page(&browser).await?;

@@ -10,6 +10,8 @@ pub(crate) struct Product {
     process: Process,
     /// `http://127.0.0.1:port` of the dashboard.
     pub(crate) dashboard: String,
+    /// Where telemetry goes, over HTTP.
+    pub(crate) otlp: String,
     /// Where faults are injected and listed.
     pub(crate) faults: String,
     _data: tempfile::TempDir,
@@ -24,6 +26,11 @@ impl Product {
         product.until_mapped().await?;
         crate::say!("from start to a map with data: {:.1} s", started.elapsed().as_secs_f64());
         Ok(product)
+    }
+
+    /// A server alone.
+    pub(crate) fn serve() -> Result<Product> {
+        Product::start("serve", &[], "Data")
     }
 
     /// A server alone, on a disk that has less room than it is to leave.
@@ -41,7 +48,8 @@ impl Product {
         }
         let process = Process::start(command, last_line)?;
         let dashboard = process.address("Dashboard")?;
-        Ok(Product { process, dashboard, faults: String::new(), _data: data })
+        let otlp = process.address("OTLP/HTTP")?;
+        Ok(Product { process, dashboard, otlp, faults: String::new(), _data: data })
     }
 
     async fn until_mapped(&self) -> Result<()> {

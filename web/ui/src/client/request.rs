@@ -34,8 +34,8 @@ pub(crate) fn clock() -> f64 {
     window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
-/// Starts a request for text. `done` is not called once the flight is dropped.
-pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<String, Failure>)>) -> Flight {
+/// Starts a request. `done` is not called once the flight is dropped.
+pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) -> Flight {
     let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
     let (signal, url) = (controller.signal(), url.to_owned());
     spawn_local(async move {
@@ -47,37 +47,37 @@ pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<String, Failure>)>) -> 
     Flight(controller)
 }
 
-/// Reads an answer.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| unreadable(&error))
+/// Reads an answer in JSON.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &serde_json::Error) -> Failure {
+/// An answer that is not what this version of the dashboard expects.
+pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
     Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), request_id: String::new() }
 }
 
-/// Makes a request for text.
-pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<String, Failure> {
+/// Makes a request.
+pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<u8>, Failure> {
     let init = RequestInit::new();
     init.set_signal(signal);
     let response =
         JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
     let response: Response = response.unchecked_into();
-    let text =
-        JsFuture::from(response.text().map_err(|_| unreachable_server())?).await.map_err(|_| unreachable_server())?;
-    let text = text.as_string().unwrap_or_default();
+    let body = JsFuture::from(response.array_buffer().map_err(|_| unreachable_server())?);
+    let bytes = js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec();
     if !response.ok() {
-        return Err(problem(response.status(), &text));
+        return Err(problem(response.status(), &bytes));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 fn unreachable_server() -> Failure {
     Failure { status: 0, detail: t(say::SERVER_UNREACHABLE).to_owned(), request_id: String::new() }
 }
 
-fn problem(status: u16, text: &str) -> Failure {
-    match serde_json::from_str::<Problem>(text) {
+fn problem(status: u16, bytes: &[u8]) -> Failure {
+    match serde_json::from_slice::<Problem>(bytes) {
         Ok(problem) => {
             let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
             Failure { status, detail, request_id: problem.request_id }

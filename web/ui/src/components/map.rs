@@ -1,6 +1,6 @@
 //! The service map: two canvases (what stands still, what moves), pointer, wheel and keys.
 
-use crate::atlas::{Selection, edge_views, graph, node_views};
+use crate::atlas::{Selection, edge_views, flow, graph, node_views};
 use crate::canvas::{Canvas, CanvasSurface, surface, watch_size};
 use crate::components::figure::health_word;
 use crate::components::icon::icon;
@@ -373,7 +373,7 @@ impl View {
         let node = self.keyboard.get()?;
         self.topology.with(|topology| {
             let node = topology.nodes.get(node)?;
-            let rate = Unit::PerSecond.format(node.red.rate);
+            let rate = flow(&node.red).calls();
             Some(format!(
                 "{}, {}, {rate}, {} {}",
                 node.name,

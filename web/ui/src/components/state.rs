@@ -30,7 +30,7 @@ answers!(
     api::ServiceList,
     api::ServiceDetail,
     api::TraceList,
-    api::Trace,
+    api::SpanDetail,
     api::LogList,
     api::LogHistogram,
     api::MetricNameList,

@@ -1,22 +1,46 @@
-//! One trace: summary, minimap, waterfall, and what a span says.
+//! One trace: summary, minimap, its pictures, and what a span says.
 
 mod drawer;
 mod field;
+mod flame;
+mod logs;
+mod map;
 mod summary;
+mod table;
 mod twin;
+mod views;
 
-use crate::client::{ask, load};
-use crate::components::state::{chips, empty, loaded};
+use crate::client::{Failure, ask, load_with, unreadable};
+use crate::components::state::{Answer, chips, empty, loaded};
 use crate::filters::trace_id;
 use crate::nav::{Nav, nav};
-use crate::spans::{inks, waterfall};
+use crate::spans::Picture;
 use crate::words::{say, t};
 use leptos::prelude::*;
-use orrery_api::{Trace, paths};
+use orrery_api::{ServiceRef, TraceColumns, paths};
 use orrery_chart::Ink;
-use orrery_chart::waterfall::{View, Waterfall};
-use std::collections::HashSet;
-use std::sync::Arc;
+use orrery_chart::waterfall::{Found, View, Waterfall};
+use std::sync::{Arc, Mutex};
+
+/// An answer of the API, laid out. The page takes the picture: a million spans are not copied.
+struct Laid {
+    picture: Mutex<Option<Picture>>,
+    partial: Option<String>,
+    spans: usize,
+}
+
+impl Answer for Laid {
+    fn partial(&self) -> Option<&str> {
+        self.partial.as_deref()
+    }
+}
+
+fn read(bytes: Vec<u8>) -> Result<Laid, Failure> {
+    let columns = TraceColumns::decode(&bytes).map_err(|error| unreadable(&error))?;
+    drop(bytes);
+    let (partial, spans) = (columns.partial.clone(), columns.len());
+    Ok(Laid { picture: Mutex::new(Some(Picture::new(columns))), partial, spans })
+}
 
 /// `/traces/{id}`.
 #[component]
@@ -25,24 +49,30 @@ pub(crate) fn TracePage(
     id: String,
 ) -> impl IntoView {
     let Some(id) = trace_id(&id) else { return empty(t(say::NO_TRACE_ID), None) };
-    let trace = load::<Trace>(move || Some(ask(&format!("{}/{id}", paths::TRACES), &[])));
+    let url = paths::TRACE_COLUMNS.replace("{trace_id}", &id);
+    let trace = load_with(move || Some(ask(&url, &[])), read);
+    let body = move |trace: Signal<Arc<Laid>>| {
+        let id = id.clone();
+        let picture = move || trace.with(|laid| laid.picture.lock().ok().and_then(|mut picture| picture.take()));
+        view! { {move || picture().map(|picture| body(id.clone(), picture))} }.into_any()
+    };
     view! {
         <div class="page page-fill trace">
             {chips(trace)}
-            {loaded(trace, |trace: &Trace| trace.spans.is_empty(), |_| empty(t(say::TRACE_EMPTY), None), |trace| view! { {move || body(trace.get())} }.into_any())}
+            {loaded(trace, |trace: &Laid| trace.spans == 0, |_| empty(t(say::TRACE_EMPTY), None), body)}
         </div>
     }
     .into_any()
 }
 
-fn body(trace: Arc<Trace>) -> AnyView {
-    let model = Model::new(trace);
+fn body(id: String, picture: Picture) -> AnyView {
+    let model = Model::new(id, picture);
     view! {
         {summary::summary(model)}
-        <section class="panel panel-fill stage" aria-label=t(say::WATERFALL)>
+        <section class="panel panel-fill stage" aria-label=t(say::TRACE)>
             {summary::tools(model)}
             <div class="stage-body">
-                <div class="wf-column">{field::minimap(model)}{field::field(model)}</div>
+                {views::shown(model)}
                 {move || model.selected.get().map(|span| drawer::drawer(model, span))}
             </div>
         </section>
@@ -50,12 +80,20 @@ fn body(trace: Arc<Trace>) -> AnyView {
     .into_any()
 }
 
+/// What of a trace never changes, beside its tree.
+struct Facts {
+    id: String,
+    services: Vec<ServiceRef>,
+    inks: Vec<Ink>,
+}
+
 /// A trace on the page.
 #[derive(Clone, Copy)]
 struct Model {
     nav: Nav,
-    trace: StoredValue<Arc<Trace>>,
-    inks: StoredValue<Arc<Vec<Ink>>>,
+    /// Which picture.
+    shown: Memo<views::Shown>,
+    facts: StoredValue<Facts>,
     /// The tree and what is folded.
     waterfall: RwSignal<Waterfall>,
     /// What is on screen; set once the field has a size.
@@ -65,33 +103,36 @@ struct Model {
     /// Row under the pointer.
     hovered: RwSignal<Option<usize>>,
     /// Spans that a search found.
-    found: Memo<HashSet<u32>>,
+    found: Memo<Option<Found>>,
     search: RwSignal<String>,
     critical: Memo<bool>,
 }
 
 impl Model {
-    fn new(trace: Arc<Trace>) -> Model {
+    fn new(id: String, picture: Picture) -> Model {
         let nav = nav();
-        let waterfall = RwSignal::new(waterfall(&trace));
+        let waterfall = RwSignal::new(picture.waterfall);
         let span = nav.param("span");
         let critical = nav.param("path");
         let search = RwSignal::new(String::new());
-        let of_id = {
-            let trace = trace.clone();
-            move |id: String| trace.spans.iter().position(|span| span.span_id == id).map(|at| at as u32)
+        let of_id = move |id: String| {
+            let id = u64::from_str_radix(&id, 16).ok()?;
+            waterfall
+                .with_untracked(|waterfall| (0..waterfall.len() as u32).find(|span| waterfall.span(*span).id == id))
         };
-        let selected = Memo::new(move |_| span.get().and_then(&of_id));
+        let selected = Memo::new(move |_| span.get().and_then(of_id));
+        let shown = nav.param("view");
         let model = Model {
             nav,
-            inks: StoredValue::new(Arc::new(inks(&trace))),
-            trace: StoredValue::new(trace),
+            shown: Memo::new(move |_| views::Shown::of(shown.get().as_deref())),
+            facts: StoredValue::new(Facts { id, services: picture.services, inks: picture.inks }),
             waterfall,
             view: RwSignal::new(None),
             selected,
             hovered: RwSignal::new(None),
+            // Words do not change with what is folded.
             found: Memo::new(move |_| {
-                search.with(|search| waterfall.with(|waterfall| waterfall.search(search).into_iter().collect()))
+                search.with(|search| waterfall.with_untracked(|waterfall| waterfall.search(search)))
             }),
             search,
             critical: Memo::new(move |_| critical.get().as_deref() != Some("off")),
@@ -106,24 +147,27 @@ impl Model {
         model
     }
 
+    /// Style of a swatch in a service's colour.
+    fn swatch(self, service: u32) -> String {
+        let ink = self.facts.with_value(|facts| facts.inks.get(service as usize).map(|ink| ink.token.css_var()));
+        format!("background:{}", ink.unwrap_or("var(--text-3)"))
+    }
+
     fn select(self, span: Option<u32>) {
-        let id = span.and_then(|span| {
-            self.trace.with_value(|trace| trace.spans.get(span as usize).map(|span| span.span_id.clone()))
-        });
-        self.nav.replace(&[("span", id)]);
+        let id = |span| self.waterfall.with_untracked(|waterfall| format!("{:016x}", waterfall.span(span).id));
+        self.nav.replace(&[("span", span.map(id))]);
     }
 
     /// Opens what hides a span and scrolls to it.
     fn show(self, span: u32) {
-        let hidden = self
-            .waterfall
-            .with_untracked(|waterfall| !waterfall.rows().iter().any(|row| row.span == span && row.folded == 0));
-        if hidden {
+        let row_of = |waterfall: &Waterfall| waterfall.row_of(span).map(|row| (row, waterfall.rows()[row]));
+        let shown = self.waterfall.with_untracked(row_of);
+        if shown.is_none_or(|(_, row)| row.span != span || row.folded > 0) {
             self.waterfall.update(|waterfall| {
                 waterfall.reveal(span);
             });
         }
-        if let Some(row) = self.waterfall.with_untracked(|waterfall| waterfall.row_of(span)) {
+        if let Some((row, _)) = self.waterfall.with_untracked(row_of) {
             self.view.update(|view| *view = view.map(|view| view.scrolled_to(row)));
         }
     }
@@ -159,9 +203,12 @@ impl Model {
         }
     }
 
-    /// Chooses the next failed span.
-    fn next_error(self) {
-        let next = self.waterfall.with_untracked(|waterfall| waterfall.next_error(self.selected.get_untracked()));
+    /// Chooses the next failed span, or the one before.
+    fn error(self, forward: bool) {
+        let now = self.selected.get_untracked();
+        let next = self.waterfall.with_untracked(|waterfall| {
+            if forward { waterfall.next_error(now) } else { waterfall.previous_error(now) }
+        });
         if next.is_some() {
             self.select(next);
         }
@@ -186,10 +233,8 @@ impl Model {
     /// Chooses the next span that the search found.
     fn next_found(self) {
         let now = self.selected.get_untracked();
-        let next = self.waterfall.with_untracked(|waterfall| {
-            let found = waterfall.search(&self.search.get_untracked());
-            let at = now.and_then(|now| found.iter().position(|span| *span == now)).map_or(0, |at| at + 1);
-            found.get(at).or(found.first()).copied()
+        let next = self.found.with_untracked(|found| {
+            found.as_ref().and_then(|found| self.waterfall.with_untracked(|waterfall| waterfall.next_found(found, now)))
         });
         if next.is_some() {
             self.select(next);

@@ -236,6 +236,24 @@ phrases! {
     EXPAND "Expand" "펼치기";
     AFTER_START "after {after}" "시작 후 {after}";
     SIMILAR "Similar traces" "비슷한 트레이스";
+    DOWNLOAD "Download" "다운로드";
+    VIEW "View" "보기";
+    FLAME_GRAPH "Flame graph" "플레임 그래프";
+    FLAME_LABEL "Flame graph: how much time was spent where. The table has the same spans." "플레임 그래프: 어디에서 시간이 쓰였는지 보여 줍니다. 같은 스팬을 표에서도 볼 수 있습니다.";
+    FLAME_LINE "×{n} · total {total} · self {self}" "×{n} · 전체 {total} · 자체 {self}";
+    FLAME_HINT "Width is time spent; spans alike are added up. Click to look closer." "너비는 쓰인 시간이며, 같은 스팬은 합산합니다. 클릭하면 확대합니다.";
+    TABLE "Table" "표";
+    SERVICE_MAP "Map" "맵";
+    START "Start" "시작";
+    SELF_TIME "Self" "자체 시간";
+    NO_LOGS_OF_TRACE "No logs carry this trace's id." "이 트레이스 ID가 있는 로그가 없습니다.";
+    WITHIN_P50 "Faster than half of this operation's calls" "이 작업 호출의 절반보다 빠름";
+    BEYOND_P50 "Slower than p50 of this operation" "이 작업의 p50보다 느림";
+    BEYOND_P95 "Slower than p95 of this operation" "이 작업의 p95보다 느림";
+    BEYOND_P99 "Slower than p99 of this operation" "이 작업의 p99보다 느림";
+    PARENT_MISSING "Its parent has not been received: it may be late, lost, or not sampled." "부모 스팬을 받지 못했습니다. 늦거나, 유실되었거나, 샘플링되지 않았을 수 있습니다.";
+    SKEW_BEFORE "Begins {by} before its caller did: the two clocks differ. Times are shown as sent." "호출한 스팬보다 {by} 먼저 시작합니다. 두 시계가 서로 다르며, 시각은 받은 그대로 표시합니다.";
+    SKEW_AFTER "Ends {by} after its caller did: the two clocks differ. Times are shown as sent." "호출한 스팬보다 {by} 늦게 끝납니다. 두 시계가 서로 다르며, 시각은 받은 그대로 표시합니다.";
     NO_LOGS_OF_SPAN "No logs of this span." "이 스팬의 로그가 없습니다.";
 
     // Logs.

@@ -1,6 +1,7 @@
 //! Everything a span says.
 
 use super::Model;
+use crate::address::encode_segment;
 use crate::client::{ask, load};
 use crate::components::attributes::{attributes, row};
 use crate::components::copy::Copy;
@@ -13,44 +14,68 @@ use crate::nav::Nav;
 use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{LogList, LogRecord, Nanos, Span, SpanEvent, SpanLink, Trace, paths};
+use orrery_api::{LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
+use orrery_chart::waterfall::{SpanInput, SpanKind};
 use std::sync::Arc;
 
 /// Nanoseconds around a span in which its logs are looked for.
 const AROUND: i64 = 60_000_000_000;
+/// The day before a span, whose calls of the same operation it is compared with.
+const DAY: i64 = 86_400_000_000_000;
 
-/// The drawer of a span.
+/// The drawer of a span: what is known of it at once, the rest when it comes.
 pub(super) fn drawer(model: Model, at: u32) -> AnyView {
-    let trace = model.trace.get_value();
-    let Some(span) = trace.spans.get(at as usize).cloned() else { return ().into_any() };
-    let service = trace.services.get(span.service as usize).cloned().unwrap_or_default();
-    let ink = model
-        .inks
-        .with_value(|inks| inks.get(span.service as usize).map_or("var(--text-3)", |ink| ink.token.css_var()));
-    let failed = span.status_code == "error";
-    let badge = failed
+    let (span, name) = model.waterfall.with_untracked(|waterfall| (*waterfall.span(at), waterfall.name(at).to_owned()));
+    let (trace_id, service) = model
+        .facts
+        .with_value(|facts| (facts.id.clone(), facts.services.get(span.service as usize).cloned().unwrap_or_default()));
+    let badge = span
+        .error
         .then(|| view! { <span class="badge badge-err"><span aria-hidden="true">"◆"</span>{t(say::ERROR)}</span> });
     let head = view! {
-        <span class="swatch swatch-large" style=format!("background:{ink}")></span>
-        <span class="drawer-name"><span class="drawer-heading">{span.name.clone()}</span><span class="hint">{service.name.clone()}" · "{span.kind.clone()}</span></span>{badge}
+        <span class="swatch swatch-large" style=model.swatch(span.service)></span>
+        <span class="drawer-name"><span class="drawer-heading">{name.clone()}</span><span class="hint">{service.name.clone()}" · "{kind(span.kind)}</span></span>{badge}
     }
     .into_any();
+    let url = paths::SPAN.replace("{trace_id}", &trace_id).replace("{span_id}", &format!("{:016x}", span.id));
+    let detail = load::<SpanDetail>(move || Some(ask(&url, &[])));
+    let body =
+        move |detail: Signal<Arc<SpanDetail>>| view! { {move || detail.with(|detail| says(model, detail))} }.into_any();
+    view! {
+        <Drawer label=name.clone() close=Callback::new(move |()| model.select(None)) head=head>
+            {facts(model, at)}
+            {usual(&service.id, &name, span)}
+            {actions(model.nav, &service.id, &name)}
+            {loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)}
+        </Drawer>
+    }
+    .into_any()
+}
+
+fn kind(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Internal => "internal",
+        SpanKind::Server => "server",
+        SpanKind::Client => "client",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+    }
+}
+
+fn says(model: Model, detail: &SpanDetail) -> AnyView {
+    let span = &detail.span;
+    let failed = span.status_code == "error";
     let message = (!span.status_message.is_empty())
         .then(|| view! { <p class="span-message" class:is-err-text=failed>{span.status_message.clone()}</p> });
-    let resource = trace.resources.get(span.resource as usize).cloned().unwrap_or_default();
     let count = |name: Phrase, count: usize| format!("{} {count}", t(name));
     view! {
-        <Drawer label=span.name.clone() close=Callback::new(move |()| model.select(None)) head=head>
-            {facts(&trace, &span)}
-            {message}
-            {actions(model.nav, &service.id, &span)}
-            {(!span.events.is_empty()).then(|| section(count(say::EVENTS, span.events.len()), true, events(&span)))}
-            {section(count(say::ATTRIBUTES, span.attributes.len()), true, attributes(&span.attributes))}
-            {logs(&trace, &span)}
-            {(!span.links.is_empty()).then(|| section(count(say::LINKS, span.links.len()), true, links(model.nav, &span.links)))}
-            {section(count(say::RESOURCE, resource.len()), false, attributes(&resource))}
-            {section(t(say::MORE).to_owned(), false, more(&span))}
-        </Drawer>
+        {message}
+        {(!span.events.is_empty()).then(|| section(count(say::EVENTS, span.events.len()), true, events(span)))}
+        {section(count(say::ATTRIBUTES, span.attributes.len()), true, attributes(&span.attributes))}
+        {logs(&detail.trace_id, span)}
+        {(!span.links.is_empty()).then(|| section(count(say::LINKS, span.links.len()), true, links(model.nav, &span.links)))}
+        {section(count(say::RESOURCE, detail.resource.len()), false, attributes(&detail.resource))}
+        {section(t(say::MORE).to_owned(), false, more(span))}
     }
     .into_any()
 }
@@ -59,21 +84,60 @@ fn section(title: String, open: bool, body: AnyView) -> AnyView {
     view! { <details class="section" open=open><summary>{icon("chevron-right")}<h3>{title}</h3></summary>{body}</details> }.into_any()
 }
 
-fn facts(trace: &Trace, span: &Span) -> AnyView {
-    let first = trace.spans.iter().map(|span| span.start_time_unix_nano.0).min().unwrap_or(0);
-    let after = Nanos(span.start_time_unix_nano.0 - first);
+fn facts(model: Model, at: u32) -> AnyView {
+    let (span, first, orphan, skew) = model.waterfall.with_untracked(|waterfall| {
+        (*waterfall.span(at), waterfall.range().0, waterfall.is_orphan(at), waterfall.skew(at))
+    });
+    let after = Nanos(span.start - first);
+    let id = format!("{:016x}", span.id);
+    let skew = skew.map(|by| {
+        let said = if by < 0 { say::SKEW_BEFORE } else { say::SKEW_AFTER };
+        tf(said, &[("by", &duration_text(Nanos(by.abs())))])
+    });
+    let note =
+        |text: String| view! { <p class="span-note"><span class="is-warn" aria-hidden="true">"▲"</span>{text}</p> };
     view! {
         <ul class="facts">
-            <li><b>{duration(Some(span.duration_nanos))}</b></li>
-            <li title=date_time(span.start_time_unix_nano.0)>{tf(say::AFTER_START, &[("after", &duration_text(after))])}</li>
-            <li class="mono">{span.span_id.clone()}<Copy text=span.span_id.clone() what=t(say::SPAN_ID) /></li>
+            <li><b>{duration(Some(Nanos(span.duration)))}</b></li>
+            <li title=date_time(span.start)>{tf(say::AFTER_START, &[("after", &duration_text(after))])}</li>
+            <li class="mono">{id.clone()}<Copy text=id what=t(say::SPAN_ID) /></li>
         </ul>
+        {orphan.then(|| note(t(say::PARENT_MISSING).to_owned()))}
+        {skew.map(note)}
     }
     .into_any()
 }
 
-fn actions(nav: Nav, service: &str, span: &Span) -> AnyView {
-    let (page, of, operation) = (crate::pages::service_path(service), service.to_owned(), span.name.clone());
+/// How long this span took beside others of its operation, in the day around it.
+fn usual(service: &str, name: &str, span: SpanInput) -> AnyView {
+    let path = paths::SERVICE.replace("{id}", &encode_segment(service));
+    let (from, to) = (span.start.saturating_sub(DAY), span.end().saturating_add(AROUND));
+    let wanted = ask(&path, &[("from", from.to_string()), ("to", to.to_string()), ("points", "0".to_owned())]);
+    let detail = load::<ServiceDetail>(move || Some(wanted.clone()));
+    let name = name.to_owned();
+    let said = move || {
+        let red = detail.data.with(|detail| {
+            let known = &detail.as_ref()?.operations;
+            known
+                .iter()
+                .find(|known| known.name == name && known.kind == kind(span.kind))
+                .map(|known| known.red.clone())
+        })?;
+        let (p50, p95, p99) = (red.p50_nanos?, red.p95_nanos?, red.p99_nanos?);
+        let (class, phrase) = match Nanos(span.duration) {
+            took if took > p99 => ("is-err", say::BEYOND_P99),
+            took if took > p95 => ("is-warn", say::BEYOND_P95),
+            took if took > p50 => ("", say::BEYOND_P50),
+            _ => ("", say::WITHIN_P50),
+        };
+        let quantiles = format!("p50 {} · p95 {} · p99 {}", duration_text(p50), duration_text(p95), duration_text(p99));
+        Some(view! { <p class="span-note"><b class=class>{t(phrase)}</b><span class="hint">{quantiles}</span></p> })
+    };
+    view! { {said} }.into_any()
+}
+
+fn actions(nav: Nav, service: &str, operation: &str) -> AnyView {
+    let (page, of, operation) = (crate::pages::service_path(service), service.to_owned(), operation.to_owned());
     view! {
         <div class="actions">
             <a class="button" href=move || nav.href(&page, &[])>{icon("box")}{t(say::SERVICE)}</a>
@@ -105,7 +169,7 @@ fn links(nav: Nav, links: &[SpanLink]) -> AnyView {
     view! { <ul class="events">{links.iter().map(link).collect_view()}</ul> }.into_any()
 }
 
-fn logs(trace: &Trace, span: &Span) -> AnyView {
+fn logs(trace_id: &str, span: &Span) -> AnyView {
     let from = span.start_time_unix_nano.0.saturating_sub(AROUND);
     let to = span.start_time_unix_nano.0.saturating_add(span.duration_nanos.0).saturating_add(AROUND);
     let wanted = ask(
@@ -113,7 +177,7 @@ fn logs(trace: &Trace, span: &Span) -> AnyView {
         &[
             ("from", from.to_string()),
             ("to", to.to_string()),
-            ("trace_id", trace.trace_id.clone()),
+            ("trace_id", trace_id.to_owned()),
             ("span_id", span.span_id.clone()),
             ("limit", "50".to_owned()),
         ],

@@ -9,6 +9,8 @@ use orrery_chart::Surface;
 use orrery_chart::waterfall::{Minimap, Part, RULER_HEIGHT, Style, View, draw_minimap, draw_waterfall};
 use wasm_bindgen::JsCast;
 
+/// Height an element may have everywhere, CSS pixels: rows beyond scroll faster than the bar.
+const TALLEST: f64 = 15_000_000.0;
 /// Pixels moved by a key.
 const PAN: f64 = 80.0;
 
@@ -22,24 +24,25 @@ pub(super) fn field(model: Model) -> AnyView {
             model.view.update(|view| *view = Some(resized(model, *view, size)));
         }
     });
+    let height = Memo::new(move |_| model.waterfall.with(View::content_height));
+    // Rows per pixel of the scroll bar, where there are more than an element can be high.
+    let scale = move || (height.get_untracked() / TALLEST).max(1.0);
     // The view leads, the scroll bar follows, and the other way round.
     Effect::new(move |_| {
-        let Some(view) = model.view.get() else { return };
-        if let Some(node) =
-            root.get_untracked().filter(|node| (f64::from(node.scroll_top()) - view.scroll).abs() >= 1.0)
-        {
-            node.set_scroll_top(view.scroll.round() as i32);
+        let Some(top) = model.view.get().map(|view| view.scroll / scale()) else { return };
+        if let Some(node) = root.get_untracked().filter(|node| (f64::from(node.scroll_top()) - top).abs() >= 1.0) {
+            node.set_scroll_top(top.round() as i32);
         }
     });
     let scrolled = move |_| {
         let Some(top) = root.get_untracked().map(|node| f64::from(node.scroll_top())) else { return };
-        if model.view.with_untracked(|view| view.is_some_and(|view| (view.scroll - top).abs() >= 1.0)) {
-            model.view.update(|view| *view = view.map(|view| View { scroll: top, ..view }));
+        if model.view.with_untracked(|view| view.is_some_and(|view| (view.scroll / scale() - top).abs() >= 1.0)) {
+            model.view.update(|view| *view = view.map(|view| View { scroll: top * scale(), ..view }));
         }
     };
-    let height = Memo::new(move |_| model.waterfall.with(View::content_height));
     let frame = move || format!("height:{}px", size.get().1);
-    let spacer = move || format!("height:{}px;margin-top:-{}px", height.get() + RULER_HEIGHT + 8.0, size.get().1);
+    let spacer =
+        move || format!("height:{}px;margin-top:-{}px", height.get().min(TALLEST) + RULER_HEIGHT + 8.0, size.get().1);
     view! {
         <div class="wf" class:is-pointing=move || model.hovered.get().is_some() node_ref=root on:scroll=scrolled on:wheel=move |event| wheel(model, &event)
             on:pointermove=move |event| model.hovered.set(hit(model, &event).map(|hit| hit.0)) on:pointerleave=move |_| model.hovered.set(None)
@@ -60,10 +63,10 @@ fn resized(model: Model, view: Option<View>, size: (f64, f64)) -> View {
 fn draw(model: Model, surface: &mut CanvasSurface) {
     let Some(view) = model.view.get() else { return };
     let style = Style {
-        services: model.inks.with_value(|inks| inks.to_vec()),
+        services: model.facts.with_value(|facts| facts.inks.clone()),
         hovered: model.hovered.get(),
         selected: model.selected.get(),
-        matching: model.found.get(),
+        found: model.found.get(),
         critical_path: model.critical.get(),
     };
     model.waterfall.with(|waterfall| draw_waterfall(surface, waterfall, &view, &style));
@@ -126,7 +129,8 @@ fn key(model: Model, event: &web_sys::KeyboardEvent) {
         "PageUp" => model.step(-20),
         "[" => model.sibling(false),
         "]" => model.sibling(true),
-        "e" => model.next_error(),
+        "e" => model.error(true),
+        "E" => model.error(false),
         "n" => model.next_found(),
         "ArrowRight" => model.fold(true),
         "ArrowLeft" => model.fold(false),

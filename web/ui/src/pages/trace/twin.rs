@@ -2,6 +2,7 @@
 
 use super::Model;
 use crate::components::figure::duration_text;
+use crate::figures::grouped;
 use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::Nanos;
@@ -53,7 +54,7 @@ fn row(waterfall: &Waterfall, at: usize, row: &Row, selected: Option<u32>) -> An
     let span = waterfall.span(row.span);
     let open = waterfall.has_toggle(row).then(|| (row.folded == 0 && !waterfall.is_collapsed(row.span)).to_string());
     let name = if row.folded > 0 {
-        format!("{} ×{}", waterfall.name(row.span), row.folded)
+        format!("{} ×{}", waterfall.name(row.span), grouped(row.folded as usize))
     } else {
         waterfall.name(row.span).to_owned()
     };

@@ -1,0 +1,362 @@
+//! A whole trace as columns, in a compact binary form: what pictures of a million spans need.
+//!
+//! `GET /traces/{trace_id}/columns` answers with it, media type [`MEDIA`]. Numbers are little-endian where they have a
+//! fixed width; *varints* are unsigned LEB128, *zigzag* ones signed; a *text* is a varint of its bytes and UTF-8.
+//!
+//! | Field | Form |
+//! |---|---|
+//! | `OTCL` and version 1 | 5 bytes |
+//! | earliest start, Unix nanoseconds | 8 bytes, signed |
+//! | why something is missing, or empty | text |
+//! | services | varint; each: id, namespace, name, environment, texts |
+//! | names | varint; each a text |
+//! | scopes | varint; each: name, version, texts |
+//! | number of spans | varint |
+//! | span ids | 8 bytes each |
+//! | start | varint: nanoseconds after the span before |
+//! | duration | varint: nanoseconds |
+//! | parent | varint: 0 for none, else zigzag of own index minus the parent's, plus 1 |
+//! | name, service, scope | varint each: index |
+//! | kind and status | byte: kind + 8 × status, OTLP numbers |
+//! | flags | byte: 1 parent missing, 2 has events, 4 has links |
+//!
+//! Each column follows as a whole after the one before. Spans are by start, then span id.
+
+use crate::time::Nanos;
+use crate::topology::ServiceRef;
+
+/// Media type of the form.
+pub const MEDIA: &str = "application/vnd.orrery.trace-columns";
+
+const MAGIC: &[u8; 5] = b"OTCL\x01";
+/// The least a span takes: id, five varints and two bytes and a varint.
+const LEAST: usize = 16;
+
+/// An instrumentation scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeRef {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// All spans of a trace: entry `n` of each column is about span `n`. By start, then span id; no duplicates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceColumns {
+    /// Services of the spans.
+    pub services: Vec<ServiceRef>,
+    /// Distinct span names.
+    pub names: Vec<String>,
+    /// Distinct scopes.
+    pub scopes: Vec<ScopeRef>,
+    /// Earliest start; 0 without spans.
+    pub start_time_unix_nano: Nanos,
+    /// Ids: 16 hexadecimal digits are this number.
+    pub span_id: Vec<u64>,
+    /// Index of the parent, [`TraceColumns::NO_PARENT`] if there is none here. Whatever the spans said: it may lie in a
+    /// cycle.
+    pub parent: Vec<u32>,
+    /// Nanoseconds after the earliest start, never falling.
+    pub start_nanos: Vec<u64>,
+    /// Nanoseconds.
+    pub duration_nanos: Vec<u64>,
+    /// Index into `services`.
+    pub service: Vec<u32>,
+    /// Index into `names`.
+    pub name: Vec<u32>,
+    /// Index into `scopes`.
+    pub scope: Vec<u32>,
+    /// OTLP number of the kind, below 8.
+    pub kind: Vec<u8>,
+    /// OTLP number of the status, below 8.
+    pub status_code: Vec<u8>,
+    /// Bits: [`TraceColumns::PARENT_MISSING`] and its like.
+    pub flags: Vec<u8>,
+    /// Why something is missing.
+    pub partial: Option<String>,
+}
+
+/// Bytes that are no trace in columns: cut off, damaged, or of another version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoColumns(&'static str);
+
+impl std::fmt::Display for NoColumns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no trace columns: {}", self.0)
+    }
+}
+
+impl std::error::Error for NoColumns {}
+
+impl TraceColumns {
+    /// No parent here.
+    pub const NO_PARENT: u32 = u32::MAX;
+    /// The span names a parent that is not stored.
+    pub const PARENT_MISSING: u8 = 1;
+    /// It has events.
+    pub const HAS_EVENTS: u8 = 2;
+    /// It has links.
+    pub const HAS_LINKS: u8 = 4;
+
+    /// Number of spans.
+    pub fn len(&self) -> usize {
+        self.span_id.len()
+    }
+
+    /// Whether there is no span.
+    pub fn is_empty(&self) -> bool {
+        self.span_id.is_empty()
+    }
+
+    /// The binary form. All columns must be of one length.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len() * 20 + 1024);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&self.start_time_unix_nano.0.to_le_bytes());
+        text(&mut out, self.partial.as_deref().unwrap_or_default());
+        varint(&mut out, self.services.len() as u64);
+        for service in &self.services {
+            for part in [&service.id, &service.namespace, &service.name, &service.environment] {
+                text(&mut out, part);
+            }
+        }
+        varint(&mut out, self.names.len() as u64);
+        self.names.iter().for_each(|name| text(&mut out, name));
+        varint(&mut out, self.scopes.len() as u64);
+        for scope in &self.scopes {
+            text(&mut out, &scope.name);
+            text(&mut out, &scope.version);
+        }
+        varint(&mut out, self.len() as u64);
+        self.span_id.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+        let mut before = 0;
+        for start in &self.start_nanos {
+            varint(&mut out, start.wrapping_sub(before));
+            before = *start;
+        }
+        self.duration_nanos.iter().for_each(|nanos| varint(&mut out, *nanos));
+        for (at, parent) in self.parent.iter().enumerate() {
+            varint(
+                &mut out,
+                if *parent == TraceColumns::NO_PARENT { 0 } else { zigzag(at as i64 - i64::from(*parent)) + 1 },
+            );
+        }
+        for column in [&self.name, &self.service, &self.scope] {
+            column.iter().for_each(|number| varint(&mut out, u64::from(*number)));
+        }
+        out.extend(self.kind.iter().zip(&self.status_code).map(|(kind, status)| kind & 7 | (status & 7) << 3));
+        out.extend_from_slice(&self.flags);
+        out
+    }
+
+    /// Reads the binary form. Columns are then of one length, and indices point at something.
+    ///
+    /// # Errors
+    /// [`NoColumns`]: another version, or not what [`TraceColumns::encode`] wrote; reload to match the server.
+    pub fn decode(bytes: &[u8]) -> Result<TraceColumns, NoColumns> {
+        let mut from = Reader(bytes);
+        if from.bytes(MAGIC.len())? != MAGIC {
+            return Err(NoColumns("another version"));
+        }
+        let start = from.bytes(8)?.try_into().map_err(|_| CUT)?;
+        let partial = Some(from.text()?).filter(|why| !why.is_empty());
+        let services = from.list(4, |from| {
+            let (id, namespace, name, environment) = (from.text()?, from.text()?, from.text()?, from.text()?);
+            Ok(ServiceRef { id, namespace, name, environment })
+        })?;
+        let names = from.list(1, Reader::text)?;
+        let scopes = from.list(2, |from| Ok(ScopeRef { name: from.text()?, version: from.text()? }))?;
+        let spans = from.count(LEAST)?;
+        let span_id = from.bytes(spans * 8)?.as_chunks::<8>().0.iter().map(|id| u64::from_le_bytes(*id)).collect();
+        let mut start_nanos = from.column(spans)?;
+        let mut at = 0_u64;
+        for start in &mut start_nanos {
+            at = at.checked_add(*start).ok_or(NoColumns("a start beyond all time"))?;
+            *start = at;
+        }
+        let duration_nanos = from.column(spans)?;
+        let parent = from.parents(spans)?;
+        let name = from.indices(spans, names.len())?;
+        let service = from.indices(spans, services.len())?;
+        let scope = from.indices(spans, scopes.len())?;
+        let kinds = from.bytes(spans)?;
+        let flags = from.bytes(spans)?.to_vec();
+        if !from.0.is_empty() {
+            return Err(NoColumns("something follows"));
+        }
+        Ok(TraceColumns {
+            services,
+            names,
+            scopes,
+            start_time_unix_nano: Nanos(i64::from_le_bytes(start)),
+            span_id,
+            parent,
+            start_nanos,
+            duration_nanos,
+            service,
+            name,
+            scope,
+            kind: kinds.iter().map(|byte| byte & 7).collect(),
+            status_code: kinds.iter().map(|byte| byte >> 3 & 7).collect(),
+            flags,
+            partial,
+        })
+    }
+}
+
+fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    varint(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
+}
+
+const CUT: NoColumns = NoColumns("cut off");
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], NoColumns> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(CUT)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn varint(&mut self) -> Result<u64, NoColumns> {
+        let mut number = 0;
+        for (at, byte) in self.0.iter().take(10).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if *byte < 0x80 {
+                self.0 = &self.0[at + 1..];
+                return Ok(number);
+            }
+        }
+        Err(CUT)
+    }
+
+    fn text(&mut self) -> Result<String, NoColumns> {
+        let length = self.count(1)?;
+        let bytes = self.bytes(length)?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| NoColumns("a text that is none"))
+    }
+
+    /// A number of things of at least so many bytes each: never more than there can be.
+    fn count(&mut self, least: usize) -> Result<usize, NoColumns> {
+        let count = usize::try_from(self.varint()?).map_err(|_| CUT)?;
+        if count > self.0.len() / least { Err(CUT) } else { Ok(count) }
+    }
+
+    fn list<T>(&mut self, least: usize, read: impl Fn(&mut Self) -> Result<T, NoColumns>) -> Result<Vec<T>, NoColumns> {
+        let count = self.count(least)?;
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    fn column(&mut self, spans: usize) -> Result<Vec<u64>, NoColumns> {
+        (0..spans).map(|_| self.varint()).collect()
+    }
+
+    fn indices(&mut self, spans: usize, words: usize) -> Result<Vec<u32>, NoColumns> {
+        let index = |number: u64| if number < words as u64 { Ok(number as u32) } else { Err(NoColumns("an index")) };
+        (0..spans).map(|_| self.varint().and_then(index)).collect()
+    }
+
+    fn parents(&mut self, spans: usize) -> Result<Vec<u32>, NoColumns> {
+        let parent = |at: usize, number: u64| {
+            let Some(number) = number.checked_sub(1) else { return Ok(TraceColumns::NO_PARENT) };
+            let back = (number >> 1) as i64 ^ -((number & 1) as i64);
+            let parent = (at as i64).checked_sub(back).filter(|parent| (0..spans as i64).contains(parent));
+            parent.map(|parent| parent as u32).ok_or(NoColumns("a parent"))
+        };
+        (0..spans).map(|at| self.varint().and_then(|number| parent(at, number))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn service(name: &str) -> ServiceRef {
+        ServiceRef { id: format!("shop/{name}"), namespace: "shop".into(), name: name.into(), ..Default::default() }
+    }
+
+    prop_compose! {
+        fn traces()(spans in prop::collection::vec(
+            (any::<u64>(), 0..u64::MAX / 1000, any::<u64>(), any::<u32>(), 0..3_u32, 0..2_u32, 0..8_u8, 0..8_u8, any::<u8>()),
+            0..200,
+        ), start in any::<i64>(), why in "[a-z]{0,9}") -> TraceColumns {
+            let mut starts: Vec<u64> = spans.iter().map(|span| span.1).collect();
+            starts.sort_unstable();
+            let len = spans.len() as u32;
+            TraceColumns {
+                services: vec![service("cart"), service("결제")],
+                names: vec!["GET /".into(), "한글".into(), String::new()],
+                scopes: vec![ScopeRef { name: "http".into(), version: "1".into() }],
+                start_time_unix_nano: Nanos(start),
+                span_id: spans.iter().map(|span| span.0).collect(),
+                parent: spans.iter().map(|s| if s.3 % 4 == 0 { TraceColumns::NO_PARENT } else { s.3 % len }).collect(),
+                start_nanos: starts,
+                duration_nanos: spans.iter().map(|span| span.2).collect(),
+                service: spans.iter().map(|span| span.5).collect(),
+                name: spans.iter().map(|span| span.4).collect(),
+                scope: vec![0; spans.len()],
+                kind: spans.iter().map(|span| span.6).collect(),
+                status_code: spans.iter().map(|span| span.7).collect(),
+                flags: spans.iter().map(|span| span.8).collect(),
+                partial: Some(why).filter(|why| !why.is_empty()),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(trace in traces()) {
+            prop_assert_eq!(TraceColumns::decode(&trace.encode()), Ok(trace));
+        }
+
+        #[test]
+        fn what_is_cut_off_is_refused(trace in traces(), cut in any::<prop::sample::Index>()) {
+            let bytes = trace.encode();
+            prop_assert!(TraceColumns::decode(&bytes[..cut.index(bytes.len())]).is_err());
+        }
+
+        #[test]
+        fn what_is_spoilt_is_refused_or_whole(trace in traces(), at in any::<prop::sample::Index>(), with in any::<u8>()) {
+            let mut bytes = trace.encode();
+            let at = at.index(bytes.len());
+            bytes[at] = with;
+            if let Ok(read) = TraceColumns::decode(&bytes) {
+                let spans = read.len();
+                let lengths = [read.parent.len(), read.start_nanos.len(), read.duration_nanos.len(), read.name.len()];
+                prop_assert!(lengths.iter().all(|length| *length == spans) && read.flags.len() == spans);
+                prop_assert!(read.parent.iter().all(|p| *p == TraceColumns::NO_PARENT || (*p as usize) < spans));
+                prop_assert!(read.name.iter().all(|name| (*name as usize) < read.names.len()));
+            }
+        }
+
+        #[test]
+        fn anything_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut with_magic = MAGIC.to_vec();
+            with_magic.extend(bytes);
+            _ = TraceColumns::decode(&with_magic);
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut bytes = TraceColumns::default().encode();
+        bytes[4] = 2;
+        assert_eq!(TraceColumns::decode(&bytes), Err(NoColumns("another version")));
+    }
+}
