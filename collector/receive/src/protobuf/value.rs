@@ -109,6 +109,10 @@ impl Kit<'_> {
         let mut comma = "";
         for (at, (key, value)) in entries.iter().enumerate() {
             if last[key] != at {
+                // Read though not kept: a request that is malformed is so wherever it is.
+                let end = out.len();
+                self.value_json(value, depth + 1, limit, out)?;
+                out.truncate(end);
                 continue;
             }
             out.push_str(comma);
