@@ -8,6 +8,7 @@
 mod bounds;
 mod heap;
 mod json;
+mod mutate;
 mod request;
 mod seeds;
 mod text;
@@ -37,17 +38,29 @@ pub struct Target {
     pub check: fn(&[u8]),
     seeds: fn() -> Vec<Vec<u8>>,
     words: fn() -> Vec<String>,
+    /// Bytes before a protobuf message; `None` where there is none.
+    head: Option<usize>,
 }
 
 /// All there are.
 pub const TARGETS: [Target; 6] = [
-    Target { name: "traces", check: protobuf::<ExportTraceServiceRequest>, seeds: seeds::traces, words: Vec::new },
-    Target { name: "logs", check: protobuf::<ExportLogsServiceRequest>, seeds: seeds::logs, words: Vec::new },
-    Target { name: "metrics", check: protobuf::<ExportMetricsServiceRequest>, seeds: seeds::metrics, words: Vec::new },
-    Target { name: "json", check: json::check, seeds: seeds::json, words: json::words },
-    Target { name: "request", check: request::check, seeds: request::seeds, words: Vec::new },
-    Target { name: "text", check: text::check, seeds: text::seeds, words: text::words },
+    of_protobuf::<ExportTraceServiceRequest>("traces", seeds::traces),
+    of_protobuf::<ExportLogsServiceRequest>("logs", seeds::logs),
+    of_protobuf::<ExportMetricsServiceRequest>("metrics", seeds::metrics),
+    Target { name: "json", check: json::check, seeds: seeds::json, words: json::words, head: None },
+    Target {
+        name: "request",
+        check: request::check,
+        seeds: request::seeds,
+        words: Vec::new,
+        head: Some(request::HEAD),
+    },
+    Target { name: "text", check: text::check, seeds: text::seeds, words: text::words, head: None },
 ];
+
+const fn of_protobuf<R: Request>(name: &'static str, seeds: fn() -> Vec<Vec<u8>>) -> Target {
+    Target { name, check: protobuf::<R>, seeds, words: Vec::new, head: Some(0) }
+}
 
 /// What prost reads we read alike, over JSON too; what it refuses we refuse; limits hold.
 fn protobuf<R: Request>(bytes: &[u8]) {
@@ -58,6 +71,16 @@ fn protobuf<R: Request>(bytes: &[u8]) {
 }
 
 impl Target {
+    /// Changes one field of the protobuf message in the bytes and writes all lengths anew.
+    ///
+    /// `None` when there is no message in them or it would not fit in `max` bytes, and now and then. Then use `plain`,
+    /// which changes bytes without knowing what they mean, on them all.
+    pub fn mutate(&self, bytes: &[u8], max: usize, seed: u32, plain: &mut dyn FnMut(&mut Vec<u8>)) -> Option<Vec<u8>> {
+        let (head, message) = bytes.split_at_checked(self.head?)?;
+        let mutated = mutate::mutate(message, max.checked_sub(head.len())?, seed, plain)?;
+        Some([head, &mutated].concat())
+    }
+
     /// Writes seeds to `directory/seeds` and libFuzzer's dictionary to `directory/words`.
     ///
     /// # Errors

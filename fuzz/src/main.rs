@@ -8,8 +8,30 @@ use std::sync::OnceLock;
 static TARGET: OnceLock<&Target> = OnceLock::new();
 
 libfuzzer_sys::fuzz_target!(init: init(), |bytes: &[u8]| {
-    (TARGET.get().expect("init comes first").check)(bytes);
+    (target().check)(bytes);
 });
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    match target().mutate(&data[..size], max_size, seed, &mut plain) {
+        Some(mutated) => {
+            data[..mutated.len()].copy_from_slice(&mutated);
+            mutated.len()
+        }
+        None => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
+    }
+});
+
+/// libFuzzer's own mutations, which may add a few bytes.
+fn plain(bytes: &mut Vec<u8>) {
+    let size = bytes.len();
+    bytes.resize(size + 16, 0);
+    let size = libfuzzer_sys::fuzzer_mutate(bytes, size, size + 16);
+    bytes.truncate(size);
+}
+
+fn target() -> &'static Target {
+    TARGET.get().expect("init comes first")
+}
 
 /// Without a target: lists them. With `ORRERY_FUZZ_SEEDS`, a directory: writes its seeds and its dictionary, and ends.
 #[allow(clippy::exit)] // libFuzzer goes on otherwise

@@ -12,7 +12,7 @@ use crate::rows::rows;
 use client::{Answer, CLIENT};
 use orrery_model::Body;
 use orrery_receive::{Decoded, Decoder, config::Limits};
-pub(crate) use shape::seeds;
+pub(crate) use shape::{HEAD, seeds};
 use shape::{Sent, Shape};
 
 /// Above the limits below, what both ends of two connections hold, and vectors that double.

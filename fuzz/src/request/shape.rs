@@ -6,6 +6,9 @@ use crate::seeds;
 use orrery_model::{Body, Compression, Encoding, Signal};
 use std::io::Write;
 
+/// Bytes that say how it is sent.
+pub(crate) const HEAD: usize = 3;
+
 /// How a body is compressed; HTTP's `deflate` besides what is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Coding {
@@ -47,7 +50,7 @@ impl Shape<'_> {
     const MOST: usize = 4 << 20;
 
     pub(crate) fn of(bytes: &[u8]) -> Option<Shape<'_>> {
-        let &[what, how, times, ref content @ ..] = bytes else { return None };
+        let (&[what, how, times], content) = bytes.split_first_chunk::<HEAD>()?;
         let transports = [Transport::Http(Encoding::Protobuf), Transport::Http(Encoding::Json), Transport::Grpc];
         let codings = [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Deflate];
         let (transport, coding) = (transports[usize::from(what / 3 % 3)], codings[usize::from(how % 4)]);
