@@ -108,6 +108,11 @@ fn every_truncation_of_a_request_is_an_error_or_fewer_rows() {
     }
 }
 
+/// A length-delimited field of fewer than 128 bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+}
+
 /// Protobuf: of a field that is not repeated the last one counts.
 #[test]
 fn a_field_sent_twice_counts_once() {
@@ -115,12 +120,67 @@ fn a_field_sent_twice_counts_once() {
     // Dropped attributes, events and links, twice each.
     let twice = [0x50, 8, 0x50, 9, 0x60, 8, 0x60, 9, 0x70, 8, 0x70, 9];
     let span = [&span.encode_to_vec()[..], &twice].concat();
-    let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
-    let request = field(1, &field(2, &field(2, &span)));
+    let request = request(&span);
     check_bytes::<ExportTraceServiceRequest>(&request);
     let row = &rows(&decode(Signal::Traces, Encoding::Protobuf, &request).unwrap().batch)[0];
     assert!(
         row.contains("attributes[http.route=\"/cart\" dropped 9]") && row.ends_with("dropped events 9 links 9"),
         "{row}"
     );
+}
+
+/// A request with one span or log record of these fields.
+fn request(fields: &[u8]) -> Vec<u8> {
+    field(1, &field(2, &field(2, fields)))
+}
+
+/// Malformed is malformed, though it is not kept: a later entry of the same key replaces it, or nobody needs it.
+#[test]
+fn a_malformed_value_spoils_the_request_wherever_it_is() {
+    let body = |entries: &[u8]| request(&field(5, &field(6, entries)));
+    let good = field(1, &[0x12, 2, 0x18, 1]);
+    let truncated = field(1, &[0x12, 3, 0x0a, 5, b'a']);
+    let of_another_type = field(1, &[0x12, 4, 0x31, 2, 0x0a, 0]);
+    let index_that_is_no_number = field(1, &[0x12, 5, 0x45, 1, 2, 3, 4]);
+    for bad in [&truncated, &of_another_type, &index_that_is_no_number] {
+        for entries in [bad.clone(), [&bad[..], &good].concat(), [&good[..], bad].concat()] {
+            assert!(!check_bytes::<ExportLogsServiceRequest>(&body(&entries)), "{entries:02x?}");
+        }
+    }
+    assert!(check_bytes::<ExportLogsServiceRequest>(&body(&good.repeat(2))));
+}
+
+/// Protobuf: a message sent in pieces is merged.
+#[test]
+fn a_value_sent_in_pieces_is_whole() {
+    let array = |number: u8| field(5, &field(1, &[0x18, number]));
+    let map = |key: &[u8]| field(6, &field(1, &field(1, key)));
+    let (one, two, a, b, unknown) = (array(1), array(2), map(b"a"), map(b"b"), [0x98, 1, 7]);
+    let cases = [
+        (vec![&one[..], &two], "[1,2]"),
+        (vec![&one, &unknown, &two], "[1,2]"),
+        (vec![&one, &[], &two], "[1,2]"),
+        (vec![&one, &a, &two], "[2]"),
+        (vec![&a, &b, &a], r#"{"b":null,"a":null}"#),
+        (vec![&one, &[0x18, 3]], "3"),
+    ];
+    let entry = |value: &[u8]| field(5, &field(6, &field(1, value)));
+    for (pieces, expected) in cases {
+        let whole = pieces.concat();
+        let each = |number| pieces.iter().flat_map(|piece| field(number, piece)).collect::<Vec<u8>>();
+        let in_map = format!(r#"{{"":{expected}}}"#);
+        for (body, expected) in [
+            (field(5, &whole), expected),
+            (each(5), expected),
+            (entry(&field(2, &whole)), &in_map),
+            (entry(&each(2)), &in_map),
+        ] {
+            let bytes = request(&body);
+            assert!(check_bytes::<ExportLogsServiceRequest>(&bytes));
+            let row = &rows(&decode(Signal::Logs, Encoding::Protobuf, &bytes).unwrap().batch)[0];
+            assert!(row.contains(&format!(" body={expected} ")), "{expected} in {row}");
+        }
+    }
+    // Two that are cut short do not make a whole one.
+    assert!(!check_bytes::<ExportLogsServiceRequest>(&request(&[field(5, &one[..2]), field(5, &one[2..])].concat())));
 }
