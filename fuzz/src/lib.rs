@@ -71,7 +71,7 @@ fn protobuf<R: Request>(bytes: &[u8]) {
 }
 
 impl Target {
-    /// Changes one field of the protobuf message in the bytes and writes all lengths anew.
+    /// Changes a field or a few of the protobuf message in the bytes and writes all lengths anew.
     ///
     /// `None` when there is no message in them or it would not fit in `max` bytes, and now and then. Then use `plain`,
     /// which changes bytes without knowing what they mean, on them all.

@@ -28,7 +28,7 @@ enum Value {
 /// What changes bytes without knowing what they mean.
 pub(crate) type Plain<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
-/// Changes one thing in a message, wherever in it.
+/// Changes one thing in a message or a few, wherever in it.
 ///
 /// `None` when the bytes are no message or come to none or to more than `max`; and now and then, because wrong lengths
 /// are worth trying too. Mutate the bytes as such then.
@@ -38,9 +38,14 @@ pub(crate) fn mutate(mut bytes: &[u8], max: usize, seed: u32, plain: Plain<'_>) 
         return None;
     }
     let mut message = read(&mut bytes, None, MAX_DEPTH)?;
-    let elsewhere = random.part(&mut message).clone();
-    let donor = random.pick(&elsewhere);
-    random.change(&mut message, donor, plain);
+    loop {
+        let elsewhere = random.part(&mut message).clone();
+        let donor = random.pick(&elsewhere);
+        random.change(&mut message, donor, plain);
+        if random.below(2) == 0 {
+            break;
+        }
+    }
     let mut mutated = Vec::new();
     write(&message, &mut mutated);
     (1..=max).contains(&mutated.len()).then_some(mutated)

@@ -473,7 +473,8 @@ fn points_of(metric: &Metric) -> usize {
 }
 
 /// Fields that say nothing to us: nobody looks what is in them.
-const SKIPPED: [&str; 3] = ["KeyValue.key_strindex", "Metric.metadata", "Resource.entity_refs"];
+const SKIPPED: [&str; 4] =
+    ["Exemplar.filtered_attributes", "KeyValue.key_strindex", "Metric.metadata", "Resource.entity_refs"];
 
 /// We read the request as prost does, from protobuf and from JSON.
 pub(crate) fn check<R: Request>(request: &R) {
