@@ -21,7 +21,8 @@ const BOUNDS: [&str; 3] = ["-max_len=4096", "-timeout=20", "-rss_limit_mb=2048"]
 
 /// Fuzzes one target or all, as many at a time as there are processors; or, with inputs, runs those once.
 ///
-/// Corpora stay in the target directory, so that each run goes on where the last one ended.
+/// Corpora stay in the target directory, so that each run goes on where the last one ended; but with `ORRERY_SEED` it
+/// starts from the seeds alone, so that what it finds does not depend on earlier runs.
 ///
 /// # Errors
 /// When a finding was made. Its input has been printed and kept by then.
@@ -38,14 +39,17 @@ pub(crate) fn fuzz(only: Option<&str>, seconds: u32, inputs: &[PathBuf]) -> Resu
         let mut replay = command(&program, &targets[0]);
         return run::step("replay", replay.args(inputs.iter().map(fs::canonicalize).collect::<Result<Vec<_>, _>>()?));
     }
-    let seed = seed()?;
+    let given = given_seed()?;
+    // libFuzzer takes 32 bits.
+    let seed = given.unwrap_or(UNIX_EPOCH.elapsed()?.subsec_nanos() | 1);
+    let corpus = if given.is_some() { "fresh" } else { "corpus" };
     eprintln!("── fuzz: {seconds} s each of {}; ORRERY_SEED={seed}", targets.join(", "));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut failed = Vec::new();
     for some in targets.chunks(processors) {
         let started: Vec<_> = some
             .iter()
-            .map(|target| Run::start(&program, target, &directory.join("runs").join(target), seconds, seed))
+            .map(|target| Run::start(&program, target, &directory.join("runs").join(target), corpus, seconds, seed))
             .collect::<Result<_>>()?;
         for run in started {
             failed.extend(run.end()?);
@@ -81,12 +85,9 @@ fn targets(program: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8(listed.stdout)?.lines().map(str::to_owned).collect())
 }
 
-/// `ORRERY_SEED`, or one from the clock. libFuzzer takes 32 bits.
-fn seed() -> Result<u32> {
-    match std::env::var("ORRERY_SEED") {
-        Ok(seed) => seed.parse().context("ORRERY_SEED is a number of 32 bits"),
-        Err(_) => Ok(UNIX_EPOCH.elapsed()?.subsec_nanos() | 1),
-    }
+fn given_seed() -> Result<Option<u32>> {
+    let given = std::env::var("ORRERY_SEED").ok();
+    given.map(|seed| seed.parse().context("ORRERY_SEED is a number of 32 bits")).transpose()
 }
 
 fn command(program: &Path, target: &str) -> Command {
@@ -103,8 +104,11 @@ struct Run {
 }
 
 impl Run {
-    fn start(program: &Path, target: &str, directory: &Path, seconds: u32, seed: u32) -> Result<Run> {
-        let (corpus, log) = (directory.join("corpus"), directory.join("log"));
+    fn start(program: &Path, target: &str, directory: &Path, corpus: &str, seconds: u32, seed: u32) -> Result<Run> {
+        let (corpus, log) = (directory.join(corpus), directory.join("log"));
+        if corpus.ends_with("fresh") && corpus.exists() {
+            fs::remove_dir_all(&corpus)?;
+        }
         fs::create_dir_all(&corpus)?;
         let prepared = command(program, target).env("ORRERY_FUZZ_SEEDS", directory).status()?;
         ensure!(prepared.success(), "{target} wrote no seeds");
