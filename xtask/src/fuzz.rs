@@ -2,6 +2,8 @@
 
 use crate::run;
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -131,11 +133,15 @@ impl Run {
         if status.success() {
             return Ok(None);
         }
-        // The panic, the input in base64, and the file it is in.
         let tail: Vec<&str> = log.lines().filter(|line| !line.starts_with('#') && !line.starts_with('\t')).collect();
         eprintln!("{}", tail[tail.len().saturating_sub(80)..].join("\n"));
-        let target = &self.target;
-        eprintln!("{target}: to see it again, put the base64 into a file: cargo xtask fuzz {target} --input FILE");
+        let kept = log.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
+        if let Some(path) = kept {
+            // libFuzzer itself prints only short ones.
+            let input = BASE64.encode(fs::read(path)?);
+            eprintln!("again, here:      cargo xtask fuzz {} --input {path}", self.target);
+            eprintln!("again, elsewhere: base64 -d > FILE <<< {input}");
+        }
         Ok(Some(self.target))
     }
 }
