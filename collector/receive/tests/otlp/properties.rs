@@ -184,3 +184,15 @@ fn a_value_sent_in_pieces_is_whole() {
     // Two that are cut short do not make a whole one.
     assert!(!check_bytes::<ExportLogsServiceRequest>(&request(&[field(5, &one[..2]), field(5, &one[2..])].concat())));
 }
+
+/// What was dropped of one piece is not forgotten when another one brings the sender's count.
+#[test]
+fn a_resource_and_scope_sent_in_pieces_count_what_was_dropped() {
+    let nameless = field(1, b"");
+    let resource = [field(1, &field(1, &nameless)), field(1, &[0x10, 9])].concat();
+    let scope = [field(1, &field(3, &nameless)), field(1, &[0x20, 9])].concat();
+    let bytes = field(1, &[resource, field(2, &[scope, field(2, &[])].concat())].concat());
+    assert!(check_bytes::<ExportLogsServiceRequest>(&bytes));
+    let row = &rows(&decode(Signal::Logs, Encoding::Protobuf, &bytes).unwrap().batch)[0];
+    assert!(row.starts_with("resource[ 10 service=unknown_service]  scope[   10]"), "{row}");
+}
