@@ -76,7 +76,9 @@ fn read(bytes: &mut &[u8], group: Option<u32>, depth: usize) -> Option<Message> 
 }
 
 fn take_array<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    bytes.split_off(..N)?.as_array()
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
 }
 
 fn write(message: &[Field], out: &mut Vec<u8>) {
