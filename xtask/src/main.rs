@@ -1,10 +1,12 @@
 //! Chores of a developer: `cargo xtask <chore>`.
 
 mod browser;
+mod fuzz;
 mod run;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Chores of a developer on Orrery.
@@ -37,6 +39,17 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz what reads foreign bytes, steered by coverage. `ORRERY_SEED` for another or the same seed.
+    Fuzz {
+        /// Only this target: `traces`, `logs`, `metrics`, `json`, `request` or `text`.
+        target: Option<String>,
+        /// Time per target.
+        #[arg(long, default_value_t = 20)]
+        seconds: u32,
+        /// Run this input once instead, such as one that an earlier run has found.
+        #[arg(long, requires = "target")]
+        input: Vec<PathBuf>,
+    },
     /// What CI checks besides tests: format, lints, documentation, licences.
     Check,
     /// Rewrite what tests compare with: the OpenAPI document and inline snapshots.
@@ -58,6 +71,7 @@ fn chore(chore: Chore) -> Result<()> {
         Chore::Test { filter, no_browser } => test(filter.as_deref(), no_browser),
         Chore::Bench { arguments } => synth("bench", &arguments),
         Chore::Overload { arguments } => synth("overload", &arguments),
+        Chore::Fuzz { target, seconds, input } => fuzz::fuzz(target.as_deref(), seconds, &input),
         Chore::Check => check(),
         Chore::Bless => run::step("bless", run::cargo(&["test", "--release", "--workspace"]).env("UPDATE_EXPECT", "1")),
     }

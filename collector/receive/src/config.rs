@@ -39,11 +39,11 @@ pub struct Limits {
     pub memory_budget_bytes: usize,
     /// Attributes of a span, event, link, log record, data point, resource or scope. Default 1024.
     pub max_attributes: usize,
-    /// Bytes of an attribute value; longer text is cut and ends in `…`. Default 64 KiB.
+    /// Bytes of an attribute value or status message; longer text is cut and ends in `…`. Default 64 KiB.
     pub max_value_bytes: usize,
     /// Bytes of a log body; longer text is cut and ends in `…`. Default 256 KiB.
     pub max_log_body_bytes: usize,
-    /// Bytes of names, attribute keys, status messages, units and the like; longer text is cut. Default 4096.
+    /// Bytes of names, attribute keys, units and the like; longer text is cut. Default 4096.
     pub max_name_bytes: usize,
     /// Levels of arrays and maps in a value. A deeper item is rejected. Default 32.
     pub max_depth: usize,

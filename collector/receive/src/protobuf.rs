@@ -38,16 +38,17 @@ fn read_resource_group<C: Columns>(builder: &mut Builder<'_, C>, group: &[u8]) -
 where
     for<'l> Builder<'l, C>: ReadItem,
 {
-    let mut draft = OriginDraft::default();
+    let (mut draft, mut dropped) = (OriginDraft::default(), 0);
     let mut fields = Fields(group);
     while let Some((number, payload)) = fields.next()? {
         match number {
-            1 => read_resource(builder, payload.bytes()?, &mut draft)?,
+            1 => dropped += read_resource(builder, payload.bytes()?, &mut draft)?,
             2 => read_scope_group(builder, payload.bytes()?)?,
             3 => draft.schema_url = builder.kit.name(&mut builder.columns.context().strings, payload.bytes()?),
             _ => {}
         }
     }
+    draft.dropped_attributes_count = draft.dropped_attributes_count.saturating_add(dropped);
     builder.end_resource(draft);
     builder.weigh()
 }
@@ -56,11 +57,11 @@ fn read_scope_group<C: Columns>(builder: &mut Builder<'_, C>, group: &[u8]) -> R
 where
     for<'l> Builder<'l, C>: ReadItem,
 {
-    let mut draft = OriginDraft::default();
+    let (mut draft, mut dropped) = (OriginDraft::default(), 0);
     let mut fields = Fields(group);
     while let Some((number, payload)) = fields.next()? {
         match number {
-            1 => read_scope(builder, payload.bytes()?, &mut draft)?,
+            1 => dropped += read_scope(builder, payload.bytes()?, &mut draft)?,
             2 => {
                 builder.read_item(payload.bytes()?)?;
                 builder.weigh()?;
@@ -69,15 +70,17 @@ where
             _ => {}
         }
     }
+    draft.dropped_attributes_count = draft.dropped_attributes_count.saturating_add(dropped);
     builder.end_scope(draft);
     builder.weigh()
 }
 
+/// Returns how many attributes were dropped. The sender's count is of all pieces of it, so the two are added at the end.
 fn read_resource<C: Columns>(
     builder: &mut Builder<'_, C>,
     bytes: &[u8],
     draft: &mut OriginDraft,
-) -> Result<(), WireError> {
+) -> Result<u32, WireError> {
     let (kit, context) = (&mut builder.kit, builder.columns.context());
     let mut dropped = 0;
     let mut fields = Fields(bytes);
@@ -88,16 +91,16 @@ fn read_resource<C: Columns>(
             _ => {}
         }
     }
-    draft.dropped_attributes_count = draft.dropped_attributes_count.saturating_add(dropped);
     builder.forgive();
-    Ok(())
+    Ok(dropped)
 }
 
+/// Returns how many attributes were dropped.
 fn read_scope<C: Columns>(
     builder: &mut Builder<'_, C>,
     bytes: &[u8],
     draft: &mut OriginDraft,
-) -> Result<(), WireError> {
+) -> Result<u32, WireError> {
     let (kit, context) = (&mut builder.kit, builder.columns.context());
     let mut dropped = 0;
     let mut fields = Fields(bytes);
@@ -110,9 +113,8 @@ fn read_scope<C: Columns>(
             _ => {}
         }
     }
-    draft.dropped_attributes_count = draft.dropped_attributes_count.saturating_add(dropped);
     builder.forgive();
-    Ok(())
+    Ok(dropped)
 }
 
 /// What a request holds, from a scan that touches only the heads of messages.

@@ -2,14 +2,16 @@
 
 use super::ReadItem;
 use super::spans::{span_id, trace_id};
+use super::value::append;
 use crate::builder::{Builder, Failure, LogDraft};
 use crate::wire::Fields;
 use orrery_model::LogBatch;
+use std::borrow::Cow;
 
 impl ReadItem for Builder<'_, LogBatch> {
     fn read_item(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let mut log = LogDraft::default();
-        let mut dropped = 0;
+        let (mut dropped, mut body) = (0, Cow::Borrowed(&[][..]));
         let mut fields = Fields(bytes);
         let (kit, columns) = (&mut self.kit, &mut self.columns);
         let strings = &mut columns.context.strings;
@@ -18,10 +20,7 @@ impl ReadItem for Builder<'_, LogBatch> {
                 1 => log.time = payload.fixed64()?,
                 2 => log.severity_number = payload.low32()? as i32,
                 3 => log.severity_text = kit.name(strings, payload.bytes()?),
-                5 => {
-                    let limit = kit.limits.max_log_body_bytes;
-                    log.body = kit.value(strings, payload.bytes()?, limit)?.unwrap_or(log.body);
-                }
+                5 => append(&mut body, payload.bytes()?)?,
                 6 => dropped += kit.attribute(strings, &mut columns.attributes, payload.bytes()?)?,
                 7 => log.dropped_attributes = payload.low32()?,
                 8 => log.flags = payload.fixed32()?,
@@ -32,6 +31,7 @@ impl ReadItem for Builder<'_, LogBatch> {
                 _ => {}
             }
         }
+        log.body = kit.value(strings, &body, kit.limits.max_log_body_bytes)?;
         log.dropped_attributes = log.dropped_attributes.saturating_add(dropped);
         self.end_log(log);
         Ok(())

@@ -6,6 +6,7 @@ use crate::wire::{Fields, WireError};
 use hashbrown::HashMap;
 use orrery_model::attributes::quote;
 use orrery_model::{Attributes, Strings, Sym, Value};
+use std::borrow::Cow;
 
 impl Kit<'_> {
     /// Reads a `KeyValue` into the open row. Returns how many attributes were dropped for it.
@@ -16,38 +17,34 @@ impl Kit<'_> {
         attributes: &mut Attributes,
         bytes: &[u8],
     ) -> Result<u32, WireError> {
-        let (mut key, mut value) = (Sym::EMPTY, Value::Empty);
+        let (mut key, mut value) = (Sym::EMPTY, Cow::Borrowed(&[][..]));
         let mut fields = Fields(bytes);
         while let Some((number, payload)) = fields.next()? {
             match number {
                 1 => key = self.name(strings, payload.bytes()?),
-                2 => {
-                    let limit = self.limits.max_value_bytes;
-                    value = self.value(strings, payload.bytes()?, limit)?.unwrap_or(value);
-                }
+                2 => append(&mut value, payload.bytes()?)?,
                 _ => {}
             }
         }
+        let value = self.value(strings, &value, self.limits.max_value_bytes)?;
         Ok(self.push(attributes, key, value))
     }
 
-    /// Reads an `AnyValue`, its text cut at `limit` bytes; `None` when no member of the oneof is set. The last member wins.
+    /// Reads an `AnyValue`, its text cut at `limit` bytes. The last member of the oneof wins.
     #[inline]
-    pub(super) fn value(
-        &mut self,
-        strings: &mut Strings,
-        bytes: &[u8],
-        limit: usize,
-    ) -> Result<Option<Value>, WireError> {
-        let mut value = None;
+    pub(super) fn value(&mut self, strings: &mut Strings, bytes: &[u8], limit: usize) -> Result<Value, WireError> {
+        let mut value = Value::Empty;
         let mut fields = Fields(bytes);
         while let Some((number, payload)) = fields.next()? {
-            value = Some(match number {
+            value = match number {
                 1 => Value::String(self.text(strings, payload.bytes()?, limit)),
                 2 => Value::Bool(payload.bool()?),
                 3 => Value::Int(payload.varint()? as i64),
                 4 => Value::Double(payload.double()?),
-                5 | 6 => self.nested_value(strings, number, payload.bytes()?, limit)?,
+                5 | 6 => {
+                    let whole = with_pieces(number, payload.bytes()?, &mut fields)?;
+                    self.nested_value(strings, number, &whole, limit)?
+                }
                 7 => {
                     let mut text = std::mem::take(&mut self.scratch);
                     text.clear();
@@ -62,7 +59,7 @@ impl Kit<'_> {
                     Value::Empty
                 }
                 _ => continue,
-            });
+            };
         }
         Ok(value)
     }
@@ -109,6 +106,10 @@ impl Kit<'_> {
         let mut comma = "";
         for (at, (key, value)) in entries.iter().enumerate() {
             if last[key] != at {
+                // Read though not kept: a request that is malformed is so wherever it is.
+                let end = out.len();
+                self.value_json(value, depth + 1, limit, out)?;
+                out.truncate(end);
                 continue;
             }
             out.push_str(comma);
@@ -149,14 +150,17 @@ impl Kit<'_> {
                     out.push_str("null");
                     self.fault(reason::TOO_DEEP);
                 }
-                5 => self.array_json(payload.bytes()?, depth, limit, out)?,
-                6 => self.kvlist_json(payload.bytes()?, depth, limit, out)?,
+                5 => self.array_json(&with_pieces(5, payload.bytes()?, &mut fields)?, depth, limit, out)?,
+                6 => self.kvlist_json(&with_pieces(6, payload.bytes()?, &mut fields)?, depth, limit, out)?,
                 7 => {
                     out.push_str("{\"bytesValue\":\"");
                     self.base64(payload.bytes()?, limit, out);
                     out.push_str("\"}");
                 }
-                _ => out.push_str("null"),
+                _ => {
+                    payload.varint()?;
+                    out.push_str("null");
+                }
             }
         }
         Ok(())
@@ -164,7 +168,7 @@ impl Kit<'_> {
 }
 
 /// A key, and its `AnyValue` (empty if absent).
-type Entry<'a> = (&'a [u8], &'a [u8]);
+type Entry<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// The entries of a `KeyValueList`.
 fn read_entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, WireError> {
@@ -174,18 +178,56 @@ fn read_entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, WireError> {
         if number != 1 {
             continue;
         }
-        let mut entry: Entry<'_> = (&[], &[]);
+        let mut entry: Entry<'_> = (&[], Cow::Borrowed(&[]));
         let mut parts = Fields(payload.bytes()?);
         while let Some((number, payload)) = parts.next()? {
             match number {
                 1 => entry.0 = payload.bytes()?,
-                2 => entry.1 = payload.bytes()?,
+                2 => append(&mut entry.1, payload.bytes()?)?,
                 _ => {}
             }
         }
         entries.push(entry);
     }
     Ok(entries)
+}
+
+/// Adds to a message what comes of it in another field. Protobuf merges the two, which is to read one after the other.
+///
+/// # Errors
+/// When one of them is cut short: the other must not make up for it.
+#[inline]
+pub(super) fn append<'a>(message: &mut Cow<'a, [u8]>, more: &'a [u8]) -> Result<(), WireError> {
+    if message.is_empty() {
+        *message = Cow::Borrowed(more);
+        return Ok(());
+    }
+    if let Cow::Borrowed(first) = message {
+        skip(first)?;
+    }
+    skip(more)?;
+    message.to_mut().extend(more);
+    Ok(())
+}
+
+fn skip(message: &[u8]) -> Result<(), WireError> {
+    let mut fields = Fields(message);
+    while fields.next()?.is_some() {}
+    Ok(())
+}
+
+/// An array or map of an `AnyValue`, and what comes of it in the fields that follow, up to another member of the oneof.
+fn with_pieces<'a>(number: u32, first: &'a [u8], fields: &mut Fields<'a>) -> Result<Cow<'a, [u8]>, WireError> {
+    let mut whole = Cow::Borrowed(first);
+    loop {
+        let mut ahead = *fields;
+        match ahead.next()? {
+            Some((same, payload)) if same == number => append(&mut whole, payload.bytes()?)?,
+            Some((1..=8, _)) | None => return Ok(whole),
+            Some(_) => {}
+        }
+        *fields = ahead;
+    }
 }
 
 /// Appends a value that needs no dictionary.

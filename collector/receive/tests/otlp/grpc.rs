@@ -102,7 +102,7 @@ async fn g02_identity_gzip_and_zstd_are_accepted_and_kept_as_they_came() {
     assert!(kept[1].0.bytes.len() < kept[0].0.bytes.len() / 2);
     for (body, batch) in &kept {
         let again = orrery_receive::Decoder::default().decode_body(body).unwrap();
-        assert_eq!(crate::oracle::rows(&again.batch), crate::oracle::rows(batch));
+        assert_eq!(crate::rows::rows(&again.batch), crate::rows::rows(batch));
     }
     let headers = [("content-type", "application/grpc"), ("grpc-encoding", "snappy")];
     let answer = call(server.grpc, TRACES, &headers, framed(1, b"x")).await;

@@ -647,7 +647,7 @@ async fn real_payloads_of_the_python_sdk_arrive_complete() {
     assert!(checkout.flags.iter().all(|&flags| flags == 0x100));
     let request =
         ExportTraceServiceRequest::decode(&include_bytes!("../fixtures/python-traces-checkout.pb")[..]).unwrap();
-    assert_eq!(crate::oracle::rows(&batches[0]), crate::oracle::Request::rows(&request));
+    assert_eq!(crate::rows::rows(&batches[0]), crate::oracle::Request::rows(&request));
     let Batch::Traces(payment) = &batches[1] else { panic!() };
     assert_eq!(payment.context.strings.get(payment.events.name[0]), "exception");
     let Batch::Traces(worker) = &batches[2] else { panic!() };

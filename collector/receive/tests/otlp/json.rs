@@ -1,6 +1,7 @@
 //! Checks J1 to J18: the tolerant OTLP/JSON decoder.
 
-use crate::oracle::{RECEIVED, decode, rows};
+use crate::oracle::{RECEIVED, decode};
+use crate::rows::rows;
 use orrery_model::batch::{Buckets, Temporality};
 use orrery_model::{Batch, Encoding, LogBatch, MetricBatch, Signal, SpanBatch, SpanId, TraceId, Value};
 use orrery_receive::{Decoded, reason};

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in tests; helpers of integration tests count as none
 
 mod encode;
+mod generate;
 mod grpc;
 mod http;
 mod json;
 mod mutate;
 mod oracle;
+mod properties;
+mod rows;
 mod support;
