@@ -59,7 +59,7 @@ impl Monster {
     }
 
     fn fails(self, at: u64) -> bool {
-        at > Monster::REPEATED && at % 997 == 0
+        at > Monster::REPEATED && at.is_multiple_of(997)
     }
 
     fn parent(self, at: u64) -> Option<u64> {

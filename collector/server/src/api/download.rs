@@ -117,7 +117,7 @@ fn any_value(value: &Value) -> Value {
 
 fn jaeger_span(span: &SpanRow, process: &str) -> Value {
     let micros = |nanos: i64| nanos / 1_000;
-    let parent = (!span.parent_span_id.is_none()).then(|| ("CHILD_OF", span.trace_id, span.parent_span_id));
+    let parent = (!span.parent_span_id.is_none()).then_some(("CHILD_OF", span.trace_id, span.parent_span_id));
     let links = span.links.iter().map(|link| ("FOLLOWS_FROM", link.trace_id, link.span_id));
     let reference = |(kind, trace, span): (&str, orrery_model::TraceId, orrery_model::SpanId)| json!({ "refType": kind, "traceID": trace.to_string(), "spanID": span.to_string() });
     let mut own = tags(span.attributes.iter());
