@@ -112,10 +112,11 @@ impl Intake {
         Ok(bytes)
     }
 
-    /// Reads on and forgets, so that an HTTP/1.1 client that sends before it reads gets to the answer; within the usual limits.
+    /// Reads on and forgets, so that an HTTP/1.1 client that sends before it reads gets to the answer; at the usual pace,
+    /// and twice as much as is taken in: most of what is too big is not much too big.
     pub(crate) async fn forget(&self, body: &mut Incoming) {
         let mut pace = Pace::new(&self.config);
-        let mut left = self.config.limits.max_wire_bytes;
+        let mut left = self.config.limits.max_wire_bytes.saturating_mul(2);
         while let Ok(Some(frame)) = pace.frame(body).await {
             let Some(rest) = left.checked_sub(frame.len()) else { return };
             left = rest;
