@@ -37,6 +37,8 @@ pub struct Options {
     /// How long ago what is stored before the questions began: there is something of every minute since. 0: it is of
     /// now.
     pub hours: f64,
+    /// Nothing is sent: the data directory has what an earlier run with the same options stored.
+    pub only_ask: bool,
 }
 
 /// Items of one round of the corpus.
@@ -57,6 +59,14 @@ pub async fn run(options: &Options) -> Result<Value> {
     let mut figures = Map::new();
     let mut bench = Bench { options, corpus, next: 0 };
     let server = Server::start(&options.orrery, &data, None).await?;
+    if options.only_ask {
+        bench.next = 2 * bench.requests(options.items / 2);
+        figures.insert("ready_ms".into(), json!(self::round(server.started_in.as_secs_f64() * 1e3)));
+        figures.insert("queries".into(), bench.queries(&server).await?);
+        figures.insert("settled".into(), bench.settled(&server).await?);
+        figures.insert("queries_idle".into(), bench.queries(&server).await?);
+        return Ok(Value::Object(figures));
+    }
     figures.insert("idle_cpu_percent".into(), bench.idle(&server).await?);
     let begin = Duration::from_secs_f64(options.hours * 3600.0);
     let (half, now) = (begin / 2, Duration::ZERO);
@@ -95,7 +105,7 @@ impl Bench<'_> {
         rate: Option<f64>,
         age: (Duration, Duration),
     ) -> Result<Sent> {
-        let requests = (items * self.corpus.requests()).div_ceil(self.corpus.items());
+        let requests = self.requests(items);
         let target = Target {
             url: server.url(transport),
             transport,
@@ -107,6 +117,11 @@ impl Bench<'_> {
         let plan = Plan { items_per_second: rate, retry, age, ..Plan::of(self.next, requests) };
         self.next += requests;
         send::send(&self.corpus, &target, plan).await
+    }
+
+    /// Requests with so many items.
+    fn requests(&self, items: u64) -> u64 {
+        (items * self.corpus.requests()).div_ceil(self.corpus.items())
     }
 
     fn signal(&self) -> Signal {
@@ -159,6 +174,8 @@ impl Bench<'_> {
             "disk_bytes_per_item": round(server.disk_bytes() as f64 / items as f64),
             "sealed_bytes_per_item": round(own["sealed_bytes"].as_f64().unwrap_or(f64::NAN) / items as f64),
             "segments": own["segments"],
+            "index_memory_mib": round(own["index_memory_bytes"].as_f64().unwrap_or(f64::NAN) / 1048576.0),
+            "rss_mib": server.process.rss_mib().round(),
             "peak_rss_mib": server.process.peak_rss_mib().round(),
         }))
     }
@@ -167,56 +184,77 @@ impl Bench<'_> {
         say("asking");
         let mut figures = Map::new();
         let numbers: Vec<u64> = (0..self.options.questions).map(|at| at * 7919 % self.next).collect();
-        let mut traces = Vec::new();
-        for number in &numbers {
-            traces.push(format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number)));
-        }
-        let missing: Vec<String> =
-            numbers.iter().map(|number| format!("/api/v1/traces/{:032x}", u128::MAX - u128::from(*number))).collect();
+        let trace = |number: &u64| format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number));
+        let columns = |number: &u64| trace(number) + "/columns";
+        let missing = |number: &u64| format!("/api/v1/traces/{:032x}", u128::MAX - u128::from(*number));
+        let few = (self.options.questions as usize / 4).max(5);
         let day = "from=now-24h";
-        let few = |path: String| vec![path; (self.options.questions as usize / 4).max(5)];
-        let searches = [
-            ("trace_by_id", traces),
-            ("missing_trace", missing),
-            ("service_newest_20", few(format!("/api/v1/traces?service=cart&limit=20&{day}"))),
-            ("attribute_common", few(format!("/api/v1/traces?attr=http.request.method=POST&limit=20&{day}"))),
-            ("attribute_rare", few(format!("/api/v1/traces?attr=enduser.id=user-777&limit=20&{day}"))),
-            ("attribute_none", few(format!("/api/v1/traces?attr=enduser.id=nobody&limit=20&{day}"))),
-            ("errors_newest_20", few(format!("/api/v1/traces?status=error&limit=20&{day}"))),
-            ("slow_newest_20", few(format!("/api/v1/traces?min_duration=200ms&limit=20&{day}"))),
-            ("services_24h", few(format!("/api/v1/services?{day}"))),
-            ("service_24h", few(format!("/api/v1/services/synth%2Fcart%40bench?{day}"))),
-            ("topology_24h", few(format!("/api/v1/topology?{day}"))),
+        let search = |filter: &dyn Fn(usize) -> String| -> Vec<String> {
+            (0..few).map(|at| format!("/api/v1/traces?{}&limit=20&{day}", filter(at))).collect()
+        };
+        let service = |at: usize| ["cart", "catalog", "orders", "payments", "stock", "shipping"][at % 6];
+        let ids = self.ids(server, &numbers[..few.min(numbers.len())]).await?;
+        let questions = [
+            ("trace_by_id", numbers.iter().map(trace).collect()),
+            ("trace_columns", numbers.iter().map(columns).collect()),
+            ("missing_trace", numbers.iter().map(missing).collect()),
+            ("service_newest_20", search(&|at| format!("service={}", service(at)))),
+            ("attribute_common", search(&|_| "attr=http.request.method=POST".to_owned())),
+            ("attribute_rare", search(&|at| format!("attr=enduser.id=user-{}", 777 + at))),
+            ("attribute_none", search(&|at| format!("attr=enduser.id=nobody-{at}"))),
+            ("attribute_id", search(&|at| format!("attr={}", ids[at % ids.len()]))),
+            ("attribute_no_id", search(&|at| format!("attr=messaging.message.id=none-{at}"))),
+            ("errors_newest_20", search(&|_| "status=error".to_owned())),
+            ("slow_newest_20", search(&|_| "min_duration=200ms".to_owned())),
+            ("services_24h", vec![format!("/api/v1/services?{day}"); few]),
+            (
+                "service_24h",
+                (0..few).map(|at| format!("/api/v1/services/synth%2F{}%40bench?{day}", service(at))).collect(),
+            ),
+            ("topology_24h", vec![format!("/api/v1/topology?{day}"); few]),
         ];
-        for (name, paths) in searches {
+        for (name, paths) in questions {
             figures.insert(name.to_owned(), self.ask(server, name, &paths).await?);
         }
         Ok(Value::Object(figures))
     }
 
+    /// Attributes of stored spans, `key=value`, whose values occur in one trace each.
+    async fn ids(&self, server: &Server, numbers: &[u64]) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for number in numbers {
+            let trace = server.get(&format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number))).await?;
+            let attributes = trace["spans"].as_array().into_iter().flatten().map(|span| &span["attributes"]);
+            let of = |attributes: &Value| {
+                let id = |key: &&str| Some(format!("{key}={}", attributes[*key].as_str()?));
+                ["messaging.message.id", "session.id"].iter().find_map(id)
+            };
+            ids.extend(attributes.filter_map(of).next());
+        }
+        // Shapes without such attributes ask for one that is nowhere.
+        Ok(if ids.is_empty() { vec!["session.id=none".to_owned()] } else { ids })
+    }
+
     async fn ask(&self, server: &Server, name: &str, paths: &[String]) -> Result<Value> {
-        let mut millis = Vec::new();
+        let mut asked = Vec::new();
         let cpu = server.process.cpu_seconds();
         for path in paths {
-            let began = Instant::now();
-            match server.get(path).await {
-                Ok(answer) => anyhow::ensure!(
-                    name != "trace_by_id" || answer["spans"].as_array().is_some_and(|spans| !spans.is_empty()),
-                    "{path} is stored and not found"
-                ),
-                Err(error) => anyhow::ensure!(name == "missing_trace", "{error:#}"),
-            }
-            millis.push(began.elapsed().as_secs_f64() * 1e3);
+            let answer = server.ask(path).await?;
+            let is_right = if name == "missing_trace" { answer.status == 404 } else { answer.status.is_success() };
+            let text = || String::from_utf8_lossy(&answer.body[..answer.body.len().min(1000)]).into_owned();
+            anyhow::ensure!(is_right, "{name}: {path}: {}: {}", answer.status, text());
+            asked.push((answer.millis, answer.body.len(), path));
         }
         let cpu_millis = (server.process.cpu_seconds() - cpu) * 1e3 / paths.len() as f64;
-        let first = millis[0];
-        millis.sort_by(f64::total_cmp);
-        Ok(json!({
-            "p50_ms": round(quantile(&millis, 0.5)),
-            "p99_ms": round(quantile(&millis, 0.99)),
-            "first_ms": round(first),
-            "cpu_ms": round(cpu_millis),
-        }))
+        let first = asked[0].0;
+        asked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let millis: Vec<f64> = asked.iter().map(|(millis, ..)| *millis).collect();
+        let (_, bytes, slowest) = asked[asked.len() - 1];
+        let mut figures = spread(&millis);
+        figures["first_ms"] = json!(round(first));
+        figures["cpu_ms"] = json!(round(cpu_millis));
+        figures["slowest"] = json!({ "path": slowest, "bytes": bytes });
+        Ok(figures)
     }
 
     /// Half of what it can take, with a look every moment at how soon a trace is seen; traces are looked up meanwhile.
@@ -233,19 +271,20 @@ impl Bench<'_> {
             sent
         };
         let seen = watch_visibility(server, &watch, stopped.clone());
-        let found = look_up(server, &corpus, stored, stopped);
-        let (sent, seen, found) = tokio::join!(load, seen, found);
-        let (sent, seen, found) = (sent?, seen?, found?);
+        let trace = |at: u64| format!("/api/v1/traces/{:032x}", corpus.trace_id(at * 7919 % stored));
+        let found = ask_until(server, trace, stopped.clone());
+        let mapped = ask_until(server, |_| "/api/v1/topology?from=now-24h".to_owned(), stopped);
+        let (sent, seen, found, mapped) = tokio::join!(load, seen, found, mapped);
+        let (sent, seen, found, mapped) = (sent?, seen?, found?, mapped?);
         let cpu = server.process.cpu_seconds() - cpu;
         Ok(json!({
             "offered_items_per_second": rate.round(),
             "refused_items": sent.refused_items,
             "ack_p50_ms": round(sent.ack_quantile(0.5)),
             "ack_p99_ms": round(sent.ack_quantile(0.99)),
-            "visible_p50_ms": round(quantile(&seen, 0.5)),
-            "visible_p99_ms": round(quantile(&seen, 0.99)),
-            "trace_by_id_p50_ms": round(quantile(&found, 0.5)),
-            "trace_by_id_p99_ms": round(quantile(&found, 0.99)),
+            "visible": spread(&seen),
+            "trace_by_id": spread(&found),
+            "topology_24h": spread(&mapped),
             "items_per_cpu_second": (sent.acked_items as f64 / cpu).round(),
         }))
     }
@@ -312,11 +351,10 @@ async fn watch_visibility(
     Ok(millis)
 }
 
-/// Traces that were stored before, one after the other, while others come in.
-async fn look_up(
+/// Asks one question after the other, while telemetry comes in. Milliseconds, in order.
+async fn ask_until(
     server: &Server,
-    corpus: &Corpus,
-    stored: u64,
+    path: impl Fn(u64) -> String,
     stopped: tokio::sync::watch::Receiver<bool>,
 ) -> Result<Vec<f64>> {
     let mut millis = Vec::new();
@@ -324,14 +362,24 @@ async fn look_up(
         if *stopped.borrow() {
             break;
         }
-        let path = format!("/api/v1/traces/{:032x}", corpus.trace_id(at * 7919 % stored));
-        let began = Instant::now();
-        server.get(&path).await?;
-        millis.push(began.elapsed().as_secs_f64() * 1e3);
+        let path = path(at);
+        let answer = server.ask(&path).await?;
+        anyhow::ensure!(answer.status.is_success(), "{path}: {}", answer.status);
+        millis.push(answer.millis);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     millis.sort_by(f64::total_cmp);
     Ok(millis)
+}
+
+/// Figures of ordered milliseconds.
+fn spread(millis: &[f64]) -> Value {
+    json!({
+        "questions": millis.len(),
+        "p50_ms": round(quantile(millis, 0.5)),
+        "p99_ms": round(quantile(millis, 0.99)),
+        "max_ms": round(quantile(millis, 1.0)),
+    })
 }
 
 /// Progress, beside the figures.

@@ -97,6 +97,10 @@ enum Action {
         /// How long ago what is stored before the questions began: something of every minute since. 0: all of now.
         #[arg(long, default_value_t = 0.0)]
         hours: f64,
+        /// Send nothing: ask about what an earlier run with the same options has left in the data directory, right
+        /// after the start and once more when everything has settled.
+        #[arg(long, requires = "data_dir")]
+        only_ask: bool,
     },
     /// Offer an Orrery server more than it can take; fails unless it keeps its promises. Prints figures as JSON.
     Overload {
@@ -187,9 +191,20 @@ async fn run(action: Action) -> Result<()> {
             questions,
             seconds,
             hours,
+            only_ask,
         } => {
-            let options =
-                bench::Options { orrery, data_dir, shape, seed, compression, items, questions, seconds, hours };
+            let options = bench::Options {
+                orrery,
+                data_dir,
+                shape,
+                seed,
+                compression,
+                items,
+                questions,
+                seconds,
+                hours,
+                only_ask,
+            };
             println!("{:#}", bench::run(&options).await?);
         }
         Action::Overload {

@@ -23,6 +23,14 @@ pub(crate) struct Server {
     client: reqwest::Client,
 }
 
+/// What the server said, and when it had.
+pub(crate) struct Answer {
+    pub(crate) status: reqwest::StatusCode,
+    pub(crate) body: Vec<u8>,
+    /// From the question to the answer's last byte.
+    pub(crate) millis: f64,
+}
+
 impl Server {
     /// Starts the binary on free ports.
     pub(crate) async fn start(binary: &Path, data: &Path, config: Option<&Path>) -> Result<Server> {
@@ -55,11 +63,18 @@ impl Server {
         if transport == Transport::Grpc { self.otlp_grpc.clone() } else { self.otlp_http.clone() }
     }
 
-    /// The JSON answer to a path of the API; an error for any status but 200.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+    /// The answer to a path of the API, whatever it is.
+    pub(crate) async fn ask(&self, path: &str) -> Result<Answer> {
+        let began = Instant::now();
         let answer = self.client.get(format!("{}{path}", self.http)).send().await?;
         let status = answer.status();
-        let body = answer.bytes().await?;
+        let body = answer.bytes().await?.to_vec();
+        Ok(Answer { status, body, millis: began.elapsed().as_secs_f64() * 1e3 })
+    }
+
+    /// The JSON answer to a path of the API; an error for any status but 200.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        let Answer { status, body, .. } = self.ask(path).await?;
         anyhow::ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&body));
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }

@@ -49,6 +49,11 @@ pub struct Config {
     /// Memory for queries, bytes. Default: an eighth of the memory available, at most 1 GiB.
     #[serde(default = "query_memory_bytes")]
     pub query_memory_bytes: u64,
+    /// Memory for indexes of segments, bytes; what does not fit is read from its file when it is needed, about ten
+    /// microseconds per segment and question. Default: a hundredth of the memory available, at least 16 MiB and at most
+    /// 256.
+    #[serde(default = "index_memory_bytes")]
+    pub index_memory_bytes: u64,
     /// Threads for queries. Default: as many as there are processors for us.
     #[serde(default = "query_threads")]
     pub query_threads: u32,
@@ -79,6 +84,7 @@ impl Config {
             wal_file_bytes: wal_file_bytes(),
             disk_reserve_bytes: disk_reserve_bytes(),
             query_memory_bytes: query_memory_bytes(),
+            index_memory_bytes: index_memory_bytes(),
             query_threads: query_threads(),
             query_concurrency: query_concurrency(),
             compact_rows: compact_rows(),
@@ -128,6 +134,10 @@ fn disk_reserve_bytes() -> u64 {
 
 fn query_memory_bytes() -> u64 {
     (available_memory() / 8).min(1024 * MIB)
+}
+
+fn index_memory_bytes() -> u64 {
+    (available_memory() / 100).clamp(16 * MIB, 256 * MIB)
 }
 
 fn query_threads() -> u32 {

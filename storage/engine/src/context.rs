@@ -22,7 +22,7 @@ pub(crate) struct Resource {
     /// All attributes as a JSON object, values as `orrery_model::Value::to_json` writes them.
     pub(crate) attributes: String,
     #[serde(skip)]
-    parsed: OnceLock<AttributeMap>,
+    parsed: OnceLock<Arc<AttributeMap>>,
 }
 
 /// Identity of the service of a resource.
@@ -53,8 +53,8 @@ impl Resource {
     }
 
     /// The attributes, parsed once.
-    pub(crate) fn attribute_map(&self) -> &AttributeMap {
-        self.parsed.get_or_init(|| serde_json::from_str(&self.attributes).unwrap_or_default())
+    pub(crate) fn attribute_map(&self) -> &Arc<AttributeMap> {
+        self.parsed.get_or_init(|| Arc::new(serde_json::from_str(&self.attributes).unwrap_or_default()))
     }
 
     /// The value of an attribute as a person would write it.
@@ -117,6 +117,12 @@ impl ContextTable {
 
     pub(crate) fn scopes(&self) -> &[Arc<Scope>] {
         &self.scopes
+    }
+
+    /// Bytes it takes in memory, about: attributes are there as text and, once somebody asked for one, as values.
+    pub(crate) fn memory(&self) -> usize {
+        let resources = self.resources.iter().map(|resource| 512 + 6 * resource.attributes.len());
+        resources.sum::<usize>() + self.scopes.len() * 256
     }
 
     /// Numbers of the resources for which `wanted` holds.

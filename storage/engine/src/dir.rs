@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Format of the data directory that this code writes, and the newest it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// In quarantine: a line for each file there, its name, a tab, the reason.
 pub(crate) const REASONS: &str = "reasons.txt";
@@ -193,6 +193,8 @@ fn check_format(root: &Path, wrong: Found) -> Result<Option<String>, OpenError> 
         Err(source) => return Err(OpenError::Unwritable { path, source }),
     };
     match found {
+        // From now on there will be something in it that only we can read.
+        Some(found) if found < FORMAT && wrong == Found::Mended => write_format(&path).map(|()| None),
         Some(found) if found <= FORMAT => Ok(None),
         Some(found) => Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }),
         // The manifest says as well whose directory this is.

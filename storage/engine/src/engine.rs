@@ -19,7 +19,7 @@ use crate::duck::Duck;
 use crate::error::{Fault, chain};
 use crate::manifest::ManifestFile;
 use crate::rollup::RollupStore;
-use crate::segment::Segment;
+use crate::segment::{Segment, Segments};
 use crate::snapshot::Current;
 use crate::wal::Wal;
 use ingest::Inbox;
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) duck: Arc<Duck>,
     pub(crate) manifest: ManifestFile,
     pub(crate) rollups: RollupStore,
+    pub(crate) segments: Segments,
     pub(crate) current: Current,
     /// Held for writing from when a slice's rollups are in the store until the slice has left the snapshot: whoever
     /// reads both holds it for reading, and counts nothing twice.

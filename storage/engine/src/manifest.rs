@@ -2,6 +2,8 @@
 //!
 //! One small file, replaced as a whole; its replacement is the moment at which anything sealed becomes so.
 
+mod text;
+
 use crate::counters::Counters;
 use crate::dir::{rename_synced, write_synced};
 use crate::error::{Fault, OpenError, chain};
@@ -12,13 +14,15 @@ use crate::slice::Observed;
 use crate::wal;
 use orrery_model::Signal;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use text::{parse, print};
 
 /// What the manifest says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Manifest {
     /// Number of the next segment to be made.
     pub(crate) next_segment: u64,
@@ -27,7 +31,6 @@ pub(crate) struct Manifest {
     /// First sequence number of the log that is not sealed.
     pub(crate) cursor: u64,
     /// The observer of rollups at the cursor.
-    #[serde(default)]
     pub(crate) observed: Observed,
     /// Counters of everything before the cursor, and of what retention and damage removed.
     pub(crate) counters: Counters,
@@ -35,7 +38,7 @@ pub(crate) struct Manifest {
 }
 
 /// A segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentEntry {
     pub(crate) id: u64,
     pub(crate) signal: Signal,
@@ -50,13 +53,12 @@ pub(crate) struct SegmentEntry {
     pub(crate) index_bytes: u64,
     pub(crate) index_crc32: u32,
     /// Services with rows here, in text form.
-    pub(crate) services: Vec<String>,
+    pub(crate) services: Arc<[String]>,
     /// Attributes with columns of their own.
-    pub(crate) promoted: Vec<Promoted>,
-    /// Attributes in the map, with their number of rows; `None` when too many to list.
-    pub(crate) mapped: Option<BTreeMap<String, u64>>,
+    pub(crate) promoted: Arc<[Promoted]>,
+    /// Attributes in the map; `None` when too many to list.
+    pub(crate) mapped: Option<Arc<BTreeSet<String>>>,
     /// By retention rule: rows before this time, Unix nanoseconds, have been judged by it and are here for good.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) judged: BTreeMap<String, i64>,
 }
 
@@ -64,6 +66,40 @@ impl SegmentEntry {
     /// Name of its files, without extension.
     pub(crate) fn stem(&self) -> String {
         format!("{}-{:010}", self.signal, self.id)
+    }
+}
+
+/// The lists of segments, which are alike: each once in memory.
+#[derive(Default)]
+pub(crate) struct Shared {
+    services: HashSet<Arc<[String]>>,
+    promoted: HashSet<Arc<[Promoted]>>,
+    mapped: HashSet<Arc<BTreeSet<String>>>,
+}
+
+impl Shared {
+    /// Puts shared lists in the place of those of an entry, which is new.
+    pub(crate) fn share(&mut self, entry: &mut SegmentEntry) {
+        if !entry.promoted.is_sorted_by_key(|promoted| &promoted.key) {
+            // Whatever is the most frequent.
+            let mut promoted = entry.promoted.to_vec();
+            promoted.sort_by(|a, b| a.key.cmp(&b.key));
+            entry.promoted = promoted.into();
+        }
+        share(&mut self.services, &mut entry.services);
+        share(&mut self.promoted, &mut entry.promoted);
+        entry.mapped.iter_mut().for_each(|keys| share(&mut self.mapped, keys));
+    }
+}
+
+fn share<T: ?Sized + Hash + Eq>(known: &mut HashSet<Arc<T>>, list: &mut Arc<T>) {
+    match known.get(&*list) {
+        Some(same) => *list = Arc::clone(same),
+        None => {
+            // What nobody else has any more is forgotten.
+            known.retain(|list| Arc::strong_count(list) > 1);
+            known.insert(Arc::clone(list));
+        }
     }
 }
 
@@ -76,7 +112,7 @@ pub(crate) struct ManifestFile {
     fs: Fs,
     path: PathBuf,
     copy: PathBuf,
-    current: Mutex<Manifest>,
+    current: Mutex<(Manifest, Shared)>,
 }
 
 impl ManifestFile {
@@ -99,23 +135,27 @@ impl ManifestFile {
         };
         let damage =
             damage.map(|reason| format!("{} could not be used: {reason}; its copy, or the log, was", path.display()));
-        Ok((ManifestFile { fs, path, copy, current: Mutex::new(manifest) }, damage))
+        let current = Mutex::new((manifest, Shared::default()));
+        Ok((ManifestFile { fs, path, copy, current }, damage))
     }
 
     pub(crate) fn current(&self) -> Manifest {
-        self.current.lock().clone()
+        self.current.lock().0.clone()
     }
 
     /// Reads a part without copying the whole.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Manifest) -> T) -> T {
-        read(&self.current.lock())
+        read(&self.current.lock().0)
     }
 
     /// Changes it, on disk first. On an error nothing has changed here; on disk either state may be.
     pub(crate) fn commit(&self, change: impl FnOnce(&mut Manifest)) -> Result<(), Fault> {
-        let mut current = self.current.lock();
+        let mut held = self.current.lock();
+        let (current, shared) = &mut *held;
         let mut next = current.clone();
         change(&mut next);
+        let is_new = |entry: &&mut SegmentEntry| entry.id >= current.next_segment;
+        next.segments.iter_mut().filter(is_new).for_each(|entry| shared.share(entry));
         let text = print(&next);
         let tmp = self.path.with_extension("tmp");
         write_synced(&self.fs, &tmp, text.as_bytes())?;
@@ -155,23 +195,6 @@ fn read(fs: &Fs, path: &Path) -> Result<Option<Manifest>, String> {
 pub(crate) fn log_is_whole(fs: &Fs, root: &Path) -> bool {
     let files = wal::files(fs, &root.join("wal"));
     files.is_ok_and(|files| files.first().is_some_and(|file| file.first_seq == 0))
-}
-
-const MAGIC: &str = "orrery-manifest 1 ";
-
-fn print(manifest: &Manifest) -> String {
-    let json = serde_json::to_string(manifest).expect("a manifest has text keys");
-    format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()))
-}
-
-fn parse(text: &str) -> Result<Manifest, String> {
-    let rest = text.strip_prefix(MAGIC).ok_or("its first line is unknown")?;
-    let (crc, json) = rest.split_once('\n').ok_or("it is cut off")?;
-    let json = json.trim_end_matches('\n');
-    if u32::from_str_radix(crc, 16) != Ok(crc32fast::hash(json.as_bytes())) {
-        return Err("its checksum is wrong".into());
-    }
-    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -217,9 +240,9 @@ mod tests {
             crc32: 7,
             index_bytes: 9,
             index_crc32: 8,
-            services: vec!["shop/cart@test".into()],
-            promoted: Vec::new(),
-            mapped: Some([("a \"key\"".to_owned(), 2)].into()),
+            services: ["shop/cart@test".into()].into(),
+            promoted: [].into(),
+            mapped: Some(Arc::new(["a \"key\"".to_owned()].into())),
             judged: BTreeMap::new(),
         };
         let mut manifest = Manifest { next_segment: 4, next_slice: 2, cursor: 7, ..Manifest::default() };
@@ -248,12 +271,15 @@ mod tests {
         fn hostile_manifests_are_refused_or_stable(
             changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), "[0-9a-z\\[\\]{}\",:.-]{0,6}"), 1..4)
         ) {
-            let mut json = serde_json::to_string(&sample()).unwrap();
+            let text = print(&sample());
+            let (first, json) = text.split_once('\n').unwrap();
+            let magic = &first[..first.len() - 8];
+            let mut json = json.to_owned();
             for (at, text) in changes {
                 let at = at.index(json.len());
                 json.replace_range(at..at + 1, &text);
             }
-            if let Ok(read) = parse(&format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()))) {
+            if let Ok(read) = parse(&format!("{magic}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()))) {
                 proptest::prop_assert_eq!(parse(&print(&read)), Ok(read));
             }
         }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const MOST: usize = 64;
 
 /// Type of a promoted column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PromotedKind {
     Text,
@@ -23,7 +23,7 @@ pub(crate) enum PromotedKind {
 }
 
 /// An attribute with a column of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Promoted {
     /// Attribute name. Only letters, digits and `_.:/-`, so that it is safe as a column name.
     pub(crate) key: String,

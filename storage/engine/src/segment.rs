@@ -1,7 +1,8 @@
 //! Sealed segments: an immutable Parquet file and its index file.
 
-pub(crate) mod filter;
-pub(crate) mod index;
+mod filter;
+mod index;
+mod memory;
 pub(crate) mod read;
 mod values;
 pub(crate) mod write;
@@ -9,59 +10,126 @@ pub(crate) mod write;
 use crate::context::ContextTable;
 use crate::error::Fault;
 use crate::failpoint;
-use crate::manifest::SegmentEntry;
-use index::Index;
+use crate::manifest::{SegmentEntry, Shared};
+use filter::TraceFilter;
+use index::{Header, Piece};
+use memory::{Memory, Slot};
 use parking_lot::Mutex;
-use std::io::Read;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The folder of segments, and the memory they share.
+pub(crate) struct Segments {
+    dir: PathBuf,
+    pub(crate) memory: Arc<Memory>,
+    shared: Mutex<Shared>,
+}
+
+impl Segments {
+    /// So many bytes of index files are held in memory.
+    pub(crate) fn new(dir: PathBuf, memory_bytes: u64) -> Segments {
+        Segments { dir, memory: Arc::new(Memory::new(memory_bytes)), shared: Mutex::default() }
+    }
+
+    /// A segment that the manifest names, or is about to.
+    pub(crate) fn segment(&self, mut entry: SegmentEntry) -> Arc<Segment> {
+        self.shared.lock().share(&mut entry);
+        let stem = entry.stem();
+        Arc::new(Segment {
+            parquet: self.dir.join(format!("{stem}.parquet")),
+            index: self.dir.join(format!("{stem}.index")),
+            entry,
+            memory: Arc::clone(&self.memory),
+            header: OnceLock::new(),
+            traces: Arc::default(),
+            context: Arc::default(),
+            verified: Mutex::new(false),
+            retired: AtomicBool::new(false),
+        })
+    }
+}
 
 /// A segment in use. Its files go when it was retired and the last query that reads it is done.
 pub(crate) struct Segment {
     pub(crate) entry: SegmentEntry,
     parquet: PathBuf,
-    index_path: PathBuf,
-    // Filled at first use.
-    index: Mutex<Option<Arc<Index>>>,
+    index: PathBuf,
+    memory: Arc<Memory>,
+    // Filled at first use; the last two may be forgotten again.
+    header: OnceLock<Header>,
+    traces: Arc<Slot<TraceFilter>>,
+    context: Arc<Slot<ContextTable>>,
     verified: Mutex<bool>,
     retired: AtomicBool,
 }
 
 impl Segment {
-    pub(crate) fn new(dir: &Path, entry: SegmentEntry) -> Segment {
-        let stem = entry.stem();
-        Segment {
-            parquet: dir.join(format!("{stem}.parquet")),
-            index_path: dir.join(format!("{stem}.index")),
-            entry,
-            index: Mutex::new(None),
-            verified: Mutex::new(false),
-            retired: AtomicBool::new(false),
-        }
-    }
-
     pub(crate) fn parquet(&self) -> &Path {
         &self.parquet
     }
 
     pub(crate) fn files(&self) -> [&Path; 2] {
-        [&self.parquet, &self.index_path]
+        [&self.parquet, &self.index]
     }
 
-    /// The index, verified against the manifest's checksum the first time.
-    pub(crate) fn index(&self) -> Result<Arc<Index>, Fault> {
-        let mut held = self.index.lock();
-        if let Some(index) = &*held {
-            return Ok(Arc::clone(index));
+    /// Its resources and scopes.
+    pub(crate) fn context(&self) -> Result<Arc<ContextTable>, Fault> {
+        self.context.get(&self.memory, || {
+            let header = self.header()?;
+            let context = header.read_lists(&self.part(header.lists())?).map_err(|reason| self.spoilt(reason))?;
+            let bytes = context.memory();
+            Ok((context, bytes))
+        })
+    }
+
+    /// Which traces it may have.
+    pub(crate) fn traces(&self) -> Result<Arc<TraceFilter>, Fault> {
+        self.traces.get(&self.memory, || {
+            let header = self.header()?;
+            let filter = header.read_traces(self.part(header.traces())?);
+            let bytes = filter.bytes().len() + size_of::<TraceFilter>();
+            Ok((filter, bytes))
+        })
+    }
+
+    /// False: no row has exactly this attribute with this value, written as `Value::to_text` does, nor has a resource.
+    /// `in_rows`: some row has the attribute.
+    pub(crate) fn may_have_value(&self, key: &str, value: &str, in_rows: bool) -> Result<bool, Fault> {
+        let header = self.header()?;
+        let Some(bits) = header.bits_of(key) else { return Ok(in_rows || !header.knows_resources()) };
+        let hash = values::hash_of(key, value);
+        Ok(filter::is_in(&self.part(header.page_of(hash))?, hash, bits))
+    }
+
+    /// The index file's header. The first time the file is compared with the manifest's checksum.
+    fn header(&self) -> Result<&Header, Fault> {
+        if let Some(header) = self.header.get() {
+            return Ok(header);
         }
-        let bytes = std::fs::read(&self.index_path).map_err(Fault::io(&self.index_path))?;
+        let bytes = std::fs::read(&self.index).map_err(Fault::io(&self.index))?;
         if crc32fast::hash(&bytes) != self.entry.index_crc32 {
-            return Err(Fault::damaged(&self.index_path, "its checksum is wrong"));
+            return Err(self.spoilt("its checksum is wrong"));
         }
-        let index = Arc::new(Index::parse(&bytes).map_err(|reason| Fault::damaged(&self.index_path, reason))?);
-        *held = Some(Arc::clone(&index));
-        Ok(index)
+        let header = Header::parse(&bytes).map_err(|reason| self.spoilt(reason))?;
+        Ok(self.header.get_or_init(|| header))
+    }
+
+    fn part(&self, piece: Piece) -> Result<Vec<u8>, Fault> {
+        let mut bytes = vec![0; piece.bytes];
+        let read = File::open(&self.index).and_then(|file| file.read_exact_at(&mut bytes, piece.at));
+        match read {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.spoilt("it is cut off")),
+            Err(error) => Err(Fault::io(&self.index)(error)),
+        }
+    }
+
+    fn spoilt(&self, reason: impl Into<String>) -> Fault {
+        Fault::damaged(&self.index, reason)
     }
 
     /// Verifies the Parquet file before its rows are read for the first time. The query engine gives flipped bits back as data,
@@ -75,13 +143,14 @@ impl Segment {
         Ok(())
     }
 
-    /// Whether its rows may be read without a look at the file's checksum.
-    pub(crate) fn is_verified(&self) -> bool {
-        *self.verified.lock()
+    /// Verifies the index file before anything of it is used.
+    pub(crate) fn verify_index(&self) -> Result<(), Fault> {
+        self.header().map(drop)
     }
 
-    pub(crate) fn context(&self) -> Result<Arc<ContextTable>, Fault> {
-        Ok(Arc::clone(&self.index()?.context))
+    /// Whether both files have been verified.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.header.get().is_some() && *self.verified.lock()
     }
 
     /// Has the files removed once nobody reads them. The manifest no longer names the segment.

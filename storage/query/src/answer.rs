@@ -3,6 +3,7 @@
 use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, StatusCode, TraceId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An answer, with how complete it is and what it cost.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -369,8 +370,8 @@ pub struct SpanRow {
     pub service: ServiceKey,
     /// Span attributes.
     pub attributes: AttributeMap,
-    /// Resource attributes.
-    pub resource: AttributeMap,
+    /// Resource attributes; spans of one process share them.
+    pub resource: Arc<AttributeMap>,
     /// Scope name.
     pub scope_name: String,
     /// Scope version.

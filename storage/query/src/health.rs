@@ -21,6 +21,12 @@ pub struct StoreHealth {
     pub sealed_bytes: u64,
     /// Number of sealed segments.
     pub segments: u64,
+    /// Bytes of memory that indexes of segments take.
+    pub index_memory_bytes: u64,
+    /// Bytes they may take; beyond that they are read when they are needed.
+    pub index_memory_limit_bytes: u64,
+    /// How often something of them was read since the start.
+    pub index_reads: u64,
     /// Bytes free on the data directory's file system.
     pub disk_free_bytes: u64,
     /// Bytes it has in all, without what is reserved for the superuser.

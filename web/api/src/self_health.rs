@@ -54,6 +54,15 @@ pub struct SelfHealth {
     pub sealed_bytes: u64,
     /// Number of sealed segments.
     pub segments: u64,
+    /// Bytes of memory that indexes of sealed data take.
+    #[serde(default)]
+    pub index_memory_bytes: u64,
+    /// Bytes they may take; beyond that they are read when they are needed.
+    #[serde(default)]
+    pub index_memory_limit_bytes: u64,
+    /// How often something of them was read since the start.
+    #[serde(default)]
+    pub index_reads: u64,
     /// All bytes of the data directory.
     pub disk_bytes: u64,
     /// Bytes free on its file system.

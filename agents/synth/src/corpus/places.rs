@@ -3,6 +3,7 @@
 use super::Change;
 use crate::wire::Signal;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::ops::Range;
 
 /// Places of eight bytes each, or of sixteen digits.
@@ -23,6 +24,8 @@ pub(super) struct Places {
     counters: Vec<usize>,
     /// The numbers of items, as sixteen hexadecimal digits.
     numbers: Vec<usize>,
+    /// Random UUIDs of spans: sessions, messages, whatever occurs once.
+    uuids: Vec<usize>,
 }
 
 /// The attribute that numbers log records.
@@ -67,6 +70,11 @@ impl Places {
                 4 if field.value.len() == 8 && eight(body, at) == [0; 8] => self.parents.push(at),
                 4 if field.value.len() == 8 => self.ids.push(at),
                 7 | 8 => self.times.push(at),
+                9 => {
+                    let text = fields(body, field.value).nth(1).and_then(|value| fields(body, value.value).next());
+                    self.uuids
+                        .extend(text.filter(|text| is_uuid(&body[text.value.clone()])).map(|text| text.value.start));
+                }
                 11 => {
                     self.times.extend(fields(body, field.value).find(|one| one.number == 1).map(|one| one.value.start))
                 }
@@ -134,11 +142,22 @@ impl Places {
         for &at in &self.counters {
             write(&mut body, at, |value| u64::from_le_bytes(value).wrapping_add(change.round * 17).to_le_bytes());
         }
+        for &at in &self.uuids {
+            let digits = str::from_utf8(&body[at..at + 8]).ok().and_then(|text| u32::from_str_radix(text, 16).ok());
+            let digits = digits.expect("digits of a UUID") ^ change.trace_mask as u32;
+            write!(&mut body[at..at + 8], "{digits:08x}").expect("there is room");
+        }
         for (number, &at) in (change.first_item..).zip(&self.numbers) {
             body[at..at + 16].copy_from_slice(format!("{number:016x}").as_bytes());
         }
         body
     }
+}
+
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && [8, 13, 18, 23].iter().all(|at| text[*at] == b'-')
+        && text[..8].iter().all(u8::is_ascii_hexdigit)
 }
 
 fn eight(body: &[u8], at: usize) -> [u8; 8] {

@@ -3,10 +3,11 @@
 use orrery_api as api;
 use orrery_api::Nanos;
 use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
-use orrery_query::answer;
+use orrery_query::answer::{self, AttributeMap};
 use orrery_query::{Partial, TimeRange};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// The largest integer a JavaScript number holds exactly.
 const EXACT: u64 = 1 << 53;
@@ -228,15 +229,21 @@ pub(crate) fn trace(id: TraceId, spans: Vec<answer::SpanRow>, partial: Option<Pa
     let mut trace = api::Trace { trace_id: id.to_string(), partial: self::partial(partial), ..Default::default() };
     let mut services: BTreeMap<ServiceKey, u32> = BTreeMap::new();
     let mut resources: BTreeMap<String, u32> = BTreeMap::new();
+    // By where it is: equal ones of one place are one.
+    let mut seen: HashMap<usize, (u32, Arc<AttributeMap>)> = HashMap::new();
     for row in spans {
         let service = *services.entry(row.service.clone()).or_insert_with(|| {
             trace.services.push(self::service(&row.service));
             trace.services.len() as u32 - 1
         });
-        let resource = *resources.entry(json!(row.resource).to_string()).or_insert_with(|| {
-            trace.resources.push(attributes(row.resource.clone()));
-            trace.resources.len() as u32 - 1
+        let (resource, _) = seen.entry(Arc::as_ptr(&row.resource).addr()).or_insert_with(|| {
+            let number = resources.entry(json!(*row.resource).to_string()).or_insert_with(|| {
+                trace.resources.push(attributes(AttributeMap::clone(&row.resource)));
+                trace.resources.len() as u32 - 1
+            });
+            (*number, Arc::clone(&row.resource))
         });
+        let resource = *resource;
         trace.spans.push(span(row, service, resource));
     }
     trace
@@ -268,7 +275,7 @@ pub(crate) fn span_detail(row: answer::SpanRow, partial: Option<Partial>) -> api
     api::SpanDetail {
         trace_id: row.trace_id.to_string(),
         service: service(&row.service),
-        resource: attributes(row.resource.clone()),
+        resource: attributes(AttributeMap::clone(&row.resource)),
         span: span(row, 0, 0),
         partial: self::partial(partial),
     }
@@ -363,8 +370,9 @@ pub(crate) fn span_id(id: SpanId) -> Option<String> {
 }
 
 /// Attributes as the API promises them: integers past 2^53 as `{"intValue":"…"}`.
-pub(crate) fn attributes(map: answer::AttributeMap) -> api::Attributes {
-    map.into_iter().map(|(key, value)| (key, exact(value))).collect()
+pub(crate) fn attributes(mut map: AttributeMap) -> api::Attributes {
+    map.values_mut().for_each(|value| *value = exact(value.take()));
+    map
 }
 
 pub(crate) fn exact(value: Value) -> Value {

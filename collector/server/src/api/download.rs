@@ -25,7 +25,7 @@ pub(crate) fn otlp(ask: &Ask<'_>) -> Result<Value, Failure> {
     let mut groups: BTreeMap<(String, &str, &str), Vec<&SpanRow>> = BTreeMap::new();
     let spans = whole(ask)?;
     for span in &spans {
-        let resource = json!(span.resource).to_string();
+        let resource = json!(*span.resource).to_string();
         groups.entry((resource, &span.scope_name, &span.scope_version)).or_default().push(span);
     }
     let group = |((_, name, version), spans): ((String, &str, &str), Vec<&SpanRow>)| {
@@ -45,7 +45,7 @@ pub(crate) fn jaeger(ask: &Ask<'_>) -> Result<Value, Failure> {
     let mut spans = Vec::new();
     for span in whole(ask)? {
         let next = format!("p{}", processes.len() + 1);
-        let (process, _) = processes.entry(json!(span.resource).to_string()).or_insert_with(|| {
+        let (process, _) = processes.entry(json!(*span.resource).to_string()).or_insert_with(|| {
             let tags = tags(span.resource.iter().filter(|(key, _)| *key != "service.name"));
             (next, json!({ "serviceName": span.service.name, "tags": tags }))
         });

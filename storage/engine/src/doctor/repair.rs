@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::OpenError;
 use crate::fs::Fs;
 use crate::manifest::ManifestFile;
-use crate::segment::Segment;
+use crate::segment::Segments;
 use orrery_model::Decode;
 use orrery_query::Store;
 use std::path::Path;
@@ -57,7 +57,7 @@ fn apply(dir: &Dir, manifest: &ManifestFile, finding: &Finding) -> Result<(), Op
                     held.counters.dropped(entry.signal, "damaged", entry.rows);
                 })
                 .map_err(OpenError::Engine)?;
-            let segment = Segment::new(&dir.segments(), entry);
+            let segment = Segments::new(dir.segments(), 0).segment(entry);
             let files = segment.files().into_iter().filter(|path| path.exists());
             files.for_each(|path| _ = dir.set_aside(path, reason));
         }

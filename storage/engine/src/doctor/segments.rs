@@ -4,7 +4,7 @@ use super::{Finding, Repair, Sealed, entries, is_named, shown};
 use crate::dir::Dir;
 use crate::error::{Fault, OpenError, chain};
 use crate::manifest::Manifest;
-use crate::segment::Segment;
+use crate::segment::Segments;
 use orrery_model::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +30,10 @@ pub(super) fn verify(
     in_use: bool,
     findings: &mut Vec<Finding>,
 ) -> Result<(), OpenError> {
+    let segments = Segments::new(dir.segments(), 0);
     for entry in &manifest.segments {
-        let segment = Segment::new(&dir.segments(), entry.clone());
-        let Err(fault) = segment.index().and_then(|_| segment.verify()) else { continue };
+        let segment = segments.segment(entry.clone());
+        let Err(fault) = segment.verify_index().and_then(|()| segment.verify()) else { continue };
         if in_use && !is_named(dir, entry.id) {
             continue;
         }

@@ -96,10 +96,9 @@ impl Inner {
             manifest.segments.retain(|entry| !old(entry.id));
             manifest.segments.extend(merged.clone());
         })?;
-        let dir = self.dir.segments();
         self.current.change(|snapshot| {
             snapshot.segments.retain(|segment| !old(segment.entry.id));
-            snapshot.segments.extend(merged.map(|entry| Arc::new(Segment::new(&dir, entry))));
+            snapshot.segments.extend(merged.map(|entry| self.segments.segment(entry)));
         });
         self.retire(segments);
         Ok(())
@@ -119,7 +118,7 @@ impl Inner {
             sql.push(column.name).push(", ");
         }
         sql.push(ATTRIBUTES);
-        for promoted in promoted {
+        for promoted in promoted.iter() {
             sql.push(", ").attribute_column(promoted);
         }
         sql.push(" FROM read_parquet(").bind_path(segment.parquet()).push(")");

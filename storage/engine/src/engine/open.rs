@@ -12,7 +12,7 @@ use crate::failpoint;
 use crate::fs::Fs;
 use crate::manifest::{self, Manifest, ManifestFile};
 use crate::rollup::{RollupError, RollupStore};
-use crate::segment::Segment;
+use crate::segment::Segments;
 use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
@@ -42,6 +42,7 @@ impl Engine {
         clean(&dir, &known, damage.is_some())?;
         let (rollups, missing, rollups_failed) = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
         let duck = Arc::new(Duck::open(&config, &dir).map_err(OpenError::Engine)?);
+        let segments = Segments::new(dir.segments(), config.index_memory_bytes);
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
             config,
@@ -49,6 +50,7 @@ impl Engine {
             duck,
             manifest,
             rollups,
+            segments,
             current: Current::default(),
             rollup_gate: Default::default(),
             decode,
@@ -76,9 +78,7 @@ impl Engine {
         }
         inner.check_disk();
         inner.current.change(|snapshot| {
-            let dir = inner.dir.segments();
-            snapshot.segments =
-                known.segments.iter().map(|entry| Arc::new(Segment::new(&dir, entry.clone()))).collect();
+            snapshot.segments = known.segments.iter().map(|entry| inner.segments.segment(entry.clone())).collect();
         });
         start(inner, &known, missing).map_err(OpenError::Engine)
     }

@@ -12,7 +12,7 @@ use crate::error::{Fault, OpenError, chain};
 use crate::failpoint;
 use crate::fs::Fs;
 use crate::manifest::{ManifestFile, SegmentEntry};
-use crate::segment::Segment;
+use crate::segment::{Segment, Segments};
 use orrery_model::Signal;
 use orrery_query::retention::{Amount, Limit, RetentionPlan, SignalPlan};
 use std::collections::BTreeMap;
@@ -142,8 +142,9 @@ pub fn planned_retention(config: &Config) -> Result<RetentionPlan, OpenError> {
     if let Some(pid) = server {
         return Err(OpenError::Locked { path: dir.root().to_owned(), pid });
     }
-    let segments = ManifestFile::open(Fs::Real, dir.root())?.0.current().segments;
-    let segments: Vec<_> = segments.into_iter().map(|entry| Arc::new(Segment::new(&dir.segments(), entry))).collect();
+    let known = ManifestFile::open(Fs::Real, dir.root())?.0.current().segments;
+    let segments = Segments::new(dir.segments(), config.index_memory_bytes);
+    let segments: Vec<_> = known.into_iter().map(|entry| segments.segment(entry)).collect();
     let duck = Duck::open(config, &dir).map_err(OpenError::Engine)?;
     plan(config, &segments, &duck, now(), || Ok(())).map_err(OpenError::Engine)
 }

@@ -93,7 +93,7 @@ impl Inner {
         });
         drop(snapshot);
         let Some((segment, due)) = next else { return Ok(false) };
-        match segment.verify().and_then(|()| segment.index()) {
+        match segment.verify().and_then(|()| segment.context()) {
             Ok(_) => {}
             Err(fault) if fault.is_lasting() => {
                 self.quarantine(&segment, &fault);
@@ -161,7 +161,7 @@ impl Inner {
             }
         })?;
         crate::failpoint::pass("exchanged")?;
-        let new = new.map(|entry| Arc::new(Segment::new(&self.dir.segments(), entry)));
+        let new = new.map(|entry| self.segments.segment(entry));
         if !known {
             // Set aside as damaged meanwhile, with all its rows.
             new.into_iter().filter(|_| !is_same_file).for_each(|segment| segment.retire());

@@ -4,7 +4,7 @@ use super::{Inner, words};
 use crate::error::{Fault, chain};
 use crate::failpoint;
 use crate::manifest::SegmentEntry;
-use crate::segment::{Segment, write};
+use crate::segment::write;
 use crate::slice::{HotTable, Slice};
 use crate::wal::Wal;
 use orrery_model::{LogBatch, MetricBatch, SpanBatch};
@@ -137,10 +137,9 @@ impl Inner {
             return Err(fault);
         }
         let sealed: Vec<_> = entries.iter().map(|entry| (entry.signal, entry.rows)).collect();
-        let segments = self.dir.segments();
         self.current.change(|snapshot| {
             snapshot.slices.retain(|other| other.id != slice.id);
-            snapshot.segments.extend(entries.into_iter().map(|entry| Arc::new(Segment::new(&segments, entry))));
+            snapshot.segments.extend(entries.into_iter().map(|entry| self.segments.segment(entry)));
         });
         drop(gate);
         let bytes = slice.bytes();

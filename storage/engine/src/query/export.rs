@@ -68,7 +68,7 @@ fn export<B: Table>(
                     writer.write(&parts, chunk, &context, true).map_err(|fault| session.fault(fault))?;
                 }
             }
-            Source::Sealed(..) => {
+            Source::Sealed(..) if session.open(&source, &[])? => {
                 let mut sql = rows::select_all::<B>(&source);
                 filter::in_range(&mut sql, filter::time_column(B::SIGNAL), plan.range);
                 filter::service(&mut sql, plan.service.as_ref(), &source.context::<B>());
@@ -78,6 +78,7 @@ fn export<B: Table>(
                     writer.write(std::slice::from_ref(&part), &picks, context, false)
                 })?;
             }
+            Source::Sealed(..) => {}
         }
     }
     if writer.seen.is_full {

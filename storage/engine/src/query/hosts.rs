@@ -171,6 +171,9 @@ fn resources(session: &mut Session<'_>, range: TimeRange) -> Result<HashMap<Stri
     use crate::columns::read::Reader;
     let mut found: HashMap<String, (AttributeMap, i64)> = HashMap::new();
     for source in session.sources::<MetricBatch>(range, |_| true)? {
+        if !session.open(&source, &[])? {
+            continue;
+        }
         let mut sql = super::sql::Sql::new("SELECT resource_id, max(time_unix_nano) AS last FROM ");
         source.from::<MetricBatch>(&mut sql);
         filter::in_range(&mut sql, "time_unix_nano", range);
@@ -185,7 +188,7 @@ fn resources(session: &mut Session<'_>, range: TimeRange) -> Result<HashMap<Stri
                 let resource = context.resource(resource);
                 let entry = found.entry_ref(resource.host_name.as_str()).or_default();
                 if entry.1 <= last {
-                    *entry = (resource.attribute_map().clone(), last);
+                    *entry = (AttributeMap::clone(resource.attribute_map()), last);
                 }
             }
         }
@@ -197,6 +200,9 @@ fn resources(session: &mut Session<'_>, range: TimeRange) -> Result<HashMap<Stri
 fn services(session: &mut Session<'_>, range: TimeRange) -> Result<HashMap<String, BTreeSet<ServiceKey>>, QueryError> {
     let mut found: HashMap<String, BTreeSet<ServiceKey>> = HashMap::new();
     for source in session.sources::<SpanBatch>(range, |_| true)? {
+        if !session.open(&source, &[])? {
+            continue;
+        }
         for resource in source.context::<SpanBatch>().resources() {
             if !resource.host_name.is_empty() {
                 found.entry_ref(resource.host_name.as_str()).or_default().insert(resource.service());

@@ -37,7 +37,9 @@ pub(crate) fn page(inner: &Inner, plan: &plan::Logs, control: &Control) -> Resul
         };
     let mut session = Session::new(inner, "logs", control)?;
     let mut sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
-    session.prune(&mut sources, &plan.filter.attributes);
+    if let Some(trace) = plan.filter.trace_id {
+        session.keep_trace(&mut sources, trace)?;
+    }
     let limit = page_limit(plan.limit);
     let mut newest: BTreeMap<Position, LogRow> = BTreeMap::new();
     for source in &sources {
@@ -45,7 +47,9 @@ pub(crate) fn page(inner: &Inner, plan: &plan::Logs, control: &Control) -> Resul
         if newest.len() > limit && worst.is_some_and(|worst| worst > source.last::<LogBatch>()) {
             break;
         }
-        fetch(&mut session, source, plan, before, limit + 1, &mut newest)?;
+        if session.open(source, &plan.filter.attributes)? {
+            fetch(&mut session, source, plan, before, limit + 1, &mut newest)?;
+        }
         while newest.len() > limit + 1 {
             newest.pop_first();
         }
@@ -90,9 +94,15 @@ pub(crate) fn histogram(
     filter::check_range(plan.filter.range)?;
     let step_nanos = step(plan.filter.range.nanos(), plan.buckets.clamp(1, BUCKETS));
     let mut session = Session::new(inner, "log_histogram", control)?;
-    let sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
+    let mut sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
+    if let Some(trace) = plan.filter.trace_id {
+        session.keep_trace(&mut sources, trace)?;
+    }
     let mut buckets: BTreeMap<i64, BTreeMap<Severity, u64>> = BTreeMap::new();
     for source in &sources {
+        if !session.open(source, &plan.filter.attributes)? {
+            continue;
+        }
         let mut sql = Sql::new("SELECT time_unix_nano - time_unix_nano % ");
         sql.bind(step_nanos);
         sql.push(" AS bucket, severity_number, count(*)::UBIGINT AS records FROM ");
@@ -157,11 +167,7 @@ fn conditions(sql: &mut Sql, filter: &LogFilter, source: &Source) {
         sql.push(" AND contains(lower(body), lower(").bind(text.as_str()).push("))");
     }
     if let Some(trace) = filter.trace_id {
-        if source.may_have_trace(trace) {
-            sql.push(" AND trace_id = ").bind(trace);
-        } else {
-            sql.push(" AND false");
-        }
+        sql.push(" AND trace_id = ").bind(trace);
     }
     if let Some(span) = filter.span_id {
         sql.push(" AND span_id = ").bind(span.0);

@@ -48,6 +48,9 @@ pub(crate) fn names(
         session.sources::<MetricBatch>(plan.range, |entry| filter::lists_service(&entry.services, service))?;
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for source in &sources {
+        if !session.open(source, &[])? {
+            continue;
+        }
         let mut sql = Sql::new(
             "SELECT name, any_value(description) AS description, any_value(unit) AS unit, any_value(kind) AS kind, \
              bool_or(is_monotonic) AS is_monotonic, any_value(resource_id) AS resource_id, \

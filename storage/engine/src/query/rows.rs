@@ -8,6 +8,7 @@ use crate::context::{ContextTable, Resource, Scope};
 use orrery_model::{Attributes, LogBatch, SpanBatch, SpanKind, StatusCode, Strings, Value};
 use orrery_query::QueryError;
 use orrery_query::answer::{AttributeMap, LogRow, SpanEvent, SpanLink, SpanRow};
+use std::sync::Arc;
 
 /// Begins a statement that reads whole rows of a source.
 pub(super) fn select_all<B: Table>(source: &Source) -> Sql {
@@ -76,7 +77,7 @@ pub(super) fn span(batch: &SpanBatch, row: usize, resource: &Resource, scope: &S
         status_message: strings.get(batch.status_message[row]).to_owned(),
         service: resource.service(),
         attributes: attribute_map(&batch.attributes, row, strings),
-        resource: resource.attribute_map().clone(),
+        resource: Arc::clone(resource.attribute_map()),
         scope_name: scope.name.clone(),
         scope_version: scope.version.clone(),
         events,
@@ -101,7 +102,7 @@ pub(super) fn log(batch: &LogBatch, row: usize, context: &ContextTable) -> LogRo
         span_id: batch.span_id[row],
         service: resource.service(),
         attributes: attribute_map(&batch.attributes, row, strings),
-        resource: resource.attribute_map().clone(),
+        resource: AttributeMap::clone(resource.attribute_map()),
         scope_name: context.scope(batch.scope[row]).name.clone(),
     }
 }

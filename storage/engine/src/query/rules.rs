@@ -52,7 +52,9 @@ pub(crate) fn others<B: Table>(
 }
 
 fn source(segment: &Arc<Segment>) -> Result<Source, Fault> {
-    Ok(Source::Sealed(Arc::clone(segment), segment.index()?))
+    let source = Source::sealed(segment);
+    source.open(&[])?;
+    Ok(source)
 }
 
 fn any<B: Table>(sql: &mut Sql, rules: &[(&Rule, i64)], source: &Source) {

@@ -14,7 +14,7 @@ use crate::segment::Segment;
 use crate::segment::read::Wanted;
 use crate::snapshot::Snapshot;
 use arrow::array::RecordBatch;
-use orrery_model::SpanBatch;
+use orrery_model::{SpanBatch, TraceId};
 use orrery_query::plan::AttributeFilter;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
 use std::sync::Arc;
@@ -56,11 +56,7 @@ impl<'a> Session<'a> {
                 self.scanned.segments_pruned += 1;
                 continue;
             }
-            self.control.check()?;
-            match segment.index() {
-                Ok(index) => sources.push(Source::Sealed(Arc::clone(segment), index)),
-                Err(fault) => self.left_out(segment, &fault),
-            }
+            sources.push(Source::sealed(segment));
         }
         if self.inner.warned_of_damage() {
             self.incomplete("some data was damaged and is in quarantine".to_owned());
@@ -69,11 +65,35 @@ impl<'a> Session<'a> {
         Ok(sources)
     }
 
-    /// Leaves out segments that cannot meet the filters.
-    pub(crate) fn prune(&mut self, sources: &mut Vec<Source>, filters: &[AttributeFilter]) {
-        let before = sources.len();
-        sources.retain(|source| filters.iter().all(|filter| source.may_meet(filter)));
-        self.scanned.segments_pruned += (before - sources.len()) as u32;
+    /// Those of some traces that a source may have.
+    pub(crate) fn may_have(&mut self, source: &Source, traces: impl Iterator<Item = TraceId>) -> Vec<TraceId> {
+        let Source::Sealed(segment, _) = source else { return traces.collect() };
+        match segment.traces() {
+            Ok(filter) => traces.filter(|trace| filter.may_contain(*trace)).collect(),
+            Err(fault) => {
+                self.left_out(segment, &fault);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Keeps the places that may have rows of a trace.
+    pub(crate) fn keep_trace(&mut self, sources: &mut Vec<Source>, trace: TraceId) -> Result<(), QueryError> {
+        self.control.check()?;
+        sources.retain(|source| !self.may_have(source, std::iter::once(trace)).is_empty());
+        Ok(())
+    }
+
+    /// Makes a place ready to be read; false if it can be left out, because no row meets the filters or it is damaged.
+    pub(crate) fn open(&mut self, source: &Source, filters: &[AttributeFilter]) -> Result<bool, QueryError> {
+        self.control.check()?;
+        let Source::Sealed(segment, _) = source else { return Ok(true) };
+        match source.open(filters) {
+            Ok(true) => return Ok(true),
+            Ok(false) => self.scanned.segments_pruned += 1,
+            Err(fault) => self.left_out(segment, &fault),
+        }
+        Ok(false)
     }
 
     /// The spans of a source in memory, which are not in a table.
@@ -104,7 +124,7 @@ impl<'a> Session<'a> {
         sql: &Sql,
         mut each: impl FnMut(&ContextTable, B, Vec<u64>) -> Result<(), Fault>,
     ) -> Result<(), QueryError> {
-        let Source::Sealed(segment, index) = source else { return Ok(()) };
+        let Source::Sealed(segment, _) = source else { return Ok(()) };
         self.control.check()?;
         if let Err(fault) = segment.verify() {
             self.left_out(segment, &fault);
@@ -112,10 +132,11 @@ impl<'a> Session<'a> {
         }
         self.scanned.segments += 1;
         self.scanned.rows += source.rows::<B>();
+        let context = source.context::<B>();
         let read = sql.stream(self.lease.connection(), |columns| {
             self.control.check().map_err(|stopped| Fault::Other(stopped.to_string()))?;
             let arrivals = crate::columns::arrivals(columns)?;
-            each(&index.context, B::read(columns, &index.context, source.promoted())?, arrivals)
+            each(&context, B::read(columns, &context, source.promoted())?, arrivals)
         });
         read.map_err(|fault| self.fault(fault))
     }

@@ -2,19 +2,19 @@
 
 use super::sql::Sql;
 use crate::columns::Table;
-use crate::context::{ContextTable, Resource};
+use crate::context::ContextTable;
+use crate::error::Fault;
 use crate::promote::Promoted;
 use crate::segment::Segment;
-use crate::segment::index::Index;
 use crate::slice::Slice;
-use orrery_model::{TraceId, semconv};
+use orrery_model::semconv;
 use orrery_query::plan::AttributeFilter;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// One of the places a query reads.
+/// One of the places a query reads. A sealed one is opened before its rows are: then it has its context.
 pub(crate) enum Source {
     Hot(Arc<Slice>),
-    Sealed(Arc<Segment>, Arc<Index>),
+    Sealed(Arc<Segment>, OnceLock<Arc<ContextTable>>),
 }
 
 /// Where the values of an attribute are in a source.
@@ -24,6 +24,24 @@ pub(crate) struct Places<'a> {
 }
 
 impl Source {
+    pub(crate) fn sealed(segment: &Arc<Segment>) -> Source {
+        Source::Sealed(Arc::clone(segment), OnceLock::new())
+    }
+
+    /// Reads the lists of its resources and scopes; false if no row meets the filters.
+    pub(crate) fn open(&self, filters: &[AttributeFilter]) -> Result<bool, Fault> {
+        let Source::Sealed(segment, context) = self else { return Ok(true) };
+        for filter in filters {
+            if !self.may_meet(filter)? {
+                return Ok(false);
+            }
+        }
+        if context.get().is_none() {
+            _ = context.set(segment.context()?);
+        }
+        Ok(true)
+    }
+
     /// Pushes the table expression.
     pub(crate) fn from<B: Table>(&self, sql: &mut Sql) {
         match self {
@@ -41,7 +59,7 @@ impl Source {
     pub(crate) fn context<B: Table>(&self) -> Arc<ContextTable> {
         match self {
             Source::Hot(slice) => B::hot(slice).context(),
-            Source::Sealed(_, index) => Arc::clone(&index.context),
+            Source::Sealed(_, context) => Arc::clone(context.get().expect("opened before its rows are read")),
         }
     }
 
@@ -67,23 +85,16 @@ impl Source {
         }
     }
 
-    pub(crate) fn may_have_trace(&self, trace: TraceId) -> bool {
-        match self {
-            Source::Hot(_) => true,
-            Source::Sealed(_, index) => index.traces.may_contain(trace),
-        }
-    }
-
     /// False: no row meets the filter, neither by an attribute of its own nor by one of its resource.
-    pub(crate) fn may_meet(&self, filter: &AttributeFilter) -> bool {
-        let Source::Sealed(_, index) = self else { return true };
-        let keys = || semconv::spellings(&filter.key);
-        let says_so = |resource: &Resource| keys().any(|key| resource.text(key).as_ref() == Some(&filter.value));
-        let is_here = |key: &str| {
+    fn may_meet(&self, filter: &AttributeFilter) -> Result<bool, Fault> {
+        let Source::Sealed(segment, _) = self else { return Ok(true) };
+        let mut may_meet = filter.negated;
+        for key in semconv::spellings(&filter.key) {
             let places = self.places(key);
-            (places.column.is_some() || places.map) && index.values.may_contain(key, &filter.value)
-        };
-        filter.negated || keys().any(is_here) || !index.context.resources_where(says_so).is_empty()
+            let in_rows = places.column.is_some() || places.map;
+            may_meet = may_meet || segment.may_have_value(key, &filter.value, in_rows)?;
+        }
+        Ok(may_meet)
     }
 
     /// Where an attribute of exactly this name may be.
@@ -94,7 +105,7 @@ impl Source {
                 let entry = &segment.entry;
                 let column = entry.promoted.iter().find(|promoted| promoted.key == key);
                 let map = match &entry.mapped {
-                    Some(mapped) => mapped.contains_key(key),
+                    Some(mapped) => mapped.contains(key),
                     None => column.is_none_or(|promoted| promoted.mixed),
                 };
                 Places { column, map }

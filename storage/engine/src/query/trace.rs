@@ -29,7 +29,7 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Trace, control: &Control) -> Resul
                 let key = (span.batch.start_time_unix_nano[span.row], span.batch.span_id[span.row]);
                 spans.entry(key).or_insert_with(|| rows::span(span.batch, span.row, resource, scope));
             })?;
-        } else {
+        } else if session.open(&source, &[])? {
             // A span that arrived twice is shown once.
             let each = |span: SpanRow| _ = spans.entry((span.start_time_unix_nano, span.span_id)).or_insert(span);
             read(&mut session, &source, plan.trace_id, None)?.for_each(each);
@@ -59,7 +59,7 @@ pub(crate) fn span(inner: &Inner, plan: &plan::Span, control: &Control) -> Resul
                     each(rows::span(span.batch, span.row, resource, scope));
                 }
             })?;
-        } else {
+        } else if session.open(&source, &[])? {
             read(&mut session, &source, plan.trace_id, Some(plan.span_id))?.for_each(each);
         }
     }
@@ -69,7 +69,7 @@ pub(crate) fn span(inner: &Inner, plan: &plan::Span, control: &Control) -> Resul
 /// Where spans of the trace may be, oldest first: there the root is.
 fn sources(session: &mut Session<'_>, trace: TraceId) -> Result<impl Iterator<Item = Source> + use<>, QueryError> {
     let mut sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
-    sources.retain(|source| source.may_have_trace(trace));
+    session.keep_trace(&mut sources, trace)?;
     Ok(sources.into_iter().rev())
 }
 

@@ -87,8 +87,7 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Resu
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);
     let search = Search { plan, after: cursor.map(|cursor| cursor.after), arrived_before: arrival(seen, 0) };
     let listed = |services: &[String]| filter::lists_service(services, plan.service.as_ref());
-    let mut sources = session.sources::<SpanBatch>(plan.range, |entry| listed(&entry.services))?;
-    session.prune(&mut sources, &plan.attributes);
+    let sources = session.sources::<SpanBatch>(plan.range, |entry| listed(&entry.services))?;
     let limit = page_limit(plan.limit);
     let mut found = search.page(&mut session, &sources, limit + 1)?;
     let more = found.len() > limit;
@@ -135,6 +134,9 @@ impl Search<'_> {
             if rank(&best, need).is_some_and(|worst| worst.0 > source.last::<SpanBatch>()) {
                 exhausted = false;
                 break;
+            }
+            if !session.open(source, &self.plan.attributes)? {
+                continue;
             }
             exhausted &= self.newest_of(session, source, need, &mut best)?;
         }
@@ -206,8 +208,10 @@ impl Search<'_> {
     ) -> Result<HashSet<TraceId>, QueryError> {
         let mut shown = HashSet::new();
         for source in sources.iter().filter(|source| source.last::<SpanBatch>() >= after.0) {
-            let traces: Vec<TraceId> =
-                found.iter().map(|((_, trace), _)| *trace).filter(|trace| source.may_have_trace(*trace)).collect();
+            let traces = session.may_have(source, found.iter().map(|((_, trace), _)| *trace));
+            if traces.is_empty() || !session.open(source, &self.plan.attributes)? {
+                continue;
+            }
             if let Some(hot) = session.hot_spans(source) {
                 shown.extend(hot.shown(session, self, after, &traces)?);
                 continue;
@@ -290,9 +294,8 @@ fn summaries(session: &mut Session<'_>, found: &[(Position, SpanId)]) -> Result<
     let mut traces: HashMap<TraceId, HashMap<SpanId, Seen>> = HashMap::new();
     let sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
     for source in &sources {
-        let wanted: Vec<TraceId> =
-            found.iter().map(|((_, trace), _)| *trace).filter(|trace| source.may_have_trace(*trace)).collect();
-        if !wanted.is_empty() {
+        let wanted = session.may_have(source, found.iter().map(|((_, trace), _)| *trace));
+        if !wanted.is_empty() && session.open(source, &[])? {
             collect(session, source, &wanted, &mut traces)?;
         }
     }

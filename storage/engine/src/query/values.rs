@@ -59,6 +59,9 @@ fn of<B: Table>(
             hot.values(&session, &plan.key, plan.range, &mut counts)?;
             continue;
         }
+        if !session.open(&source, &[])? {
+            continue;
+        }
         let mut sql = match field {
             Field::Name => {
                 let mut sql = Sql::new("SELECT count(*)::UBIGINT AS items, 0::UINTEGER AS resource_id, ");

@@ -1,63 +1,116 @@
-//! Bloom filters, and the one over trace ids: which segments may hold a trace.
+//! Bloom filters cut into pages, and the one over trace ids: which segments may hold a trace.
+//!
+//! All bits of an entry lie in one page, so that a question about a filter on disk reads one page. How many bits an entry
+//! has is its own matter: half of a filter's bits are set in the end, and each further one halves what is wrongly found.
 //!
 //! Inside a segment spans lie in trace order, so Parquet's own minimum and maximum per row group already lead to the
-//! one or two groups of a trace; what is missing is only which segments to open. The filter costs 12 bits per trace.
+//! one or two groups of a trace; what is missing is only which segments to open. A trace costs 20 bits, and a filter that
+//! does not have it is wrong about one time in ten thousand: among thousands of segments hardly one is opened in vain.
 
 use orrery_model::TraceId;
 use serde::{Deserialize, Serialize};
+use std::f64::consts::LN_2;
+use std::ops::Range;
 
-const BITS_PER_TRACE: usize = 12;
-const PROBES: u64 = 7;
+/// How a filter is cut. Part of the file format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Layout {
+    /// 0: nothing is in it.
+    pub(crate) pages: u32,
+    /// Bytes of a page.
+    pub(crate) page_bytes: u32,
+}
 
-/// A Bloom filter over hashes. Empty: nothing. Part of the file format: must not change.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+impl Layout {
+    /// The page that has all bits of an entry.
+    pub(crate) fn page_of(self, hash: u64) -> u32 {
+        ((u128::from(hash) * u128::from(self.pages)) >> 64) as u32
+    }
+
+    fn range(self, page: u32) -> Range<usize> {
+        let bytes = self.page_bytes as usize;
+        page as usize * bytes..(page as usize + 1) * bytes
+    }
+}
+
+/// A Bloom filter over hashes.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Bloom {
-    words: Vec<u64>,
+    pub(crate) layout: Layout,
+    /// The pages, one after the other.
+    pub(crate) bits: Vec<u8>,
 }
 
 impl Bloom {
-    pub(crate) fn new(hashes: &[u64], bits_per_entry: usize) -> Bloom {
-        let mut filter = Bloom { words: vec![0; (hashes.len() * bits_per_entry).div_ceil(64)] };
-        for &hash in hashes {
-            filter.bits(hash).into_iter().for_each(|bit| filter.words[bit / 64] |= 1 << (bit % 64));
+    /// A filter of entries with their numbers of bits, in pages of at most so many bytes.
+    pub(crate) fn new(entries: &[(u64, u8)], page_bytes: usize) -> Bloom {
+        let probes: f64 = entries.iter().map(|(_, probes)| f64::from(*probes)).sum();
+        let bytes = (probes / LN_2 / 8.0).ceil() as usize;
+        let pages = bytes.div_ceil(page_bytes);
+        let layout = Layout { pages: pages as u32, page_bytes: bytes.div_ceil(pages.max(1)) as u32 };
+        let mut bits = vec![0; pages * layout.page_bytes as usize];
+        for &(hash, probes) in entries {
+            let page = &mut bits[layout.range(layout.page_of(hash))];
+            places(hash, probes, page.len()).for_each(|(byte, bit)| page[byte] |= bit);
         }
-        filter
+        Bloom { layout, bits }
     }
 
-    /// False: it is not there. True: it probably is (wrong about once in 300 times with 12 bits, in 40 with 8).
-    pub(crate) fn may_contain(&self, hash: u64) -> bool {
-        !self.words.is_empty() && self.bits(hash).into_iter().all(|bit| self.words[bit / 64] & 1 << (bit % 64) != 0)
-    }
-
-    fn bits(&self, first: u64) -> [usize; PROBES as usize] {
-        let second = mix(first) | 1;
-        let size = (self.words.len() * 64) as u64;
-        std::array::from_fn(|probe| (first.wrapping_add(second.wrapping_mul(probe as u64)) % size) as usize)
+    /// False: it is not there. True: it probably is.
+    pub(crate) fn may_contain(&self, hash: u64, probes: u8) -> bool {
+        self.layout.pages > 0 && is_in(&self.bits[self.layout.range(self.layout.page_of(hash))], hash, probes)
     }
 }
 
-/// The filter over traces. Empty: no trace.
+/// Whether the bits of an entry are set in its page.
+pub(crate) fn is_in(page: &[u8], hash: u64, probes: u8) -> bool {
+    !page.is_empty() && places(hash, probes, page.len()).all(|(byte, bit)| page[byte] & bit != 0)
+}
+
+/// Where the bits of an entry lie in a page of so many bytes. Part of the file format: must not change.
+fn places(first: u64, probes: u8, bytes: usize) -> impl Iterator<Item = (usize, u8)> {
+    let second = mix(first) | 1;
+    let size = bytes as u64 * 8;
+    (0..u64::from(probes)).map(move |probe| {
+        let place = first.wrapping_add(second.wrapping_mul(probe)) % size;
+        ((place / 8) as usize, 1 << (place % 8))
+    })
+}
+
+/// Bits of a trace; fewer in files of the first format.
+const PROBES: u8 = 14;
+const PROBES_1: u8 = 7;
+
+/// The filter over traces, which is one page. Empty: no trace.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct TraceFilter(Bloom);
+pub(crate) struct TraceFilter {
+    bloom: Bloom,
+    probes: u8,
+}
 
 impl TraceFilter {
     pub(crate) fn new(traces: impl Iterator<Item = TraceId>) -> TraceFilter {
-        TraceFilter(Bloom::new(&traces.map(hash).collect::<Vec<_>>(), BITS_PER_TRACE))
+        let entries: Vec<_> = traces.map(|trace| (hash(trace), PROBES)).collect();
+        TraceFilter { bloom: Bloom::new(&entries, usize::MAX), probes: PROBES }
     }
 
     /// False: the trace is not there. True: it probably is.
     pub(crate) fn may_contain(&self, trace: TraceId) -> bool {
-        self.0.may_contain(hash(trace))
+        self.bloom.may_contain(hash(trace), self.probes)
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        self.0.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bloom.bits
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> TraceFilter {
-        let (words, _) = bytes.as_chunks::<8>();
-        TraceFilter(Bloom { words: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })
+    pub(crate) fn from_bytes(bits: Vec<u8>) -> TraceFilter {
+        let layout = Layout { pages: u32::from(!bits.is_empty()), page_bytes: bits.len() as u32 };
+        TraceFilter { bloom: Bloom { layout, bits }, probes: PROBES }
+    }
+
+    /// As files of the first format have it.
+    pub(crate) fn from_bytes_1(bits: Vec<u8>) -> TraceFilter {
+        TraceFilter { probes: PROBES_1, ..TraceFilter::from_bytes(bits) }
     }
 }
 
@@ -84,10 +137,23 @@ mod tests {
     fn no_trace_is_missed_and_few_are_wrongly_kept() {
         let id = |number: u128| TraceId(number.to_be_bytes());
         let filter = TraceFilter::new((0..10_000u128).map(id).collect::<Vec<_>>().into_iter());
-        let filter = TraceFilter::from_bytes(&filter.to_bytes());
+        let filter = TraceFilter::from_bytes(filter.bytes().to_vec());
         assert!((0..10_000).all(|number| filter.may_contain(id(number))));
-        let wrong = (10_000..110_000).filter(|number| filter.may_contain(id(*number))).count();
-        assert!(wrong < 1_000, "{wrong} of 100000");
+        let wrong = (10_000..1_010_000).filter(|number| filter.may_contain(id(*number))).count();
+        assert!(wrong < 300, "{wrong} of 1000000");
+        assert!((19.0..22.0).contains(&(filter.bytes().len() as f64 * 8.0 / 10_000.0)));
         assert!(!TraceFilter::default().may_contain(id(1)));
+        assert_eq!(TraceFilter::from_bytes(Vec::new()), TraceFilter::new(std::iter::empty()));
+    }
+
+    #[test]
+    fn pages_are_full_alike_and_entries_are_as_sure_as_their_bits() {
+        let hash = |number: u64| mix(number);
+        let entries: Vec<_> = (0..40_000).map(|number| (hash(number), if number < 20_000 { 3 } else { 8 })).collect();
+        let bloom = Bloom::new(&entries, 4092);
+        assert!(bloom.layout.pages > 5 && bloom.layout.page_bytes <= 4092, "{:?}", bloom.layout);
+        assert!(entries.iter().all(|(hash, probes)| bloom.may_contain(*hash, *probes)));
+        let wrong = |probes| (100_000..200_000).filter(|number| bloom.may_contain(hash(*number), probes)).count();
+        assert!((10_000..15_000).contains(&wrong(3)) && wrong(8) < 800, "{} {}", wrong(3), wrong(8));
     }
 }

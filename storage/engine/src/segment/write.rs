@@ -1,7 +1,7 @@
 //! Writing a segment: from batches straight to Parquet, without a trip through SQL.
 
 use super::filter::TraceFilter;
-use super::index::Index;
+use super::index;
 use super::values::Values;
 use crate::columns::{self, Kind, Part, Pick, Place, Promotion, Rows, Table};
 use crate::context::ContextTable;
@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows of a Parquet row group: what reading one trace costs.
 const ROW_GROUP: usize = 24 * 1024;
@@ -50,7 +51,7 @@ pub(crate) fn write<B: Table>(
     let tmp = stem.with_extension("parquet.tmp");
     let values = Values::of(parts);
     (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry, &values)?;
-    let index = Index::print(context, &trace_filter(parts, &picks), &values.filter());
+    let index = index::print(context, &trace_filter(parts, &picks), &values.filter(context));
     (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
     write_synced(&Fs::Real, &stem.with_extension("index"), &index)?;
     failpoint::pass("segment written")?;
@@ -108,8 +109,8 @@ fn describe<B: Table>(
         index_bytes: 0,
         index_crc32: 0,
         services: services.iter().map(ServiceKey::to_string).collect(),
-        promoted: keys.promoted,
-        mapped: (keys.mapped.len() <= LISTED_KEYS).then_some(keys.mapped),
+        promoted: keys.promoted.into(),
+        mapped: (keys.mapped.len() <= LISTED_KEYS).then(|| Arc::new(keys.mapped.into_keys().collect())),
         judged: Default::default(),
     }
 }

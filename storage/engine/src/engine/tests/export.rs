@@ -79,7 +79,7 @@ fn spans_are_what_queries_find() {
             assert_eq!(row[2..8], plain);
             assert_eq!(map(&row[8]), span.attributes);
             assert_eq!(row[9..11], [span.events.len().to_string(), span.links.len().to_string()]);
-            assert_eq!(serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&row[11]).unwrap(), span.resource);
+            assert_eq!(serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&row[11]).unwrap(), *span.resource);
         }
         assert_eq!(expected, found.len());
         // The same from the log after a restart.

@@ -173,7 +173,7 @@ fn queries_stop_at_their_deadline_when_cancelled_and_when_too_many() {
 /// What is found does not depend on where it is: each kind of filter, on values of every type, in memory and sealed.
 #[test]
 fn memory_and_segments_find_the_same() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
     let mut items = super::round_trip::rich();
     for (at, item) in items.iter_mut().enumerate() {
         let version = if at % 2 == 0 { json!("1.0") } else { json!(1.5) };
@@ -251,9 +251,45 @@ fn memory_and_segments_find_the_same() {
     assert!(hot.0.iter().filter(|found| !found.is_empty()).count() > plans.len() / 2);
     rig.seal();
     let sealed = everything(&rig);
-    for ((plan, hot), sealed) in plans.iter().zip(hot.0).zip(sealed.0) {
+    for ((plan, hot), sealed) in plans.iter().zip(&hot.0).zip(&sealed.0) {
         assert_eq!(hot, sealed, "{plan:?}");
     }
     assert_eq!(hot.1, sealed.1);
     assert_eq!(hot.2, sealed.2);
+    // Without memory for indexes all of them are read for every question.
+    rig.reopen_with(|config| config.index_memory_bytes = 0);
+    assert!(everything(&rig) == sealed);
+    let health = rig.engine().health();
+    assert!(health.index_memory_bytes == 0 && health.index_reads > plans.len() as u64, "{health:?}");
+}
+
+/// A value that occurs once, of an attribute of spans or of a resource, is not searched for everywhere.
+#[test]
+fn a_search_opens_the_segments_that_may_have_the_value() {
+    const SEGMENTS: u64 = 24;
+    let rig = Rig::new();
+    for segment in 0..SEGMENTS {
+        let spans: Vec<Item> = (0..40)
+            .map(|at| {
+                let mut span = span(segment + 1, segment * 100 + at + 1, T0 + (segment * 100 + at) as i64);
+                span.resource.extend(pairs(json!({"k8s.pod.name": format!("pod-{segment}")})));
+                span.attributes = pairs(json!({"order.id": format!("order-{segment}-{at}"), "tenant": at % 3}));
+                span
+            })
+            .collect();
+        rig.put(Signal::Traces, &spans);
+        rig.seal();
+    }
+    let opened = |key: &str, value: &str, found: usize| {
+        let plan = plan::Traces { attributes: vec![equals(key, value)], ..all_traces() };
+        let answer = rig.engine().traces(&plan, &control()).unwrap();
+        assert_eq!(answer.value.traces.len(), found, "{key}={value}");
+        // Those of traces that were found are read once more.
+        answer.scanned.segments as usize - found
+    };
+    assert!((1..8).contains(&opened("order.id", "order-7-11", 1)));
+    assert!(opened("order.id", "order-7-99", 0) < 8);
+    assert!((1..3).contains(&opened("k8s.pod.name", "pod-7", 1)));
+    assert_eq!(opened("tenant", "2", SEGMENTS as usize), SEGMENTS as usize);
+    assert_eq!((opened("tenant", "3", 0), opened("unknown", "1", 0)), (0, 0));
 }

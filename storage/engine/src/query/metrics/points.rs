@@ -65,6 +65,9 @@ pub(in crate::query) fn fetch(session: &mut Session<'_>, wanted: &Fetch<'_>) -> 
     let mut series: HashMap<u64, Series> = HashMap::new();
     let mut left = POINTS;
     for source in &sources {
+        if !session.open(source, wanted.attributes)? {
+            continue;
+        }
         let sql = statement(source, wanted, left);
         let found = session.select::<MetricBatch>(source, &sql)?;
         left -= found.iter().map(RecordBatch::num_rows).sum::<usize>().min(left as usize) as u64;

@@ -30,7 +30,7 @@ pub(crate) fn run(
                     gathered.push_hot(&span, &numbers);
                 }
             })?;
-        } else {
+        } else if session.open(&source, &[])? {
             let left = (max + 1).saturating_sub(gathered.len());
             let numbers = gathered.number(&source.context::<SpanBatch>());
             let traces = [plan.trace_id].into();
