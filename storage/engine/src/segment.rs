@@ -4,6 +4,7 @@ pub(crate) mod filter;
 pub(crate) mod index;
 pub(crate) mod read;
 mod values;
+mod words;
 pub(crate) mod write;
 
 use crate::context::ContextTable;
