@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use orrery_model::{MetricBatch, SpanBatch, TraceId};
+use orrery_model::{MetricBatch, SpanBatch, Strings, TraceId};
 use std::sync::Arc;
 
 impl<B> Rows<'_, B> {
@@ -125,10 +125,12 @@ impl<B: super::Table> Rows<'_, B> {
     }
 }
 
-/// Texts by number.
-fn words<'a>(numbers: impl Iterator<Item = u32>, words: impl Iterator<Item = &'a str>) -> ArrayRef {
-    let numbers = PrimitiveArray::<UInt32Type>::from_iter_values(numbers);
-    Arc::new(DictionaryArray::new(numbers, Arc::new(StringArray::from_iter_values(words))))
+/// Texts by number; equal ones are one word.
+fn words<'a>(numbers: impl Iterator<Item = u32>, texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    let mut words = Strings::default();
+    let codes: Vec<u32> = texts.map(|text| words.intern(text).0).collect();
+    let codes = PrimitiveArray::<UInt32Type>::from_iter_values(numbers.map(|number| codes[number as usize]));
+    Arc::new(DictionaryArray::new(codes, Arc::new(StringArray::from_iter_values(words.iter()))))
 }
 
 pub(super) fn word_type() -> DataType {

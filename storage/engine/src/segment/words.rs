@@ -43,7 +43,7 @@ impl Words {
         Ok(Words { zstd, level, numbers: Vec::new(), columns: 0, codes: Vec::new(), scratch: Vec::new() })
     }
 
-    /// The column, or `None` if it has no words, or distinct ones of more than `most` bytes. `has_bounds`: with minimum
+    /// The column, whose words must be distinct, or `None` if it has no words, or distinct ones of more than `most` bytes. `has_bounds`: with minimum
     /// and maximum.
     pub(super) fn encode(
         &mut self,

@@ -222,9 +222,14 @@ fn properties<B: Table>(keys: &Keys, rows: usize, values: &Values) -> WriterProp
     let groups = rows.div_ceil(ROW_GROUP);
     for (promoted, filled) in keys.promoted.iter().zip(&keys.rows) {
         let (filled, distinct) = (*filled as usize, values.distinct(&promoted.key));
-        // Numbers are short themselves, and a row group's dictionary is its own.
-        let most = if promoted.kind == PromotedKind::Text { filled / 10 * 9 } else { filled / groups / 8 };
-        if promoted.kind == PromotedKind::Bool || distinct.is_some_and(|distinct| distinct <= most) {
+        // A row group's dictionary is its own, and most numbers are shorter than their place in one of thousands.
+        let most = match promoted.kind {
+            PromotedKind::Text => filled / 10 * 9,
+            PromotedKind::Int => filled / groups / 8,
+            PromotedKind::Double => filled / groups / 2,
+            PromotedKind::Bool => continue,
+        };
+        if distinct.is_some_and(|distinct| distinct <= most) {
             continue;
         }
         let path = ColumnPath::from(promoted.column());
