@@ -41,7 +41,7 @@ pub(crate) enum Kind {
     Text,
     /// Text of which few are distinct.
     Word,
-    /// 16 bytes: in runs or random.
+    /// 16 bytes.
     TraceId,
     /// Attribute name to value as JSON text.
     Map,

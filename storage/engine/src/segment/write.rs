@@ -211,7 +211,9 @@ fn properties<B: Table>(keys: &Keys, rows: usize, values: &Values) -> WriterProp
             properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
         }
         properties = match column.kind {
-            Kind::Id | Kind::TraceId | Kind::Time => properties.set_column_dictionary_enabled(path, false),
+            Kind::Id | Kind::Time => properties.set_column_dictionary_enabled(path, false),
+            // Spans of a trace lie together, records do not.
+            Kind::TraceId if B::SIGNAL == Signal::Traces => properties.set_column_dictionary_enabled(path, false),
             Kind::Nanos => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
