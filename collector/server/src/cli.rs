@@ -98,6 +98,10 @@ pub(crate) struct DoctorOptions {
     #[arg(long)]
     pub(crate) repair: bool,
 
+    /// Say what each column takes, too: which attributes cost most
+    #[arg(long)]
+    pub(crate) columns: bool,
+
     /// Say it in JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,7 +4,7 @@ use crate::cli::DoctorOptions;
 use crate::figures::{bytes, count, some, table, time};
 use crate::{app, logging};
 use orrery_receive::Decoder;
-use orrery_storage::doctor::{self, Log, Report, Rollups};
+use orrery_storage::doctor::{self, Log, Report, Rollups, Weight};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +17,13 @@ pub(crate) fn run(options: &DoctorOptions) -> ExitCode {
     } else {
         doctor::examine(&options.data_dir)
     };
-    match report {
+    let weighed = report.and_then(|mut report| {
+        if options.columns {
+            report.weights = doctor::weigh(&options.data_dir)?;
+        }
+        Ok(report)
+    });
+    match weighed {
         Ok(report) => {
             let found = !report.findings.is_empty();
             let said =
@@ -58,6 +64,10 @@ fn text(report: &Report) -> String {
     }
     text.push_str(&table(&rows));
     text.push('\n');
+    for (signal, weight) in &report.weights {
+        text.push_str(&table(&weight_rows(signal.as_str(), weight)));
+        text.push('\n');
+    }
     report.log.iter().for_each(|log| _ = writeln!(text, "log         {}", log_text(log)));
     report.rollups.iter().for_each(|rollups| _ = writeln!(text, "rollups     {}", rollups_text(rollups)));
     if !report.quarantine.is_empty() {
@@ -79,6 +89,21 @@ fn text(report: &Report) -> String {
     text
 }
 
+/// What each column takes, the heaviest first, and what is beside them.
+fn weight_rows(signal: &str, weight: &Weight) -> Vec<Vec<String>> {
+    let mut columns: Vec<(&str, u64)> = weight.columns.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+    columns.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    let beside = [("(footers)", weight.footers), ("(index files)", weight.indexes)];
+    let all = columns.iter().chain(&beside).map(|(_, bytes)| bytes).sum();
+    let row = |(name, own): (&str, u64)| {
+        let each = own as f64 / weight.rows.max(1) as f64;
+        vec![name.to_owned(), bytes(own), format!("{each:.3}")]
+    };
+    let head = [format!("column of {signal}"), "size".to_owned(), "bytes per row".to_owned()];
+    let rows = columns.into_iter().chain(beside).chain([("(all)", all)]).map(row);
+    std::iter::once(head.to_vec()).chain(rows).collect()
+}
+
 fn log_text(log: &Log) -> String {
     let mut text = format!("{}, {}", some(log.files, "file"), bytes(log.bytes));
     if let Some((first, last)) = log.range {
@@ -98,5 +123,25 @@ fn rollups_text(rollups: &Rollups) -> String {
     match rollups.missing {
         0 => format!("{}, complete", bytes(rollups.bytes)),
         missing => format!("{}, {missing} of {} missing", bytes(rollups.bytes), some(rollups.slices, "slice")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_column_is_said_first() {
+        let columns = [("name", 100), ("url.full", 2500)].map(|(name, bytes)| (name.to_owned(), bytes));
+        let weight = Weight { rows: 1000, columns: columns.into(), footers: 20, indexes: 30 };
+        let text = "\
+column of traces     size  bytes per row
+url.full          2.4 KiB          2.500
+name                100 B          0.100
+(footers)            20 B          0.020
+(index files)        30 B          0.030
+(all)             2.6 KiB          2.650
+";
+        assert_eq!(table(&weight_rows("traces", &weight)), text);
     }
 }

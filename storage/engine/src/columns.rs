@@ -103,6 +103,8 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
     /// What a row's place in a segment goes by; among equals, by arrival.
     type Key<'a>: Ord + Copy;
     fn key(part: &Part<Self>, row: usize) -> Self::Key<'_>;
+    /// Puts rows that are alike beside each other where their order by key does not matter.
+    fn cluster(_parts: &[Part<Self>], _picks: &mut [Pick]) {}
     /// The batch that `record_batch` made these columns of; the inverse, but for interning.
     fn read(from: &RecordBatch, context: &ContextTable, promoted: &[Promoted]) -> Result<Self, ArrowError>;
 }

@@ -40,7 +40,7 @@ pub struct Config {
     /// A slice is sealed early when it holds this many bytes. Default: a quarter of `hot_bytes`.
     #[serde(default)]
     pub seal_bytes: Option<u64>,
-    /// A file of the write-ahead log is closed at this size: what is removed at once. Default 16 MiB.
+    /// A file of the write-ahead log is closed at this size: what is removed at once. Default 4 MiB.
     #[serde(default = "wal_file_bytes")]
     pub wal_file_bytes: u64,
     /// Requests are refused when the file system has less than this free. Default 512 MiB.
@@ -125,7 +125,7 @@ fn seal_after() -> Duration {
 }
 
 fn wal_file_bytes() -> u64 {
-    16 * MIB
+    4 * MIB
 }
 
 fn disk_reserve_bytes() -> u64 {

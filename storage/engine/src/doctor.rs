@@ -5,6 +5,7 @@
 //! wrong is moved to `quarantine/`; what can be made again (rollups) or is still in the log is left to the engine's own
 //! start.
 
+mod columns;
 mod log;
 mod repair;
 mod rollups;
@@ -14,6 +15,7 @@ use crate::dir::{Dir, REASONS};
 use crate::error::{Fault, OpenError};
 use crate::fs::Fs;
 use crate::manifest::{Manifest, ManifestFile};
+pub use columns::weigh;
 use orrery_model::Signal;
 pub use repair::repair;
 pub(crate) use segments::is_name as is_segment_file;
@@ -34,6 +36,9 @@ pub struct Report {
     pub server_pid: Option<u32>,
     /// Sealed data.
     pub signals: BTreeMap<Signal, Sealed>,
+    /// What its columns take, if somebody asked [`weigh()`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<Signal, Weight>,
     /// The write-ahead log.
     pub log: Option<Log>,
     /// The rollups.
@@ -61,6 +66,19 @@ pub struct Sealed {
     pub last_unix_nano: Option<i64>,
     /// Segments by how often they were merged.
     pub levels: BTreeMap<u32, u64>,
+}
+
+/// What sealed data of a signal takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// Number of rows.
+    pub rows: u64,
+    /// Bytes of each column. Attributes that have one of their own are called as they are.
+    pub columns: BTreeMap<String, u64>,
+    /// Bytes of what describes the columns.
+    pub footers: u64,
+    /// Bytes of the index files.
+    pub indexes: u64,
 }
 
 /// The write-ahead log.
@@ -148,6 +166,7 @@ fn look(dir: &Dir, server: Option<Option<u32>>) -> Result<Report, OpenError> {
         in_use: server.is_some(),
         server_pid: server.flatten(),
         signals: segments::sealed(&manifest),
+        weights: BTreeMap::new(),
         log: None,
         rollups: None,
         quarantine: quarantine(dir).map_err(OpenError::Engine)?,

@@ -9,6 +9,7 @@ mod retention;
 mod rules;
 mod scrub;
 mod seal;
+mod shrink;
 mod size;
 mod store;
 
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     rebuilding: AtomicBool,
     /// The rollups' database failed, and is to be looked after.
     rollups_failed: AtomicBool,
+    /// Bytes of the rollups' file when it was last written anew.
+    rollups_shrunk: AtomicU64,
     rebuilder: Mutex<Option<JoinHandle<()>>>,
     stopping: AtomicBool,
     sealer: Signalled,

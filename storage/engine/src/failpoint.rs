@@ -29,6 +29,7 @@ pub const STEPS: &[&str] = &[
     "manifest copied",
     "sealed",
     "log file removed",
+    "rollups copied",
     "merged",
     "replaced",
     "thinned",

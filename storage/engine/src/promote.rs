@@ -43,6 +43,8 @@ impl Promoted {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Keys {
     pub(crate) promoted: Vec<Promoted>,
+    /// Rows that have a value in each promoted column.
+    pub(crate) rows: Vec<u64>,
     /// Keys that (also) occur in the map, with the number of rows.
     pub(crate) mapped: BTreeMap<String, u64>,
 }
@@ -102,13 +104,14 @@ pub(crate) fn keys<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> Keys {
         .collect();
     // Most frequent first; by name among equals, so that the same rows give the same file.
     frequent.sort_by(|a, b| b.1.dominant().1.cmp(&a.1.dominant().1).then(a.0.cmp(b.0)));
-    let mut promoted: Vec<Promoted> = Vec::new();
+    let (mut promoted, mut filled): (Vec<Promoted>, Vec<u64>) = Default::default();
     for (key, count) in frequent {
         // Column names are compared without case by most readers.
         let taken = promoted.iter().any(|promoted| promoted.key.eq_ignore_ascii_case(key));
         if !taken && promoted.len() < MOST {
             let (kind, rows) = count.dominant();
             promoted.push(Promoted { key: key.to_owned(), kind, mixed: count.total() > rows });
+            filled.push(rows);
         }
     }
     let in_column = |key: &str| promoted.iter().find(|promoted| promoted.key == key);
@@ -120,7 +123,7 @@ pub(crate) fn keys<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> Keys {
             (key.clone(), in_map)
         })
         .collect();
-    Keys { promoted, mapped }
+    Keys { promoted, rows: filled, mapped }
 }
 
 fn count<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> HashMap<String, Count> {

@@ -5,6 +5,7 @@ mod index;
 mod memory;
 pub(crate) mod read;
 mod values;
+mod words;
 pub(crate) mod write;
 
 use crate::context::ContextTable;

@@ -8,44 +8,48 @@ use arrow::array::{
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use orrery_model::{MetricBatch, SpanBatch, TraceId};
+use orrery_model::{MetricBatch, SpanBatch, Strings, TraceId};
 use std::sync::Arc;
 
 impl<B> Rows<'_, B> {
-    fn primitive<T: ArrowPrimitiveType>(&self, cell: impl Fn(&Part<B>, usize) -> Option<T::Native>) -> ArrayRef {
+    fn primitive<T: ArrowPrimitiveType>(&self, cell: impl Fn(&Part<B>, usize) -> T::Native) -> ArrayRef {
+        Arc::new(PrimitiveArray::<T>::from_iter_values(self.iter().map(|(part, row)| cell(part, row))))
+    }
+
+    fn optional<T: ArrowPrimitiveType>(&self, cell: impl Fn(&Part<B>, usize) -> Option<T::Native>) -> ArrayRef {
         Arc::new(self.iter().map(|(part, row)| cell(part, row)).collect::<PrimitiveArray<T>>())
     }
 
     pub(super) fn u8(&self, cell: fn(&B, usize) -> u8) -> ArrayRef {
-        self.primitive::<UInt8Type>(|part, row| Some(cell(&part.batch, row)))
+        self.primitive::<UInt8Type>(|part, row| cell(&part.batch, row))
     }
 
     pub(super) fn u32(&self, cell: fn(&B, usize) -> u32) -> ArrayRef {
-        self.primitive::<UInt32Type>(|part, row| Some(cell(&part.batch, row)))
+        self.primitive::<UInt32Type>(|part, row| cell(&part.batch, row))
     }
 
     pub(super) fn i32_or_null(&self, cell: fn(&B, usize) -> Option<i32>) -> ArrayRef {
-        self.primitive::<Int32Type>(|part, row| cell(&part.batch, row))
+        self.optional::<Int32Type>(|part, row| cell(&part.batch, row))
     }
 
     pub(super) fn u64(&self, cell: fn(&B, usize) -> u64) -> ArrayRef {
-        self.primitive::<UInt64Type>(|part, row| Some(cell(&part.batch, row)))
-    }
-
-    pub(super) fn u64_or_null(&self, cell: fn(&B, usize) -> Option<u64>) -> ArrayRef {
         self.primitive::<UInt64Type>(|part, row| cell(&part.batch, row))
     }
 
-    pub(super) fn i64(&self, cell: fn(&B, usize) -> i64) -> ArrayRef {
-        self.primitive::<Int64Type>(|part, row| Some(cell(&part.batch, row)))
+    pub(super) fn u64_or_null(&self, cell: fn(&B, usize) -> Option<u64>) -> ArrayRef {
+        self.optional::<UInt64Type>(|part, row| cell(&part.batch, row))
     }
 
-    pub(super) fn i64_or_null(&self, cell: fn(&B, usize) -> Option<i64>) -> ArrayRef {
+    pub(super) fn i64(&self, cell: fn(&B, usize) -> i64) -> ArrayRef {
         self.primitive::<Int64Type>(|part, row| cell(&part.batch, row))
     }
 
+    pub(super) fn i64_or_null(&self, cell: fn(&B, usize) -> Option<i64>) -> ArrayRef {
+        self.optional::<Int64Type>(|part, row| cell(&part.batch, row))
+    }
+
     pub(super) fn f64_or_null(&self, cell: fn(&B, usize) -> Option<f64>) -> ArrayRef {
-        self.primitive::<Float64Type>(|part, row| cell(&part.batch, row))
+        self.optional::<Float64Type>(|part, row| cell(&part.batch, row))
     }
 
     pub(super) fn bool(&self, cell: fn(&B, usize) -> bool) -> ArrayRef {
@@ -62,11 +66,11 @@ impl<B> Rows<'_, B> {
 
     /// When the row's request arrived: less to tell apart than rows, and less to store.
     pub(super) fn record(&self) -> ArrayRef {
-        self.primitive::<UInt64Type>(|part, row| Some(super::record_of(part.arrival.of(row))))
+        self.primitive::<UInt64Type>(|part, row| super::record_of(part.arrival.of(row)))
     }
 
     pub(super) fn arrival(&self) -> ArrayRef {
-        self.primitive::<UInt64Type>(|part, row| Some(part.arrival.of(row)))
+        self.primitive::<UInt64Type>(|part, row| part.arrival.of(row))
     }
 
     /// Text that needs room to be written in.
@@ -103,11 +107,11 @@ impl<B> Rows<'_, B> {
 
 impl<B: super::Table> Rows<'_, B> {
     pub(super) fn resource_id(&self) -> ArrayRef {
-        self.primitive::<UInt32Type>(|part, row| Some(part.resources[part.batch.resources()[row] as usize]))
+        self.primitive::<UInt32Type>(|part, row| part.resources[part.batch.resources()[row] as usize])
     }
 
     pub(super) fn scope_id(&self) -> ArrayRef {
-        self.primitive::<UInt32Type>(|part, row| Some(part.scopes[part.batch.scopes()[row] as usize]))
+        self.primitive::<UInt32Type>(|part, row| part.scopes[part.batch.scopes()[row] as usize])
     }
 
     pub(super) fn of_resource(&self, cell: fn(&crate::context::Resource) -> &str) -> ArrayRef {
@@ -121,10 +125,12 @@ impl<B: super::Table> Rows<'_, B> {
     }
 }
 
-/// Texts by number.
-fn words<'a>(numbers: impl Iterator<Item = u32>, words: impl Iterator<Item = &'a str>) -> ArrayRef {
-    let numbers: PrimitiveArray<UInt32Type> = numbers.map(Some).collect();
-    Arc::new(DictionaryArray::new(numbers, Arc::new(StringArray::from_iter_values(words))))
+/// Texts by number; equal ones are one word.
+fn words<'a>(numbers: impl Iterator<Item = u32>, texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    let mut words = Strings::default();
+    let codes: Vec<u32> = texts.map(|text| words.intern(text).0).collect();
+    let codes = PrimitiveArray::<UInt32Type>::from_iter_values(numbers.map(|number| codes[number as usize]));
+    Arc::new(DictionaryArray::new(codes, Arc::new(StringArray::from_iter_values(words.iter()))))
 }
 
 pub(super) fn word_type() -> DataType {

@@ -1,6 +1,6 @@
 //! The table of spans.
 
-use super::{Column, Kind, Part, Place, Table, cells, read};
+use super::{Column, Kind, Part, Pick, Place, Table, cells, read};
 use crate::context::ContextTable;
 use crate::promote::Promoted;
 use crate::slice::{HotTable, Slice};
@@ -108,6 +108,17 @@ impl Table for SpanBatch {
 
     fn key(part: &Part<Self>, row: usize) -> Self::Key<'_> {
         (part.batch.trace_id[row], part.batch.start_time_unix_nano[row], part.batch.span_id[row])
+    }
+
+    /// Spans of a trace by who sent them, the root first: a dozen columns repeat then, and parents and arrivals are near.
+    fn cluster(parts: &[Part<Self>], picks: &mut [Pick]) {
+        let trace = |pick: &Pick| parts[pick.part as usize].batch.trace_id[pick.row as usize];
+        let sender = |pick: &Pick| {
+            let (part, row) = (&parts[pick.part as usize], pick.row as usize);
+            let has_parent = part.batch.parent_span_id[row] != SpanId::NONE;
+            (has_parent, part.resources[part.batch.resource[row] as usize])
+        };
+        picks.chunk_by_mut(|a, b| trace(a) == trace(b)).for_each(|spans| spans.sort_by_key(sender));
     }
 
     fn read(from: &RecordBatch, context: &ContextTable, promoted: &[Promoted]) -> Result<Self, ArrowError> {

@@ -119,6 +119,16 @@ fn a_healthy_directory_is_described() {
 }
 
 #[test]
+fn every_byte_of_sealed_data_is_somewhere() {
+    let dir = directory();
+    let weight = &weigh(dir.path()).unwrap()[&Signal::Traces];
+    let all = weight.columns.values().sum::<u64>() + weight.footers + weight.indexes;
+    let sealed = examine(dir.path()).unwrap().signals[&Signal::Traces].clone();
+    assert_eq!((weight.rows, all), (sealed.rows, sealed.bytes));
+    assert!(["trace_id", "attributes", "resource"].iter().all(|name| weight.columns[*name] > 0), "{weight:?}");
+}
+
+#[test]
 fn damaged_and_missing_segments_are_set_aside() {
     let report = check(|dir| flip(&first(dir, ".parquet"), 100), &["its checksum is wrong (1 rows of traces)"], 4);
     let reasons: Vec<&str> = report.quarantine.iter().map(|file| file.reason.as_str()).collect();

@@ -62,6 +62,7 @@ impl Engine {
             lingering: Default::default(),
             rebuilding: (!missing.is_empty()).into(),
             rollups_failed: rollups_failed.into(),
+            rollups_shrunk: 0.into(),
             rebuilder: Mutex::default(),
             stopping: false.into(),
             sealer: Default::default(),

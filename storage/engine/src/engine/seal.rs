@@ -62,10 +62,16 @@ pub(super) fn run(inner: &Arc<Inner>, trim: &dyn Fn(u64)) {
             Ok(false) => inner.settle("retention rules"),
             Err(fault) => inner.warn("retention rules", format!("rows stay for now: {}", chain(&fault))),
         }
-        if sealed.elapsed() >= CALM
-            && let Err(error) = inner.rollups.rest()
-        {
-            tracing::debug!(error = chain(&error), "rollups stay in their database's log for now");
+        if sealed.elapsed() >= CALM {
+            if let Err(error) = inner.rollups.rest() {
+                tracing::debug!(error = chain(&error), "rollups stay in their database's log for now");
+            }
+            match inner.shrink_rollups() {
+                Ok(()) => inner.settle("rollups' file"),
+                Err(fault) => {
+                    inner.warn("rollups' file", format!("it stays larger than it need be: {}", chain(&fault)))
+                }
+            }
         }
         inner.sealer.wait(TICK);
     }

@@ -152,7 +152,13 @@ impl<'a> Fields<'a> {
     /// The values that tell what is called, for remembering what they came to. Two spans of one batch with the same
     /// fingerprint and role have the same target.
     pub(super) fn fingerprint(&self) -> Fingerprint {
+        // An address that says a host is believed before the URL, and URLs hardly repeat.
+        let has_host = match self.values[Field::ServerAddress as usize] {
+            Value::String(sym) => self.strings.get(sym).starts_with(|first: char| first.is_ascii_alphanumeric()),
+            _ => false,
+        };
         IDENTIFYING.map(|field| match self.values[field as usize] {
+            _ if has_host && field == Field::UrlFull => (0, 0),
             Value::Empty => (0, 0),
             Value::Bool(value) => (1, u64::from(value)),
             Value::String(sym) => (2, u64::from(sym.0)),

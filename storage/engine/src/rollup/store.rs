@@ -160,6 +160,22 @@ impl RollupStore {
         Ok(())
     }
 
+    /// Copies all rows into a new file at `path`, without the room that removed ones left in this. On disk when this
+    /// returns. Nobody may write meanwhile.
+    ///
+    /// # Errors
+    /// There is a file, or the disk is full: whatever is there can be removed.
+    pub fn copy_to(&self, path: &Path) -> Result<(), RollupError> {
+        let step = "copy";
+        let connection = self.writer.lock().try_clone().map_err(failed(step))?;
+        let own: String =
+            connection.query_row("SELECT current_database()", [], |row| row.get(0)).map_err(failed(step))?;
+        let path = path.to_string_lossy().replace('\'', "''");
+        connection.execute_batch(&format!("ATTACH '{path}' AS fresh")).map_err(failed(step))?;
+        let copied = connection.execute_batch(&format!("COPY FROM DATABASE \"{own}\" TO fresh; CHECKPOINT fresh"));
+        connection.execute_batch("DETACH fresh").and(copied).map_err(failed(step))
+    }
+
     /// Keeps the rows of a sealed slice, instead of what was kept for the same slice before. All or nothing, and
     /// on disk when this returns.
     pub fn persist(&self, slice: u64, rows: &RollupRows) -> Result<(), RollupError> {
@@ -173,7 +189,10 @@ impl RollupStore {
             |hour| times.contains(&hour),
             "persist",
             |connection| {
-                delete(connection, &[slice])?;
+                let groups = fold::groups(connection)?;
+                if groups.iter().any(|group| group.first == slice) {
+                    delete(connection, &[slice])?;
+                }
                 fold::insert(connection, Group { first: slice, last: slice, is_coarse })?;
                 add(connection, slice, rows, is_coarse)
             },

@@ -3,6 +3,7 @@
 use super::filter::TraceFilter;
 use super::index;
 use super::values::Values;
+use super::words::{Chunk, Words};
 use crate::columns::{self, Kind, Part, Pick, Place, Promotion, Rows, Table};
 use crate::context::ContextTable;
 use crate::dir::{sync_dir, write_synced};
@@ -10,13 +11,16 @@ use crate::error::Fault;
 use crate::failpoint;
 use crate::fs::Fs;
 use crate::manifest::SegmentEntry;
-use crate::promote::{self, Keys};
+use crate::promote::{self, Keys, Promoted, PromotedKind};
 use crate::slice;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use orrery_model::{ServiceKey, Signal, TraceId};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -46,11 +50,13 @@ pub(crate) fn write<B: Table>(
         return Ok(None);
     }
     let keys = promote::keys(parts, &picks);
+    let values = Values::of(parts);
+    let properties = properties::<B>(&keys, picks.len(), &values);
     let mut entry = describe(id, level, parts, &picks, context, keys);
     let stem = dir.join(entry.stem());
     let tmp = stem.with_extension("parquet.tmp");
-    let values = Values::of(parts);
-    (entry.bytes, entry.crc32) = write_parquet(&tmp, &Rows { parts, picks: &picks, context }, &entry, &values)?;
+    let rows = Rows { parts, picks: &picks, context };
+    (entry.bytes, entry.crc32) = write_parquet(&tmp, &rows, &entry.promoted, properties)?;
     let index = index::print(context, &trace_filter(parts, &picks), &values.filter(context));
     (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
     write_synced(&Fs::Real, &stem.with_extension("index"), &index)?;
@@ -71,6 +77,7 @@ fn sorted<B: Table>(parts: &[Part<B>]) -> Vec<Pick> {
     keyed.sort_unstable();
     let mut picks: Vec<Pick> = keyed.into_iter().map(|(_, part, row)| Pick { part, row }).collect();
     picks.dedup_by(|b, a| B::same(at(a), at(b)));
+    B::cluster(parts, &mut picks);
     picks
 }
 
@@ -118,31 +125,85 @@ fn describe<B: Table>(
 fn write_parquet<B: Table>(
     path: &Path,
     rows: &Rows<'_, B>,
-    entry: &SegmentEntry,
-    values: &Values,
+    promoted: &[Promoted],
+    properties: WriterProperties,
 ) -> Result<(u64, u32), Fault> {
     let file = File::create(path).map_err(Fault::io(path))?;
     let out = Checksummed { out: BufWriter::with_capacity(1 << 20, file), hasher: crc32fast::Hasher::new(), bytes: 0 };
-    let schema = columns::schema::<B>(Place::Sealed, &entry.promoted);
-    let mut writer = ArrowWriter::try_new(out, schema, Some(properties::<B>(entry, values)))?;
-    let promotion = Promotion::new(rows.parts, &entry.promoted);
-    for picks in rows.picks.chunks(ROW_GROUP) {
-        writer.write(&columns::sealed_batch(&Rows { picks, ..*rows }, &promotion)?)?;
-        writer.flush()?;
+    let schema = columns::schema::<B>(Place::Sealed, promoted);
+    let (mut file, columns) = ArrowWriter::try_new(out, schema, Some(properties))?.into_serialized_writer()?;
+    let promotion = Promotion::new(rows.parts, promoted);
+    let mut encoder = Encoder {
+        leaves: file.schema_descr().columns().to_vec(),
+        properties: Arc::clone(file.properties()),
+        words: Words::new(zstd()).map_err(Fault::io(path))?,
+    };
+    for (number, picks) in rows.picks.chunks(ROW_GROUP).enumerate() {
+        let batch = columns::sealed_batch(&Rows { picks, ..*rows }, &promotion)?;
+        let mut group = file.next_row_group()?;
+        encoder.write(&batch, columns.create_column_writers(number)?, &mut group)?;
+        group.close()?;
     }
-    let mut out = writer.into_inner()?;
+    let mut out = file.into_inner()?;
     out.flush().and_then(|()| out.out.get_ref().sync_all()).map_err(Fault::io(path))?;
     Ok((out.bytes, out.hasher.finalize()))
 }
 
+fn zstd() -> ZstdLevel {
+    ZstdLevel::try_new(1).expect("level 1 exists")
+}
+
+/// Writes row groups: words by their numbers, everything else as the library does it.
+struct Encoder {
+    leaves: Vec<ColumnDescPtr>,
+    properties: WriterPropertiesPtr,
+    words: Words,
+}
+
+impl Encoder {
+    fn write<W: Write + Send>(
+        &mut self,
+        batch: &RecordBatch,
+        writers: Vec<ArrowColumnWriter>,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), Fault> {
+        let mut writers = self.leaves.clone().into_iter().zip(writers).peekable();
+        for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+            if let Some(chunk) = writers.peek().map_or(Ok(None), |(leaf, _)| self.words(column, leaf))? {
+                group.append_column(&chunk.bytes, chunk.close)?;
+                writers.next();
+                continue;
+            }
+            for (leaf, (_, mut writer)) in compute_leaves(field, column)?.iter().zip(&mut writers) {
+                writer.write(leaf)?;
+                writer.close()?.append_to_row_group(group)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, column: &ArrayRef, leaf: &ColumnDescPtr) -> Result<Option<Chunk>, Fault> {
+        let path = leaf.path();
+        match column.as_dictionary_opt() {
+            Some(column) if self.properties.dictionary_enabled(path) => {
+                let has_bounds = self.properties.statistics_enabled(path) != EnabledStatistics::None;
+                self.words.encode(column, leaf, has_bounds, WORDS)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
 /// How each column is encoded: a dictionary where values repeat, else none, which would cost time and room for nothing.
 /// Minimum and maximum only where rows near each other have near values: nobody finds a word by them.
-fn properties<B: Table>(entry: &SegmentEntry, values: &Values) -> WriterProperties {
+fn properties<B: Table>(keys: &Keys, rows: usize, values: &Values) -> WriterProperties {
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+        .set_compression(Compression::ZSTD(zstd()))
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_dictionary_page_size_limit(DICTIONARY)
+        // Nobody reads single pages: a column of a row group is one or two.
+        .set_offset_index_disabled(true)
         .set_created_by(concat!("orrery ", env!("CARGO_PKG_VERSION")).to_owned());
     for column in columns::columns::<B>(Place::Sealed) {
         let path = ColumnPath::from(column.name);
@@ -151,6 +212,8 @@ fn properties<B: Table>(entry: &SegmentEntry, values: &Values) -> WriterProperti
         }
         properties = match column.kind {
             Kind::Id | Kind::Time => properties.set_column_dictionary_enabled(path, false),
+            // Spans of a trace lie together, records do not.
+            Kind::TraceId if B::SIGNAL == Signal::Traces => properties.set_column_dictionary_enabled(path, false),
             Kind::Nanos => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -158,8 +221,24 @@ fn properties<B: Table>(entry: &SegmentEntry, values: &Values) -> WriterProperti
             _ => properties,
         };
     }
-    for promoted in entry.promoted.iter().filter(|promoted| values.hardly_repeat(&promoted.key)) {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(promoted.column()), false);
+    let groups = rows.div_ceil(ROW_GROUP);
+    for (promoted, filled) in keys.promoted.iter().zip(&keys.rows) {
+        let (filled, distinct) = (*filled as usize, values.distinct(&promoted.key));
+        // A row group's dictionary is its own, and most numbers are shorter than their place in one of thousands.
+        let most = match promoted.kind {
+            PromotedKind::Text => filled / 10 * 9,
+            PromotedKind::Int => filled / groups / 8,
+            PromotedKind::Double => filled / groups / 2,
+            PromotedKind::Bool => continue,
+        };
+        if distinct.is_some_and(|distinct| distinct <= most) {
+            continue;
+        }
+        let path = ColumnPath::from(promoted.column());
+        properties = properties.set_column_dictionary_enabled(path.clone(), false);
+        if promoted.kind == PromotedKind::Int {
+            properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
     }
     properties.build()
 }

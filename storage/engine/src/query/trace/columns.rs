@@ -143,7 +143,7 @@ impl Gathered {
     /// In order, each span once, parents found.
     fn finish(self) -> TraceColumns {
         let Gathered { columns: from, parents, starts, names, .. } = self;
-        // Segments are in order already: a sort that sees runs has little to do.
+        // Spans of one sender are in order already: a sort that sees runs has little to do.
         let ids = &from.span_id;
         let mut order: Vec<(i64, SpanId, u32)> =
             starts.iter().zip(ids).enumerate().map(|(at, (start, id))| (*start, *id, at as u32)).collect();

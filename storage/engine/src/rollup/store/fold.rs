@@ -5,7 +5,7 @@
 //! slice whose rows lie in a few buckets has no coarser ones, they would be as many: it gets them when it is folded.
 
 use super::tables::{self, LEVELS, TABLES};
-use super::{RollupError, RollupStore, failed};
+use super::{RollupError, RollupStore, add, failed};
 use crate::rollup::rows::RollupRows;
 use duckdb::Connection;
 use std::sync::atomic::Ordering;
@@ -118,8 +118,17 @@ fn foldable(groups: &[Group]) -> Option<&[Group]> {
 
 /// Puts the rows of groups in their place added up, at this level and coarser ones.
 fn fold(connection: &Connection, groups: &[Group], finest: usize) -> duckdb::Result<()> {
-    let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
+    let first = groups[0].first;
     let from = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
+    if finest == 0 && groups.iter().all(|group| !group.is_coarse) {
+        // Few buckets, as under load: all at once.
+        let rows = gathered(connection, groups, 0, (i64::MIN, i64::MAX))?;
+        for table in TABLES {
+            connection.execute(&format!("DELETE FROM {} WHERE slice IN ({from})", table.at(LEVELS[0])), [])?;
+        }
+        add(connection, first, &rows, true)?;
+        return renumber(connection, groups);
+    }
     // Coarsest first: it may be made of the finest.
     for level in (finest..LEVELS.len()).rev() {
         for (begin, end) in times(connection, groups, level)? {
@@ -132,7 +141,13 @@ fn fold(connection: &Connection, groups: &[Group], finest: usize) -> duckdb::Res
             tables::append(connection, LEVELS[level], first, &rows)?;
         }
     }
-    connection.execute(&format!("DELETE FROM slices WHERE first IN ({from})"), [])?;
+    renumber(connection, groups)
+}
+
+/// Lets groups be known as one.
+fn renumber(connection: &Connection, groups: &[Group]) -> duckdb::Result<()> {
+    let (first, last) = (groups[0].first, groups[groups.len() - 1].last);
+    connection.execute(&format!("DELETE FROM slices WHERE first BETWEEN {first} AND {last}"), [])?;
     insert(connection, Group { first, last, is_coarse: true })
 }
 
