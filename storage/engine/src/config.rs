@@ -31,7 +31,7 @@ pub struct Config {
     #[serde(default = "queue_bytes")]
     pub queue_bytes: u64,
     /// Bytes of rows held in memory before requests are refused. Default: a sixteenth of the memory available, at
-    /// least 128 MiB and at most 512.
+    /// least 128 MiB and at most 384.
     #[serde(default = "hot_bytes")]
     pub hot_bytes: u64,
     /// A slice of rows in memory is sealed when it is this old. Default 60 s.
