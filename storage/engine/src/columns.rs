@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Bool,
     /// Eight random bytes as a number: nothing repeats.
     Id,
+    /// A number that grows from request to request: neighbours mostly came together, but a dictionary does not see that.
+    Arrival,
     /// A point in time, nanoseconds: smaller plain than as differences, which jump from trace to trace.
     Time,
     /// A length of time, nanoseconds.
@@ -239,7 +241,7 @@ impl Kind {
             Kind::U8 => "UTINYINT",
             Kind::U32 => "UINTEGER",
             Kind::I32 => "INTEGER",
-            Kind::U64 | Kind::Id => "UBIGINT",
+            Kind::U64 | Kind::Id | Kind::Arrival => "UBIGINT",
             Kind::I64 | Kind::Time | Kind::Nanos => "BIGINT",
             Kind::F64 => "DOUBLE",
             Kind::Bool => "BOOLEAN",
@@ -267,7 +269,7 @@ impl Kind {
             Kind::U8 => DataType::UInt8,
             Kind::U32 => DataType::UInt32,
             Kind::I32 => DataType::Int32,
-            Kind::U64 | Kind::Id => DataType::UInt64,
+            Kind::U64 | Kind::Id | Kind::Arrival => DataType::UInt64,
             Kind::I64 | Kind::Time | Kind::Nanos => DataType::Int64,
             Kind::F64 => DataType::Float64,
             Kind::Bool => DataType::Boolean,

@@ -273,3 +273,19 @@ pub(super) fn exemplars(rows: &Rows<'_, MetricBatch>) -> ArrayRef {
     ];
     ends.structs(exemplar_fields(), columns)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+
+    /// Readers that keep dictionaries, pyarrow for one, take a word that stands in one twice for damage.
+    #[test]
+    fn equal_texts_are_one_word() {
+        let array = words([0, 1, 2, 1].into_iter(), ["shop", "", "shop"].into_iter());
+        let array = array.as_dictionary::<UInt32Type>();
+        let texts = array.values().as_string::<i32>();
+        assert_eq!(array.keys().values(), &[1, 0, 1, 0]);
+        assert_eq!(texts.iter().collect::<Vec<_>>(), [Some(""), Some("shop")]);
+    }
+}

@@ -36,8 +36,9 @@ impl Table for LogBatch {
         column!("flags", U32, Everywhere, "OTLP flags.", |rows| rows.u32(|b, i| b.flags[i])),
         column!("dropped_attributes_count", U32, Everywhere, "By the sender or by us.", |rows| rows
             .u32(|b, i| b.dropped_attributes_count[i])),
-        column!("arrival", U64, Everywhere, "Grows with the order of arrival; tells equal times apart.", |rows| rows
-            .arrival()),
+        column!("arrival", Arrival, Everywhere, "Grows with the order of arrival; tells equal times apart.", |rows| {
+            rows.arrival()
+        }),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
         column!("service_namespace", Word, Sealed, "`service.namespace`, or empty.", |rows| rows

@@ -45,9 +45,13 @@ impl Table for SpanBatch {
         column!("links", Links, Everywhere, "Span links.", cells::links),
         column!("dropped_links_count", U32, Everywhere, "By the sender or by us.", |rows| rows
             .u32(|b, i| b.dropped_links_count[i])),
-        column!("arrival", U64, Everywhere, "Grows with the order of arrival; 0 in segments merged twice.", |rows| {
-            rows.record()
-        }),
+        column!(
+            "arrival",
+            Arrival,
+            Everywhere,
+            "Grows with the order of arrival; 0 in segments merged twice.",
+            |rows| { rows.record() }
+        ),
         column!("resource_id", U32, Everywhere, "Number of the resource in the index file.", |rows| rows.resource_id()),
         column!("scope_id", U32, Everywhere, "Number of the scope in the index file.", |rows| rows.scope_id()),
         column!("service_namespace", Word, Sealed, "`service.namespace`, or empty.", |rows| rows

@@ -211,7 +211,7 @@ fn properties<B: Table>(keys: &Keys, rows: usize, values: &Values) -> WriterProp
             properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
         }
         properties = match column.kind {
-            Kind::Id | Kind::Time => properties.set_column_dictionary_enabled(path, false),
+            Kind::Id | Kind::Arrival | Kind::Time => properties.set_column_dictionary_enabled(path, false),
             // Spans of a trace lie together, records do not.
             Kind::TraceId if B::SIGNAL == Signal::Traces => properties.set_column_dictionary_enabled(path, false),
             Kind::Nanos => properties

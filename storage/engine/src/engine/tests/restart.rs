@@ -1,6 +1,7 @@
 //! The map does not notice a restart: the observer is reminded of the spans it knew.
 
 use super::*;
+use crate::failpoint;
 
 fn call(server: Option<u64>, time: i64) -> Item {
     let (service, span, parent, kind) = match server {
@@ -148,8 +149,10 @@ fn rollups_written_anew_are_the_same() {
     }
     let known = edges(&rig);
     assert_eq!(known.len(), 1);
+    let renew = || rig.engine().inner.renew_rollups();
+    assert!(failpoint::failing("rollups copied", renew).is_err());
     for _ in 0..2 {
-        rig.engine().inner.renew_rollups().unwrap();
+        renew().unwrap();
         assert_eq!(edges(&rig), known);
         // The new file is the one that is written to, and kept.
         rig.put(Signal::Traces, &[span(77, 1, T0)]);
