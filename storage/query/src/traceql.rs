@@ -48,7 +48,10 @@ mod parse;
 mod prefilter;
 mod print;
 mod problem;
+#[cfg(feature = "evaluate")]
+mod probe;
 mod reads;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -63,11 +66,13 @@ pub use evaluate::{Compiled, Spanset as MatchedSpanset, TraceView, Value};
 pub use field::{Field, FieldName, Intrinsic, Scope, Type};
 pub use literal::Literal;
 #[cfg(feature = "evaluate")]
-pub use metrics::{
-    Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Series, SeriesError, Sides,
-    Table,
-};
+pub use metrics::{Series, SeriesError};
 pub use parse::parse;
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
 pub use problem::Problem;
+#[cfg(feature = "evaluate")]
+pub use probe::Probe;
 pub use reads::{Reads, reads};
+pub use tables::{
+    Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Sides, Table,
+};

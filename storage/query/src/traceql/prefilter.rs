@@ -7,6 +7,7 @@ use super::ast::{
 };
 use super::field::{Field, FieldName, Intrinsic};
 use super::literal::Literal;
+use orrery_model::StatusCode;
 
 /// Which traces may match: never false of one that does. Made by [`Prefilter::of`].
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,22 @@ pub enum Test {
     Exists,
 }
 
+impl Leaf {
+    fn narrowness(&self) -> u32 {
+        let is_id = self.field.as_intrinsic().is_some_and(|intrinsic| intrinsic.id_digits().is_some());
+        match &self.test {
+            _ if self.negated => 1,
+            Test::Compare(Comparison::Equal, Literal::Text(text)) if is_id && !text.is_empty() => 100,
+            Test::Compare(Comparison::Equal, Literal::Text(_)) => 10,
+            Test::Compare(Comparison::Equal, Literal::Status(StatusCode::Error)) => 12,
+            Test::Compare(Comparison::Equal, Literal::Int(_) | Literal::Float(_)) => 8,
+            Test::Compare(Comparison::NotEqual, _) | Test::Matches { not: true, .. } => 1,
+            Test::Compare(..) | Test::Matches { .. } => 4,
+            Test::Exists => 2,
+        }
+    }
+}
+
 impl Prefilter {
     /// What can be asked for a query.
     ///
@@ -104,6 +121,19 @@ impl Prefilter {
             Prefilter::Some(condition) => condition.clone(),
             Prefilter::All(all) => SpanCondition::all(all.iter().map(Prefilter::of_span)),
             Prefilter::Any(any) => SpanCondition::any(any.iter().map(Prefilter::of_span)),
+        }
+    }
+
+    /// What some span meets of each trace that matches, as one condition: the narrowest, as far as that can be told
+    /// without looking. For a store that looks for traces by single spans.
+    pub fn of_some_span(&self) -> SpanCondition {
+        match self {
+            Prefilter::All(all) => {
+                let narrowest = all.iter().map(Prefilter::of_some_span).max_by_key(SpanCondition::narrowness);
+                narrowest.unwrap_or(SpanCondition::Maybe)
+            }
+            Prefilter::Any(any) => SpanCondition::any(any.iter().map(Prefilter::of_some_span)),
+            _ => self.of_span(),
         }
     }
 
@@ -143,6 +173,17 @@ fn one_or<T>(mut parts: Vec<T>, none: T, many: impl FnOnce(Vec<T>) -> T) -> T {
 }
 
 impl SpanCondition {
+    /// How little of everything meets it, roughly.
+    fn narrowness(&self) -> u32 {
+        match self {
+            SpanCondition::Maybe => 0,
+            SpanCondition::Never => u32::MAX,
+            SpanCondition::Leaf(leaf) => leaf.narrowness(),
+            SpanCondition::All(all) => all.iter().map(SpanCondition::narrowness).fold(0, u32::saturating_add),
+            SpanCondition::Any(any) => any.iter().map(SpanCondition::narrowness).min().unwrap_or(u32::MAX),
+        }
+    }
+
     fn of_trace(&self) -> Vec<&Leaf> {
         match self {
             SpanCondition::Leaf(leaf) if leaf.field.as_intrinsic().is_some_and(Intrinsic::is_of_trace) => vec![leaf],
