@@ -2,7 +2,7 @@
 
 use super::arithmetic::constant;
 use super::ast::{
-    Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, Pipeline, Query, Relate, Spanset,
+    Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, Pipeline, Place, Query, Relate, Spanset,
     SpansetOperator, Stage,
 };
 use super::field::{Field, FieldName, Intrinsic};
@@ -70,7 +70,31 @@ pub enum Test {
     Exists,
 }
 
+fn written(kind: ExpressionKind) -> Expression {
+    Expression { kind, place: Place::default() }
+}
+
 impl Leaf {
+    /// Whether it cannot be asked of a span alone.
+    pub fn is_of_whole_trace(&self) -> bool {
+        let intrinsic = self.field.as_intrinsic();
+        intrinsic.is_some_and(|intrinsic| intrinsic.is_of_trace() && intrinsic != Intrinsic::TraceId)
+    }
+
+    fn to_expression(&self) -> Expression {
+        let field = Box::new(written(ExpressionKind::Field(self.field.clone())));
+        let literal = |literal: &Literal| Box::new(written(ExpressionKind::Literal(literal.clone())));
+        let holds = written(match &self.test {
+            Test::Compare(comparison, with) => ExpressionKind::Compare(field, *comparison, literal(with)),
+            Test::Matches { pattern, not } => {
+                let comparison = if *not { Comparison::NotMatches } else { Comparison::Matches };
+                ExpressionKind::Compare(field, comparison, literal(&Literal::Text(pattern.clone())))
+            }
+            Test::Exists => ExpressionKind::Exists(field),
+        });
+        if self.negated { written(ExpressionKind::Not(Box::new(holds))) } else { holds }
+    }
+
     fn narrowness(&self) -> u32 {
         let is_id = self.field.as_intrinsic().is_some_and(|intrinsic| intrinsic.id_digits().is_some());
         match &self.test {
@@ -181,6 +205,28 @@ impl SpanCondition {
             SpanCondition::Leaf(leaf) => leaf.narrowness(),
             SpanCondition::All(all) => all.iter().map(SpanCondition::narrowness).fold(0, u32::saturating_add),
             SpanCondition::Any(any) => any.iter().map(SpanCondition::narrowness).min().unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The filter that says the same of single spans: what is only known of a whole trace is left out.
+    pub fn to_filter(&self) -> Filter {
+        let condition = (*self != SpanCondition::Maybe).then(|| self.to_expression());
+        Filter { condition, place: Place::default() }
+    }
+
+    fn to_expression(&self) -> Expression {
+        let joined = |parts: &[SpanCondition], logic: Logic| {
+            let parts = parts.iter().map(SpanCondition::to_expression);
+            parts.reduce(|left, right| written(ExpressionKind::Logic(Box::new(left), logic, Box::new(right))))
+        };
+        let sure = |holds: bool| written(ExpressionKind::Literal(Literal::Bool(holds)));
+        match self {
+            SpanCondition::Maybe => sure(true),
+            SpanCondition::Never => sure(false),
+            SpanCondition::All(all) => joined(all, Logic::And).unwrap_or_else(|| sure(true)),
+            SpanCondition::Any(any) => joined(any, Logic::Or).unwrap_or_else(|| sure(false)),
+            SpanCondition::Leaf(leaf) if leaf.is_of_whole_trace() => sure(true),
+            SpanCondition::Leaf(leaf) => leaf.to_expression(),
         }
     }
 
