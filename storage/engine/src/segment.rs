@@ -17,8 +17,8 @@ use nested::NestedKeys;
 use parking_lot::Mutex;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A segment in use. Its files go when it was retired and the last query that reads it is done.
 pub(crate) struct Segment {

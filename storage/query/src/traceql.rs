@@ -47,9 +47,9 @@ mod metrics;
 mod parse;
 mod prefilter;
 mod print;
-mod problem;
 #[cfg(feature = "evaluate")]
 mod probe;
+mod problem;
 mod reads;
 mod tables;
 #[cfg(test)]
@@ -69,10 +69,8 @@ pub use literal::Literal;
 pub use metrics::{Series, SeriesError};
 pub use parse::parse;
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
-pub use problem::Problem;
 #[cfg(feature = "evaluate")]
 pub use probe::Probe;
+pub use problem::Problem;
 pub use reads::{Reads, reads};
-pub use tables::{
-    Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Sides, Table,
-};
+pub use tables::{Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Sides, Table};

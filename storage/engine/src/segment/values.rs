@@ -40,8 +40,7 @@ pub(crate) struct Values {
 impl Values {
     pub(crate) fn of<B: Table>(parts: &[Part<B>]) -> Values {
         let rows: usize = parts.iter().map(|part| part.batch.rows()).sum();
-        let mut values =
-            Values { by_key: BTreeMap::new(), lists: BTreeSet::new(), most: rows / ROWS_PER_VALUE };
+        let mut values = Values { by_key: BTreeMap::new(), lists: BTreeSet::new(), most: rows / ROWS_PER_VALUE };
         let mut found: HashMap<String, Found> = HashMap::new();
         parts.iter().for_each(|part| values.add(part, &mut found));
         values.lists = found.iter().filter(|(_, found)| found.has_lists).map(|(key, _)| key.clone()).collect();

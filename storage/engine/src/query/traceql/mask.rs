@@ -49,7 +49,10 @@ enum Of {
     /// `resource_id` or `scope_id`; by number, whether it meets the whole test.
     Context(&'static str, Vec<bool>),
     /// Columns an attribute may be in, and names by which it may be in the map.
-    Attribute { columns: Vec<String>, keys: Vec<String> },
+    Attribute {
+        columns: Vec<String>,
+        keys: Vec<String>,
+    },
 }
 
 /// What one place says of a row.
@@ -108,7 +111,8 @@ fn says(probe: &Probe, values: impl FnOnce(&mut dyn FnMut(Value<'_>)) -> bool) -
 impl Mask {
     /// A condition as far as it can be asked of a sealed source, which must have been verified.
     pub(super) fn of(asked: &Asked, source: &Source) -> Result<Mask, Fault> {
-        let all = |parts: &[Asked]| parts.iter().map(|part| Mask::of(part, source)).collect::<Result<Vec<Mask>, Fault>>();
+        let all =
+            |parts: &[Asked]| parts.iter().map(|part| Mask::of(part, source)).collect::<Result<Vec<Mask>, Fault>>();
         Ok(match asked {
             Asked::Maybe => Mask::Always,
             Asked::Never => Mask::Never,
@@ -178,7 +182,9 @@ impl Mask {
             Mask::All(parts) | Mask::Any(parts) => parts.iter().for_each(|part| part.columns(visit)),
             Mask::Leaf(leaf) => match &leaf.of {
                 Of::Duration => visit("duration_nanos"),
-                Of::Code(column, _) | Of::Text(column) | Of::SpanId(column, _) | Of::Context(column, _) => visit(column),
+                Of::Code(column, _) | Of::Text(column) | Of::SpanId(column, _) | Of::Context(column, _) => {
+                    visit(column)
+                }
                 Of::TraceId(_) => visit("trace_id"),
                 Of::Attribute { columns, keys } => {
                     columns.iter().for_each(|column| visit(column));
@@ -205,7 +211,8 @@ impl Mask {
     pub(super) fn holds(&self, batch: &RecordBatch) -> Result<BooleanBuffer, ArrowError> {
         let joined = |parts: &[Mask], join: fn(&BooleanBuffer, &BooleanBuffer) -> BooleanBuffer| {
             let mut parts = parts.iter();
-            let first = parts.next().map_or_else(|| Ok(BooleanBuffer::new_set(batch.num_rows())), |part| part.holds(batch));
+            let first =
+                parts.next().map_or_else(|| Ok(BooleanBuffer::new_set(batch.num_rows())), |part| part.holds(batch));
             parts.try_fold(first?, |all, part| Ok(join(&all, &part.holds(batch)?)))
         };
         match self {
@@ -244,14 +251,12 @@ fn of_leaf(leaf: &AskedLeaf, source: &Source) -> Result<Mask, Fault> {
         },
         FieldName::Attribute(Some(Scope::Span), name) => of_attribute(leaf, name, source, index, masked),
         FieldName::Attribute(Some(Scope::Resource), name) => of_resources(leaf, name, &index.context, masked),
-        FieldName::Attribute(Some(Scope::Instrumentation), name) => {
-            of_scopes(&index.context, masked, |scope| {
-                let attributes: orrery_query::answer::AttributeMap =
-                    serde_json::from_str(&scope.attributes).unwrap_or_default();
-                let is_there = semconv::spellings(name).any(|name| attributes.contains_key(name));
-                is_there || leaf.negated
-            })
-        }
+        FieldName::Attribute(Some(Scope::Instrumentation), name) => of_scopes(&index.context, masked, |scope| {
+            let attributes: orrery_query::answer::AttributeMap =
+                serde_json::from_str(&scope.attributes).unwrap_or_default();
+            let is_there = semconv::spellings(name).any(|name| attributes.contains_key(name));
+            is_there || leaf.negated
+        }),
         FieldName::Attribute(Some(Scope::Event), name) => nested(leaf, name, segment, Nested::Events)?,
         FieldName::Attribute(Some(Scope::Link), name) => nested(leaf, name, segment, Nested::Links)?,
         // That it fails or is missing may be said only when it is known which scope has it.
@@ -319,13 +324,7 @@ fn nested(leaf: &AskedLeaf, name: &str, segment: &crate::segment::Segment, which
     Ok(if semconv::spellings(name).any(|name| keys.may_have(name)) { Mask::Always } else { Mask::Never })
 }
 
-fn of_attribute(
-    leaf: &AskedLeaf,
-    name: &str,
-    source: &Source,
-    index: &Index,
-    masked: impl Fn(Of) -> Mask,
-) -> Mask {
+fn of_attribute(leaf: &AskedLeaf, name: &str, source: &Source, index: &Index, masked: impl Fn(Of) -> Mask) -> Mask {
     let texts = leaf.equals.as_ref().and_then(texts);
     let (mut columns, mut keys) = (Vec::new(), Vec::new());
     for name in semconv::spellings(name) {

@@ -2,8 +2,8 @@
 
 use super::super::source::Source;
 use crate::columns::{ATTRIBUTES, Place, columns};
-use crate::segment::nested::Nested;
 use crate::error::Fault;
+use crate::segment::nested::Nested;
 use orrery_model::{SpanBatch, semconv};
 use orrery_query::traceql::{Field, FieldName, Intrinsic, Reads, Scope};
 use std::collections::BTreeSet;

@@ -29,7 +29,6 @@ enum Spans {
 
 /// What was read of a segment.
 struct Columns {
-    len: usize,
     trace_id: Option<FixedSizeBinaryArray>,
     span_id: Option<ScalarBuffer<u64>>,
     parent_span_id: Option<ScalarBuffer<u64>>,
@@ -100,7 +99,6 @@ impl Columns {
             Some((promoted.key.clone(), typed))
         };
         Columns {
-            len: batch.num_rows(),
             trace_id: column("trace_id").and_then(|column| column.as_fixed_size_binary_opt()).cloned(),
             span_id: numbers::<UInt64Type>(batch, "span_id"),
             parent_span_id: numbers::<UInt64Type>(batch, "parent_span_id"),
@@ -152,11 +150,8 @@ impl Rows {
         Rows { context: Arc::clone(context), scopes: OnceLock::new(), spans }
     }
 
-    pub(super) fn len(&self) -> usize {
-        match &self.spans {
-            Spans::Hot(part) => part.batch.len(),
-            Spans::Sealed(columns) => columns.len,
-        }
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.spans, Spans::Hot(_))
     }
 
     pub(super) fn context(&self) -> &ContextTable {
@@ -440,12 +435,7 @@ impl Stored<'_> {
 }
 
 /// An attribute of a resource. One without a name is of the unknown service, as everywhere.
-pub(super) fn of_resource(
-    context: &ContextTable,
-    resource: u32,
-    name: &str,
-    visit: &mut dyn FnMut(Value<'_>),
-) -> bool {
+pub(super) fn of_resource(context: &ContextTable, resource: u32, name: &str, visit: &mut dyn FnMut(Value<'_>)) -> bool {
     let Some(resource) = context.resources().get(resource as usize) else { return false };
     match resource.attribute_map().get(name) {
         Some(serde_json::Value::String(text)) if !text.is_empty() => {

@@ -145,7 +145,16 @@ impl Scan<'_> {
         });
         let conditions = conditions.collect();
         let (starts, arrivals) = (project(&[START]), project(&[ARRIVAL]));
-        Ok(Some(Groups { scan: self, segment: Arc::clone(segment), footer, wanted, columns, conditions, starts, arrivals }))
+        Ok(Some(Groups {
+            scan: self,
+            segment: Arc::clone(segment),
+            footer,
+            wanted,
+            columns,
+            conditions,
+            starts,
+            arrivals,
+        }))
     }
 }
 
@@ -292,7 +301,8 @@ fn times(group: &RowGroupMetaData) -> Option<(i64, i64)> {
 
 /// Whether a segment may have spans that meet a test, by its list of services.
 fn lists(entry: &SegmentEntry, leaf: &AskedLeaf) -> bool {
-    let is_service = matches!(&leaf.field.name, FieldName::Attribute(Some(Scope::Resource), name) if name == "service.name");
+    let is_service =
+        matches!(&leaf.field.name, FieldName::Attribute(Some(Scope::Resource), name) if name == "service.name");
     match &leaf.equals {
         Some(Literal::Text(name)) if is_service => {
             entry.services.iter().any(|service| ServiceKey::parse(service).name == *name)

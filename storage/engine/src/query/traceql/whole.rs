@@ -19,6 +19,7 @@ const TOO_MANY: &str = "the traces of this page have too many spans to look at t
 pub(super) struct Traces {
     rows: Vec<Rows>,
     spans: HashMap<TraceId, Vec<(u32, u32)>>,
+    count: usize,
 }
 
 /// One trace: its spans by start time, then id.
@@ -39,7 +40,6 @@ pub(super) fn read(
     let mut traces = Traces::default();
     let mut left = SPANS;
     for source in session.sources::<SpanBatch>(range, |_| true)? {
-        let before = traces.rows.len() as u32;
         match &source {
             Source::Hot(slice) => {
                 let (parts, context) = slice.spans.held();
@@ -69,14 +69,13 @@ pub(super) fn read(
                 }
             }
         }
-        let read: usize = traces.rows[before as usize..].iter().map(Rows::len).sum();
-        left = left.saturating_sub(read);
+        left = SPANS.saturating_sub(traces.count);
         if left == 0 {
             session.incomplete(TOO_MANY.into());
             break;
         }
     }
-    let Traces { rows, spans } = &mut traces;
+    let Traces { rows, spans, .. } = &mut traces;
     for spans in spans.values_mut() {
         spans.retain(|(number, row)| rows[*number as usize].arrival(*row as usize) < arrived_before);
     }
@@ -87,6 +86,7 @@ impl Traces {
     fn add(&mut self, rows: u32, row: u32) {
         let trace = self.rows[rows as usize].trace_id(row as usize);
         self.spans.entry(trace).or_default().push((rows, row));
+        self.count += 1;
     }
 
     /// A trace; nothing if no span of it was found.

@@ -3,9 +3,9 @@
 use super::super::ast::{Aggregate, MetricFunction};
 use super::super::evaluate::{Hints, Interner, Leaf, Trace, Value};
 use super::super::literal::Literal;
-use super::distribution::Distribution;
 use super::super::tables::{Exemplar, Label, LabelName, Labelled};
 use super::Steps;
+use super::distribution::Distribution;
 use std::collections::{BTreeMap, HashMap};
 
 /// Combinations of labels at most.
