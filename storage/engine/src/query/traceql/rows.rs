@@ -8,7 +8,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StringArray, StructArray,
 };
 use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{
+    ArrowNativeType, ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type,
+};
 use orrery_model::{SpanBatch, SpanId, SpanKind, StatusCode, Strings, TraceId};
 use orrery_query::answer::AttributeMap;
 use orrery_query::traceql::{Scope, TraceView, Value};
@@ -387,10 +389,7 @@ impl Rows {
     }
 }
 
-fn at<T: Copy + Default>(column: &Option<ScalarBuffer<T>>, row: usize) -> T
-where
-    ScalarBuffer<T>: std::ops::Index<usize, Output = T>,
-{
+fn at<T: ArrowNativeType>(column: &Option<ScalarBuffer<T>>, row: usize) -> T {
     column.as_ref().map_or(T::default(), |column| column[row])
 }
 

@@ -177,9 +177,9 @@ enum Stopped {
     Fault(Fault),
 }
 
-impl<F: Into<Fault>> From<F> for Stopped {
-    fn from(fault: F) -> Stopped {
-        Stopped::Fault(fault.into())
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Stopped {
+        Stopped::Fault(fault)
     }
 }
 
@@ -217,7 +217,8 @@ impl Groups<'_> {
             [worker, ..] if threads == 1 => work(worker),
             workers => std::thread::scope(|scope| {
                 for worker in &mut workers[..threads] {
-                    scope.spawn(|| work(worker));
+                    let work = &work;
+                    scope.spawn(move || work(worker));
                 }
             }),
         }
@@ -237,9 +238,10 @@ impl Groups<'_> {
             .with_row_filter(RowFilter::new(self.predicates(metadata)))
             .with_projection(self.columns.clone())
             .with_batch_size(rows)
-            .build()?;
+            .build()
+            .map_err(Fault::from)?;
         for batch in reader {
-            each(batch?);
+            each(batch.map_err(Fault::from)?);
         }
         Ok(())
     }
@@ -254,8 +256,9 @@ impl Groups<'_> {
                 predicates.append(&mut own);
             }
             let mask = Arc::clone(mask);
-            let holds = move |batch: RecordBatch| Ok(BooleanArray::new(mask.holds(&batch)?, None));
-            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), holds)));
+            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), move |batch| {
+                Ok(BooleanArray::new(mask.holds(&batch)?, None))
+            })));
         }
         predicates.append(&mut own);
         predicates
