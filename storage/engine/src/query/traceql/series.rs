@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Rows that a question looks at, at most.
 const ROWS: u64 = 200_000_000;
-/// The same where every attribute of every span is counted.
+/// The same of spans of which every attribute is counted.
 const COMPARED: u64 = 2_000_000;
 /// Traces that are judged as a whole, at most.
 const TRACES: usize = 500_000;
@@ -36,8 +36,7 @@ const NEAR: i64 = 300_000_000_000;
 pub(crate) fn run(inner: &Inner, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError> {
     filter::check_range(plan.range)?;
     let question = Question::new(&plan.query)?;
-    let rows = if question.reads.everything { COMPARED } else { ROWS };
-    let (series, session) = gather(inner, "trace series", plan, question, rows, control)?;
+    let (series, session) = gather(inner, "trace series", plan, question, ROWS, control)?;
     Ok(session.answer(series.finish()))
 }
 
@@ -52,7 +51,8 @@ pub(super) fn gather<'a>(
 ) -> Result<(Series, Session<'a>), QueryError> {
     let empty = Series::new(&question.compiled, plan.range, plan.step_nanos).map_err(|error| refused(error, plan))?;
     let mut session = Session::new(inner, name, control)?;
-    let gather = Gather { plan, question, budget: Budget::new(rows, control), seen: inner.visible_seq(), empty };
+    let gather =
+        Gather { plan, question, budget: Budget::new(rows, COMPARED, control), seen: inner.visible_seq(), empty };
     let series = match gather.question.reads.whole_traces {
         false => gather.spans(&mut session)?,
         true => gather.traces(&mut session)?,
@@ -100,6 +100,9 @@ impl Gather<'_> {
         let received = Mutex::new(HashSet::new());
         self.each_source(session, &scan, &mut workers, |series: &mut Series, rows, mut spans| {
             once(&rows, &mut spans, &received);
+            if self.question.reads.everything {
+                self.budget.spend_whole(spans.len() as u64);
+            }
             series.observe(&View { rows: std::slice::from_ref(&rows), spans: &spans, parents: &[] });
         })?;
         let mut series = workers.pop().expect("there is a worker");
