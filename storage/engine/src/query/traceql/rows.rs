@@ -21,6 +21,8 @@ pub(super) struct Rows {
     context: Arc<ContextTable>,
     /// Attributes of the scopes, parsed when they are asked for.
     scopes: OnceLock<Vec<AttributeMap>>,
+    /// By row, how many spans it stands for; empty where none is left out.
+    weights: Vec<f64>,
     spans: Spans,
 }
 
@@ -143,13 +145,24 @@ impl List {
 impl Rows {
     /// The spans of a request's batch. `context` is the slice's.
     pub(super) fn hot(part: &Part<SpanBatch>, context: &Arc<ContextTable>) -> Rows {
-        Rows { context: Arc::clone(context), scopes: OnceLock::new(), spans: Spans::Hot(part.clone()) }
+        Rows {
+            context: Arc::clone(context),
+            scopes: OnceLock::new(),
+            weights: Vec::new(),
+            spans: Spans::Hot(part.clone()),
+        }
     }
 
     /// Rows read of a segment.
     pub(super) fn sealed(batch: &RecordBatch, promoted: &[Promoted], context: &Arc<ContextTable>) -> Rows {
         let spans = Spans::Sealed(Box::new(Columns::of(batch, promoted)));
-        Rows { context: Arc::clone(context), scopes: OnceLock::new(), spans }
+        Rows { context: Arc::clone(context), scopes: OnceLock::new(), weights: Vec::new(), spans }
+    }
+
+    /// The same, each row standing for so many spans.
+    pub(super) fn weighing(mut self, weights: Vec<f64>) -> Rows {
+        self.weights = weights;
+        self
     }
 
     pub(super) fn is_in_memory(&self) -> bool {
@@ -628,6 +641,11 @@ impl TraceView for View<'_> {
     fn attributes(&self, span: usize, visit: &mut dyn FnMut(Scope, &str, Value<'_>)) {
         let (rows, row) = self.at(span);
         rows.attributes(row, visit);
+    }
+
+    fn stands_for(&self, span: usize) -> f64 {
+        let (rows, row) = self.at(span);
+        rows.weights.get(row).copied().unwrap_or(1.0)
     }
 
     fn weight(&self, span: usize) -> f64 {

@@ -137,6 +137,7 @@ impl Search<'_> {
             needs: Needs::of(&self.question.leads_read),
             budget: &self.budget,
             since: Arc::new(i64::MIN.into()),
+            thinned: None,
         }
     }
 
