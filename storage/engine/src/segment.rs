@@ -1,8 +1,10 @@
 //! Sealed segments: an immutable Parquet file and its index file.
 
 mod filter;
+pub(crate) mod footer;
 mod index;
 mod memory;
+pub(crate) mod nested;
 pub(crate) mod read;
 mod values;
 mod words;
@@ -15,7 +17,9 @@ use crate::manifest::{SegmentEntry, Shared};
 use filter::TraceFilter;
 use index::{Header, Piece};
 use memory::{Memory, Slot};
+use nested::NestedKeys;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
@@ -49,6 +53,7 @@ impl Segments {
             traces: Arc::default(),
             context: Arc::default(),
             verified: Mutex::new(false),
+            nested: Default::default(),
             retired: AtomicBool::new(false),
         })
     }
@@ -65,6 +70,8 @@ pub(crate) struct Segment {
     traces: Arc<Slot<TraceFilter>>,
     context: Arc<Slot<ContextTable>>,
     verified: Mutex<bool>,
+    /// Names of attributes of events and links, filled at first use.
+    nested: (OnceLock<Arc<NestedKeys>>, OnceLock<Arc<NestedKeys>>),
     retired: AtomicBool,
 }
 
@@ -104,6 +111,16 @@ impl Segment {
         let Some(bits) = header.bits_of(key) else { return Ok(in_rows || !header.knows_resources()) };
         let hash = values::hash_of(key, value);
         Ok(filter::is_in(&self.part(header.page_of(hash))?, hash, bits))
+    }
+
+    /// Whether some row may have an array as the value of this attribute: of its elements the filter does not know.
+    pub(crate) fn may_have_arrays(&self, key: &str) -> Result<bool, Fault> {
+        Ok(self.header()?.may_have_arrays(key))
+    }
+
+    /// Rows by attribute; an attribute that is missing is not known.
+    pub(crate) fn attribute_rows(&self) -> Result<&BTreeMap<String, u64>, Fault> {
+        Ok(self.header()?.attribute_rows())
     }
 
     /// The index file's header. The first time the file is compared with the manifest's checksum.

@@ -17,13 +17,14 @@
 //! let query = parse(text)?;                       // 400 with range, message, hint
 //! let compiled = Compiled::new(&query)?;          // the same, for regular expressions
 //! let (prefilter, reads) = (Prefilter::of(&query), reads(&query));
-//! for each part of the store, newest first:
-//!     for each Some(condition) of `prefilter`: the ids of traces with such spans (of_span() if not reads.whole_traces)
-//!     combine the ids by All and Any            // Maybe: every trace of the range; Never: none
-//! for each candidate trace:
-//!     read `reads.fields` of its spans, as a TraceView
+//! if !reads.whole_traces, for each part of the store, newest first:
+//!     read `reads.fields` of the spans that meet prefilter.of_span(), as one TraceView of spans of many traces
+//!     search:  query.without_select().evaluate(&spans)    // those lead to their traces, of which a page is read
+//!     metrics: series.observe(&spans)             // one Series per thread, then merge(), finish()
+//! else:
+//!     spans that meet prefilter.of_some_span() lead to traces; read `reads.fields` of all their spans, as TraceViews
 //!     search:  compiled.evaluate(&trace)          // spansets, in numbers of spans
-//!     metrics: series.observe(&trace)             // one Series per thread, then merge(), finish()
+//!     metrics: series.observe(&trace)
 //! ```
 //!
 //! Old and new semantic-convention names are one field: `span.http.method` and `span.http.request.method` both read
@@ -47,8 +48,11 @@ mod metrics;
 mod parse;
 mod prefilter;
 mod print;
+#[cfg(feature = "evaluate")]
+mod probe;
 mod problem;
 mod reads;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -63,11 +67,11 @@ pub use evaluate::{Compiled, Spanset as MatchedSpanset, TraceView, Value};
 pub use field::{Field, FieldName, Intrinsic, Scope, Type};
 pub use literal::Literal;
 #[cfg(feature = "evaluate")]
-pub use metrics::{
-    Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Series, SeriesError, Sides,
-    Table,
-};
+pub use metrics::{Series, SeriesError};
 pub use parse::parse;
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
+#[cfg(feature = "evaluate")]
+pub use probe::Probe;
 pub use problem::Problem;
 pub use reads::{Reads, reads};
+pub use tables::{Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Sides, Table};

@@ -8,6 +8,7 @@
 //! - A service's id is `namespace/name@environment` (parts that are empty are left out).
 
 pub mod columns;
+pub mod fields;
 pub mod live;
 pub mod logs;
 pub mod metrics;
@@ -15,17 +16,20 @@ pub mod paths;
 pub mod problem;
 pub mod retention;
 pub mod self_health;
+pub mod series;
 pub mod time;
 pub mod topology;
 pub mod traces;
 
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
+pub use fields::*;
 pub use live::*;
 pub use logs::*;
 pub use metrics::*;
 pub use problem::*;
 pub use retention::*;
 pub use self_health::*;
+pub use series::*;
 pub use time::*;
 pub use topology::*;
 pub use traces::*;

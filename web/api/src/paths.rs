@@ -10,6 +10,12 @@ pub const SERVICE: &str = "/api/v1/services/{id}";
 pub const TOPOLOGY: &str = "/api/v1/topology";
 /// `GET`: [`crate::TraceList`].
 pub const TRACES: &str = "/api/v1/traces";
+/// `GET`: [`crate::TraceSeriesList`].
+pub const TRACE_SERIES: &str = "/api/v1/traces/series";
+/// `GET`: [`crate::TraceKeyList`].
+pub const TRACE_KEYS: &str = "/api/v1/traces/keys";
+/// `GET`: [`crate::TraceValueList`].
+pub const TRACE_VALUES: &str = "/api/v1/traces/values";
 /// `GET {TRACES}/{trace_id}`: [`crate::Trace`].
 pub const TRACE: &str = "/api/v1/traces/{trace_id}";
 /// `GET {TRACES}/{trace_id}/columns`: [`crate::TraceColumns`] in its binary form.

@@ -43,6 +43,88 @@ pub struct TraceSummary {
     pub services: Vec<ServiceSpans>,
     /// The newest span that matched the search, 16 hexadecimal digits.
     pub matched_span_id: String,
+    /// Number of spans that matched; of several spansets, all of them.
+    #[serde(default)]
+    pub matched_span_count: u64,
+    /// Spans that matched together: one group, or those that `by()` made; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spansets: Vec<Spanset>,
+}
+
+/// Spans of a trace that matched together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Spanset {
+    /// What `by()` split by and what aggregates came to, in the order of the query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<FieldValue>,
+    /// Number of spans.
+    pub span_count: u64,
+    /// The first of them by start time, as many as the request wants.
+    pub spans: Vec<MatchedSpan>,
+}
+
+/// A span in the answer to a search.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MatchedSpan {
+    /// 16 hexadecimal digits.
+    pub span_id: String,
+    /// Span name.
+    pub name: String,
+    /// Its service.
+    pub service: ServiceRef,
+    /// `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`.
+    pub kind: String,
+    /// When it began.
+    pub start_time_unix_nano: Nanos,
+    /// How long it took.
+    pub duration_nanos: Nanos,
+    /// `unset`, `ok`, `error`.
+    pub status_code: String,
+    /// The fields that `select()` names, in that order, without those it does not have; one entry per value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selected: Vec<FieldValue>,
+}
+
+/// A field or aggregate of TraceQL and a value of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldValue {
+    /// As the query says it, in one spelling: `span.http.route`, `span:duration`, `by(span:kind)`, `count()`.
+    pub name: String,
+    /// Written as in [`Attributes`]; durations are `{"durationNanos":"…"}`, status and kind their lower-case names. `null`:
+    /// the span does not have it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, nullable))]
+    pub value: serde_json::Value,
+}
+
+/// What a search puts first. Ties are in the order of trace ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TraceSort {
+    /// The newest matching span.
+    #[default]
+    Time,
+    /// The longest trace.
+    Duration,
+    /// Most failed spans in the trace.
+    Errors,
+    /// Most spans in the trace.
+    Spans,
+}
+
+/// What answering cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Scanned {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Sealed segments opened.
+    pub segments: u32,
+    /// Sealed segments left closed because of what is known of them.
+    pub segments_pruned: u32,
 }
 
 /// `GET /traces`.
@@ -51,11 +133,20 @@ pub struct TraceSummary {
 pub struct TraceList {
     /// What was asked for.
     pub range: Range,
-    /// Newest first.
+    /// What was asked for: `q` and the other filters as one TraceQL query, in one spelling.
+    #[serde(default)]
+    pub query: String,
+    /// In this order.
+    #[serde(default)]
+    pub sort: TraceSort,
+    /// By `sort`.
     pub traces: Vec<TraceSummary>,
     /// Pass as `cursor` for the next page; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// What it cost.
+    #[serde(default)]
+    pub scanned: Scanned,
     /// Why something is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,

@@ -103,6 +103,34 @@ impl<'a> Session<'a> {
         Some(HotSpans::of(slice))
     }
 
+    /// Whether the rows of a source may be read: those of a sealed one once they are verified.
+    pub(crate) fn may_read(&mut self, source: &Source) -> bool {
+        let Source::Sealed(segment, _) = source else { return true };
+        let verified = segment.verify();
+        if let Err(fault) = &verified {
+            self.left_out(segment, fault);
+        }
+        verified.is_ok()
+    }
+
+    /// Counts a segment of which so many rows are looked at.
+    pub(crate) fn opened(&mut self, rows: u64) {
+        match rows {
+            0 => self.scanned.segments_pruned += 1,
+            _ => self.scanned.segments += 1,
+        }
+        self.scanned.rows += rows;
+    }
+
+    /// Counts rows that were looked at.
+    pub(crate) fn looked_at(&mut self, rows: u64) {
+        self.scanned.rows += rows;
+    }
+
+    pub(crate) fn control(&self) -> &'a Control {
+        self.control
+    }
+
     /// Runs a statement that reads `source`.
     pub(crate) fn select<B: Table>(&mut self, source: &Source, sql: &Sql) -> Result<Vec<RecordBatch>, QueryError> {
         self.control.check()?;

@@ -7,7 +7,7 @@ use super::filter::{Layout, TraceFilter};
 use super::values::ValueFilter;
 use crate::context::{ContextTable, Resource, Scope};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAGIC: &[u8; 8] = b"ORRYIDX2";
 /// Of the first format: without a header.
@@ -30,6 +30,12 @@ struct Said {
     values: Layout,
     /// Attributes that the filter knows all values of, those of resources too, with the bits of each value.
     keys: BTreeMap<String, u8>,
+    /// Attributes of rows with a value that is an array; absent where that was not noted.
+    #[serde(default)]
+    arrays: Option<BTreeSet<String>>,
+    /// Rows by attribute, of those the manifest lists.
+    #[serde(default)]
+    rows: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -44,8 +50,13 @@ struct OwnedLists {
     scopes: Vec<Scope>,
 }
 
-/// The file: magic, length of the header, the header as JSON, the lists as zstd JSON, the filters.
-pub(crate) fn print(context: &ContextTable, traces: &TraceFilter, values: &ValueFilter) -> Vec<u8> {
+/// The file: magic, length of the header, the header as JSON, the lists as zstd JSON, the filters. `rows` by attribute.
+pub(crate) fn print(
+    context: &ContextTable,
+    traces: &TraceFilter,
+    values: &ValueFilter,
+    rows: BTreeMap<String, u64>,
+) -> Vec<u8> {
     let lists = Lists {
         resources: context.resources().iter().map(|resource| &**resource).collect(),
         scopes: context.scopes().iter().map(|scope| &**scope).collect(),
@@ -58,6 +69,8 @@ pub(crate) fn print(context: &ContextTable, traces: &TraceFilter, values: &Value
         traces: traces.bytes().len() as u32,
         values: values.bloom.layout,
         keys: values.keys.clone(),
+        arrays: Some(values.arrays.clone()),
+        rows,
     };
     let header = serde_json::to_vec(&said).expect("a header has text keys");
     let mut out = MAGIC.to_vec();
@@ -129,6 +142,14 @@ impl Header {
         self.said.keys.get(key).copied()
     }
 
+    pub(super) fn may_have_arrays(&self, key: &str) -> bool {
+        self.said.arrays.as_ref().is_none_or(|arrays| arrays.contains(key))
+    }
+
+    pub(super) fn attribute_rows(&self) -> &BTreeMap<String, u64> {
+        &self.said.rows
+    }
+
     /// Whether an attribute that the filter does not know is none of a resource.
     pub(super) fn knows_resources(&self) -> bool {
         !self.is_first_format
@@ -154,7 +175,7 @@ mod tests {
     #[test]
     fn a_file_says_where_its_parts_are() {
         let traces = TraceFilter::new((1..100u128).map(|id| orrery_model::TraceId(id.to_be_bytes())));
-        let file = print(&ContextTable::default(), &traces, &ValueFilter::default());
+        let file = print(&ContextTable::default(), &traces, &ValueFilter::default(), BTreeMap::new());
         let header = Header::parse(&file).unwrap();
         let part = |piece: Piece| &file[piece.at as usize..][..piece.bytes];
         assert_eq!(header.read_traces(part(header.traces()).to_vec()), traces);

@@ -31,6 +31,8 @@ const NUMBERS: usize = 512;
 pub(crate) struct ValueFilter {
     /// Attributes it knows all values of, with the bits of each value.
     pub(super) keys: BTreeMap<String, u8>,
+    /// Attributes of rows with a value that is an array, of whose elements it knows nothing.
+    pub(super) arrays: BTreeSet<String>,
     pub(super) bloom: Bloom,
 }
 
@@ -69,12 +71,14 @@ impl Values {
                 }
                 _ => false,
             };
-            if is_known {
+            let is_array = matches!(value, Value::Json(sym) if strings.get(sym).starts_with('['));
+            if is_known && !is_array {
                 continue;
             }
             let place = &mut places[key.0 as usize];
             let place = place.get_or_insert_with(|| found.remove(strings.get(key)).unwrap_or_default());
             place.is_number |= matches!(value, Value::Int(_) | Value::Double(_));
+            place.has_arrays |= is_array;
             place.push(hash_value(value, strings, &mut text), self.rows);
         }
         for (symbol, place) in places.into_iter().enumerate() {
@@ -92,6 +96,7 @@ impl Values {
 
     /// The filter, of the attributes of rows and of all these resources.
     pub(crate) fn filter(mut self, context: &ContextTable) -> ValueFilter {
+        let arrays = self.by_key.iter().filter(|(_, found)| found.has_arrays).map(|(key, _)| key.clone()).collect();
         let mut of_resources = BTreeSet::new();
         for (key, value) in context.resources().iter().flat_map(|resource| resource.attribute_map().iter()) {
             of_resources.insert(key);
@@ -116,7 +121,7 @@ impl Values {
                 keys.insert(key, probes as u8);
             }
         }
-        ValueFilter { keys, bloom: Bloom::new(&entries, PAGE) }
+        ValueFilter { keys, arrays, bloom: Bloom::new(&entries, PAGE) }
     }
 }
 
@@ -125,6 +130,7 @@ impl Values {
 struct Found {
     hashes: Vec<u64>,
     is_number: bool,
+    has_arrays: bool,
 }
 
 impl Found {

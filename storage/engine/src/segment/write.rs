@@ -21,7 +21,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -52,12 +52,13 @@ pub(crate) fn write<B: Table>(
     let keys = promote::keys(parts, &picks);
     let values = Values::of(parts);
     let properties = properties::<B>(&keys, picks.len(), &values);
+    let attribute_rows = attribute_rows(&keys);
     let mut entry = describe(id, level, parts, &picks, context, keys);
     let stem = dir.join(entry.stem());
     let tmp = stem.with_extension("parquet.tmp");
     let rows = Rows { parts, picks: &picks, context };
     (entry.bytes, entry.crc32) = write_parquet(&tmp, &rows, &entry.promoted, properties)?;
-    let index = index::print(context, &trace_filter(parts, &picks), &values.filter(context));
+    let index = index::print(context, &trace_filter(parts, &picks), &values.filter(context), attribute_rows);
     (entry.index_bytes, entry.index_crc32) = (index.len() as u64, crc32fast::hash(&index));
     write_synced(&Fs::Real, &stem.with_extension("index"), &index)?;
     failpoint::pass("segment written")?;
@@ -120,6 +121,15 @@ fn describe<B: Table>(
         mapped: (keys.mapped.len() <= LISTED_KEYS).then(|| Arc::new(keys.mapped.into_keys().collect())),
         judged: Default::default(),
     }
+}
+
+/// Rows by attribute, unless there are too many attributes to list.
+fn attribute_rows(keys: &Keys) -> BTreeMap<String, u64> {
+    let promoted = keys.promoted.iter().map(|promoted| &promoted.key).zip(&keys.rows);
+    let mapped = keys.mapped.iter().filter(|_| keys.mapped.len() <= LISTED_KEYS);
+    let mut rows = BTreeMap::new();
+    promoted.chain(mapped).for_each(|(key, count)| *rows.entry(key.clone()).or_default() += *count);
+    rows
 }
 
 fn write_parquet<B: Table>(

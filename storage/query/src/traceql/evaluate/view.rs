@@ -26,10 +26,12 @@ pub enum Value<'a> {
 
 /// A trace as evaluation reads it. Spans are numbered from 0, in any order. Nothing is kept beyond a call.
 ///
+/// Where spans are judged one by one (not [`super::super::Reads::whole_traces`]) it may as well be spans of many traces.
+///
 /// Attributes are asked for by every spelling of their name, one after the other: give what is stored under just this one.
 pub trait TraceView {
-    /// Its id.
-    fn trace_id(&self) -> TraceId;
+    /// The id of the span's trace.
+    fn trace_id(&self, span: usize) -> TraceId;
     /// Number of spans.
     fn len(&self) -> usize;
     /// Whether there is no span.
@@ -65,6 +67,11 @@ pub trait TraceView {
     fn attribute(&self, span: usize, scope: Scope, name: &str, visit: &mut dyn FnMut(Value<'_>)) -> bool;
     /// Calls `visit` with every attribute, of the resource and of the instrumentation scope too. For `compare()`.
     fn attributes(&self, span: usize, visit: &mut dyn FnMut(Scope, &str, Value<'_>));
+    /// How many spans it stands for of those that the view leaves out. For metrics.
+    fn stands_for(&self, span: usize) -> f64 {
+        _ = span;
+        1.0
+    }
     /// How many spans it stands for, where it was sampled.
     fn weight(&self, span: usize) -> f64 {
         _ = span;
