@@ -45,6 +45,7 @@ mod literal;
 #[cfg(feature = "evaluate")]
 mod metrics;
 mod parse;
+mod parts;
 mod prefilter;
 mod print;
 mod problem;
@@ -68,6 +69,7 @@ pub use metrics::{
     Table,
 };
 pub use parse::parse;
+pub use parts::{Part, parts};
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
 pub use problem::Problem;
 pub use reads::{Reads, reads};

@@ -1,0 +1,224 @@
+//! What a text says.
+
+use crate::rows::{Row, rows};
+use orrery_query::traceql::{
+    Body, Field, Intrinsic, Metric, MetricFunction, Part, Pipeline, Place, Problem, Query, Stage, parse, parts,
+};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// What a text says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The whole text in stretches that look the same.
+    pub runs: Vec<Run>,
+    /// Why it is no query; what follows is then empty.
+    pub problem: Option<Trouble>,
+    /// It asks for series, not for traces.
+    pub metrics: bool,
+    /// What `select()` names.
+    pub columns: Vec<String>,
+    /// As rows of the builder; absent if it says more than they can.
+    pub rows: Option<Vec<Row>>,
+    /// The query for how many such spans there were over time, by status; absent of series.
+    pub over_time: Option<String>,
+}
+
+/// A stretch of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// First byte.
+    pub start: usize,
+    /// First byte after.
+    pub end: usize,
+    /// `attribute`, `intrinsic`, `text`, `number`, `constant`, `function`, `sign`; empty between words.
+    pub part: String,
+    /// At fault.
+    pub wrong: bool,
+}
+
+/// Why a text is no query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// First byte at fault.
+    pub start: usize,
+    /// First byte after; the same where something is missing.
+    pub end: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead; may be empty.
+    pub hint: String,
+}
+
+/// Reads a text. One that is blank is no query and no problem.
+pub fn read(text: &str) -> Reading {
+    let parsed = (!text.trim().is_empty()).then(|| parse(text));
+    let (query, problem) = match parsed {
+        Some(Ok(query)) => (Some(query), None),
+        Some(Err(problem)) => (None, Some(problem)),
+        None => (None, None),
+    };
+    let mut reading = Reading { runs: runs(text, problem.as_ref().map(|problem| &problem.range)), ..Reading::default() };
+    if let Some(query) = &query {
+        reading.metrics = matches!(query.body, Body::Metrics(_));
+        reading.columns = columns(query);
+        reading.rows = rows(query);
+        reading.over_time = over_time(query);
+    }
+    reading.problem = problem.map(trouble);
+    reading
+}
+
+fn trouble(problem: Problem) -> Trouble {
+    Trouble { start: problem.range.start, end: problem.range.end, message: problem.message, hint: problem.hint }
+}
+
+/// Cuts the text at words and around what is at fault. What is missing at some place is marked on the character there,
+/// or the one before if it is the end.
+fn runs(text: &str, wrong: Option<&Range<usize>>) -> Vec<Run> {
+    let words = parts(text);
+    let wrong = wrong.map(|range| visible(text, range)).unwrap_or(0..0);
+    let mut cuts: Vec<usize> = words.iter().flat_map(|(range, _)| [range.start, range.end]).collect();
+    cuts.extend([0, text.len(), wrong.start, wrong.end]);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let run = |cut: &[usize]| {
+        let (start, end) = (cut[0], cut[1]);
+        let word = words.iter().find(|(range, _)| range.start <= start && end <= range.end);
+        let wrong = wrong.start <= start && end <= wrong.end;
+        Run { start, end, part: word.map_or("", |(_, part)| name(*part)).to_owned(), wrong }
+    };
+    cuts.windows(2).map(run).collect()
+}
+
+fn visible(text: &str, range: &Range<usize>) -> Range<usize> {
+    if !range.is_empty() {
+        return range.clone();
+    }
+    match text[range.start..].chars().next() {
+        Some(char) => range.start..range.start + char.len_utf8(),
+        None => text.char_indices().next_back().map_or(0, |(at, _)| at)..text.len(),
+    }
+}
+
+fn name(part: Part) -> &'static str {
+    match part {
+        Part::Attribute => "attribute",
+        Part::Intrinsic => "intrinsic",
+        Part::Text => "text",
+        Part::Number => "number",
+        Part::Constant => "constant",
+        Part::Function => "function",
+        Part::Sign => "sign",
+    }
+}
+
+fn columns(query: &Query) -> Vec<String> {
+    let Body::Search(pipeline) = &query.body else { return Vec::new() };
+    let of_stage = |stage: &Stage| match stage {
+        Stage::Select(fields) => fields.iter().map(Field::to_string).collect(),
+        _ => Vec::new(),
+    };
+    pipeline.stages.iter().flat_map(of_stage).collect()
+}
+
+fn over_time(query: &Query) -> Option<String> {
+    let Body::Search(pipeline) = &query.body else { return None };
+    let metric = Metric::Spans {
+        pipeline: without_columns(pipeline),
+        function: MetricFunction::CountOverTime,
+        by: vec![Field::intrinsic(Intrinsic::Status)],
+        place: Place::default(),
+    };
+    Some(Query { body: Body::Metrics(metric), hints: query.hints.clone() }.to_string())
+}
+
+fn without_columns(pipeline: &Pipeline) -> Pipeline {
+    let stages = pipeline.stages.iter().filter(|stage| !matches!(stage, Stage::Select(_))).cloned().collect();
+    Pipeline { stages }
+}
+
+/// The same search with these columns; `None` if it is no search, or a column is none. A blank text asks for all spans.
+pub fn with_columns(text: &str, columns: &[&str]) -> Option<String> {
+    let text = if text.trim().is_empty() { "{ }" } else { text };
+    let mut query = parse(text).ok()?;
+    let Body::Search(pipeline) = &mut query.body else { return None };
+    *pipeline = without_columns(pipeline);
+    if !columns.is_empty() {
+        let select = parse(&format!("{{ }} | select({})", columns.join(", "))).ok()?;
+        let Body::Search(select) = select.body else { return None };
+        pipeline.stages.extend(select.stages.into_iter().skip(1));
+    }
+    Some(query.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with every run in brackets, what is at fault in exclamation marks.
+    fn coloured(text: &str) -> String {
+        let run = |run: &Run| {
+            let (word, mark) = (&text[run.start..run.end], if run.wrong { "!" } else { "" });
+            let part = run.part.get(..3).unwrap_or_default();
+            if part.is_empty() { format!("{mark}{word}{mark}") } else { format!("{mark}[{part} {word}]{mark}") }
+        };
+        read(text).runs.iter().map(run).collect()
+    }
+
+    #[test]
+    fn every_byte_has_its_colour() {
+        assert_eq!(
+            coloured("{ kind = server && span.a = \"x\" } | rate()"),
+            "[sig {] [int kind] [sig =] [con server] [sig &&] [att span.a] [sig =] [tex \"x\"] [sig }] [sig |] [fun rate][sig (][sig )]"
+        );
+        assert_eq!(coloured(""), "");
+        assert_eq!(coloured("{ .결제 > 1.5s }"), "[sig {] [att .결제] [sig >] [num 1.5s] [sig }]");
+        for text in ["{ name = \"a", "{ 'x' }", "}{", "{ .결제 = }", "한"] {
+            let runs = read(text).runs;
+            assert_eq!(runs.iter().map(|run| &text[run.start..run.end]).collect::<String>(), text);
+        }
+    }
+
+    #[test]
+    fn faults_are_marked_where_they_are() {
+        assert_eq!(coloured("{ duration > \"5ms\" }"), "[sig {] [int duration] [sig >] ![tex \"5ms\"]! [sig }]");
+        let missing = read("{ status = }");
+        assert_eq!(missing.problem.as_ref().map(|problem| (problem.start, problem.end)), Some((11, 12)));
+        assert!(missing.runs.iter().any(|run| run.wrong && (run.start, run.end) == (11, 12)), "{:?}", missing.runs);
+        // At the end something is missing: the last character is marked.
+        let open = read("{ status = error");
+        assert!(open.runs.last().is_some_and(|run| run.wrong), "{:?}", open.runs);
+        assert!(read("  ").problem.is_none());
+    }
+
+    #[test]
+    fn series_and_columns_are_told_apart() {
+        let search = read("{ status = error } | select(span.a, name)");
+        assert!(!search.metrics && search.rows.is_none());
+        assert_eq!(search.columns, ["span.a", "span:name"]);
+        assert_eq!(search.over_time.as_deref(), Some("{ span:status = error } | count_over_time() by (span:status)"));
+        assert!(read("{ } | rate()").metrics);
+        assert_eq!(read("{ } | rate()").over_time, None);
+    }
+
+    #[test]
+    fn every_search_can_be_counted_over_time() {
+        for text in ["{ }", "{ } >> { status = error } | count() > 2", "{ } | by(kind) | select(name)", "count() > 1", "select(name)"] {
+            let counted = read(text).over_time.unwrap_or_default();
+            assert!(read(&counted).metrics, "{text}: {counted} {:?}", read(&counted).problem);
+        }
+    }
+
+    #[test]
+    fn columns_are_written_into_the_query() {
+        assert_eq!(with_columns("", &["span.a"]).as_deref(), Some("{ } | select(span.a)"));
+        assert_eq!(
+            with_columns("{ status = error } | select(span.a) with (most_recent = true)", &["span.b", "span.\"a c\""]).as_deref(),
+            Some("{ span:status = error } | select(span.b, span.\"a c\") with (most_recent = true)")
+        );
+        assert_eq!(with_columns("{ } | select(span.a)", &[]).as_deref(), Some("{ }"));
+        assert_eq!(with_columns("{ } | rate()", &["span.a"]), None);
+        assert_eq!(with_columns("{", &["span.a"]), None);
+    }
+}
