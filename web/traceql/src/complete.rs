@@ -1,6 +1,6 @@
 //! What could be written at the cursor, and writing it.
 
-use orrery_query::traceql::{Part, Wanted, complete, parts};
+use orrery_query::traceql::{Intrinsic, Part, Wanted, complete, parts};
 use serde::{Deserialize, Serialize};
 
 /// What could be written at a cursor.
@@ -41,15 +41,30 @@ pub fn offer(text: &str, cursor: usize) -> Offer {
         ..Offer::default()
     };
     match completion.wanted {
-        Wanted::Field { scope, of_parent, .. } => {
+        Wanted::Field { scope, of_parent, attribute } => {
             offer.fields = true;
             offer.of_parent = of_parent;
+            if !attribute {
+                let meant: Vec<String> = intrinsics(&completion.prefix).collect();
+                offer.words.retain(|word| !meant.contains(word));
+                offer.words.splice(0..0, meant);
+            }
             offer.scope = scope.map_or("", |scope| scope.as_str()).to_owned();
         }
         Wanted::Value { field, .. } => offer.values_of = field.to_string(),
         _ => {}
     }
     offer
+}
+
+/// Intrinsics that a word means without its scope: `dur` is the duration of the span or of the trace.
+fn intrinsics(word: &str) -> impl Iterator<Item = String> {
+    let word = word.to_ascii_lowercase();
+    let means = move |intrinsic: &Intrinsic| {
+        let name = intrinsic.as_str().to_ascii_lowercase();
+        !word.contains(':') && name.split_once(':').is_some_and(|(_, name)| name.starts_with(&word))
+    };
+    Intrinsic::all().filter(means).map(|intrinsic| intrinsic.as_str().to_owned())
 }
 
 /// Writes one of the things that fit at a cursor: in place of what was begun, with the spaces that belong around it.
@@ -132,7 +147,11 @@ mod tests {
         let at = |text: &str| offer(&text.replace('‸', ""), text.find('‸').expect("a cursor"));
         let field = at("{ resource.ser‸ }");
         assert_eq!((field.fields, field.scope.as_str(), field.prefix.as_str(), field.start), (true, "resource", "ser", 2));
-        assert!(at("{ dur‸").fields && at("{ span:dur‸").words == ["span:duration"]);
+        assert!(at("{ dur‸").fields);
+        assert_eq!(at("{ dur‸").words, ["span:duration", "trace:duration"]);
+        assert_eq!(at("{ span:dur‸").words, ["span:duration"]);
+        let all = at("{ ‸").words;
+        assert_eq!(all.iter().filter(|word| *word == "span:duration").count(), 1, "{all:?}");
         let value = at("{ resource.service.name = \"ca‸\" }");
         assert_eq!((value.values_of.as_str(), value.prefix.as_str()), ("resource.service.name", "ca"));
         assert_eq!(at("{ status = ‸").words, ["error", "ok", "unset"]);

@@ -33,7 +33,8 @@ pub struct Run {
     pub end: usize,
     /// `attribute`, `intrinsic`, `text`, `number`, `constant`, `function`, `sign`; empty between words.
     pub part: String,
-    /// At fault.
+    /// At fault; see [`mark`].
+    #[serde(default)]
     pub wrong: bool,
 }
 
@@ -58,7 +59,7 @@ pub fn read(text: &str) -> Reading {
         Some(Err(problem)) => (None, Some(problem)),
         None => (None, None),
     };
-    let mut reading = Reading { runs: runs(text, problem.as_ref().map(|problem| &problem.range)), ..Reading::default() };
+    let mut reading = Reading { runs: runs(text), ..Reading::default() };
     if let Some(query) = &query {
         reading.metrics = matches!(query.body, Body::Metrics(_));
         reading.columns = columns(query);
@@ -73,27 +74,38 @@ fn trouble(problem: Problem) -> Trouble {
     Trouble { start: problem.range.start, end: problem.range.end, message: problem.message, hint: problem.hint }
 }
 
-/// Cuts the text at words and around what is at fault. What is missing at some place is marked on the character there,
-/// or the one before if it is the end.
-fn runs(text: &str, wrong: Option<&Range<usize>>) -> Vec<Run> {
-    let words = parts(text);
-    let wrong = wrong.map(|range| visible(text, range)).unwrap_or(0..0);
-    let mut cuts: Vec<usize> = words.iter().flat_map(|(range, _)| [range.start, range.end]).collect();
-    cuts.extend([0, text.len(), wrong.start, wrong.end]);
-    cuts.sort_unstable();
-    cuts.dedup();
-    let run = |cut: &[usize]| {
-        let (start, end) = (cut[0], cut[1]);
-        let word = words.iter().find(|(range, _)| range.start <= start && end <= range.end);
-        let wrong = wrong.start <= start && end <= wrong.end;
-        Run { start, end, part: word.map_or("", |(_, part)| name(*part)).to_owned(), wrong }
-    };
-    cuts.windows(2).map(run).collect()
+fn runs(text: &str) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut end = 0;
+    let between = |start, end| (start < end).then(|| Run { start, end, ..Run::default() });
+    for (range, part) in parts(text) {
+        runs.extend(between(end, range.start));
+        runs.push(Run { start: range.start, end: range.end, part: name(part).to_owned(), wrong: false });
+        end = range.end;
+    }
+    runs.extend(between(end, text.len()));
+    runs
 }
 
-fn visible(text: &str, range: &Range<usize>) -> Range<usize> {
+/// Marks what is at fault, cutting runs at its ends. What is missing is marked on the character in its place, or on the
+/// last one if it is missing at the end.
+pub fn mark(runs: &[Run], text: &str, fault: Range<usize>) -> Vec<Run> {
+    let fault = visible(text, fault);
+    let mut marked = Vec::with_capacity(runs.len() + 2);
+    for run in runs {
+        let (from, to) = (fault.start.clamp(run.start, run.end), fault.end.clamp(run.start, run.end));
+        for (start, end, wrong) in [(run.start, from, false), (from, to, true), (to, run.end, false)] {
+            if start < end {
+                marked.push(Run { start, end, part: run.part.clone(), wrong });
+            }
+        }
+    }
+    marked
+}
+
+fn visible(text: &str, range: Range<usize>) -> Range<usize> {
     if !range.is_empty() {
-        return range.clone();
+        return range;
     }
     match text[range.start..].chars().next() {
         Some(char) => range.start..range.start + char.len_utf8(),
@@ -163,7 +175,9 @@ mod tests {
             let part = run.part.get(..3).unwrap_or_default();
             if part.is_empty() { format!("{mark}{word}{mark}") } else { format!("{mark}[{part} {word}]{mark}") }
         };
-        read(text).runs.iter().map(run).collect()
+        let reading = read(text);
+        let runs = reading.problem.map_or(reading.runs.clone(), |at| mark(&reading.runs, text, at.start..at.end));
+        runs.iter().map(run).collect()
     }
 
     #[test]
@@ -183,12 +197,9 @@ mod tests {
     #[test]
     fn faults_are_marked_where_they_are() {
         assert_eq!(coloured("{ duration > \"5ms\" }"), "[sig {] [int duration] [sig >] ![tex \"5ms\"]! [sig }]");
-        let missing = read("{ status = }");
-        assert_eq!(missing.problem.as_ref().map(|problem| (problem.start, problem.end)), Some((11, 12)));
-        assert!(missing.runs.iter().any(|run| run.wrong && (run.start, run.end) == (11, 12)), "{:?}", missing.runs);
+        assert_eq!(coloured("{ status = }"), "[sig {] [int status] [sig =] ![sig }]!");
         // At the end something is missing: the last character is marked.
-        let open = read("{ status = error");
-        assert!(open.runs.last().is_some_and(|run| run.wrong), "{:?}", open.runs);
+        assert_eq!(coloured("{ status = error"), "[sig {] [int status] [sig =] [con erro]![con r]!");
         assert!(read("  ").problem.is_none());
     }
 

@@ -20,6 +20,8 @@ pub mod calls;
 pub mod changes;
 pub mod figures;
 pub mod filters;
+pub mod found;
+pub mod query;
 pub mod range;
 pub mod spans;
 pub mod words;
@@ -32,6 +34,8 @@ mod canvas;
 mod client;
 #[cfg(target_arch = "wasm32")]
 mod components;
+#[cfg(target_arch = "wasm32")]
+mod language;
 #[cfg(target_arch = "wasm32")]
 mod nav;
 #[cfg(target_arch = "wasm32")]
