@@ -23,6 +23,7 @@ pub mod filters;
 pub mod found;
 pub mod query;
 pub mod range;
+pub mod series;
 pub mod spans;
 pub mod words;
 

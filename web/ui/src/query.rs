@@ -1,6 +1,7 @@
 //! TraceQL as the dashboard writes it: what links of other pages mean, values, places in a text.
 
 use crate::address::{Params, decode};
+use orrery_chart::Unit;
 use serde_json::Value;
 
 /// Parameters by which other pages link to traces; they become one query.
@@ -96,6 +97,21 @@ pub fn literal(field: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// A value as a person reads it.
+pub fn plain(value: &Value) -> String {
+    let nanos = |text: &str| text.parse::<i64>().ok().map(|nanos| Unit::Nanos.format(nanos as f64).to_string());
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => match fields.iter().next() {
+            Some((kind, Value::String(text))) if kind == "durationNanos" => nanos(text).unwrap_or_default(),
+            Some((kind, Value::String(text))) if kind.ends_with("Value") => text.clone(),
+            _ => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 /// Bytes of a text before a place that a text field counts in UTF-16 units.
 pub fn byte_at(text: &str, units: usize) -> usize {
     let mut left = units;
@@ -164,6 +180,8 @@ mod tests {
         assert_eq!(text("span.a", json!({"intValue": "9007199254740993"})), "9007199254740993");
         assert_eq!(text("span:duration", json!({"durationNanos": "1500"})), "1500ns");
         assert_eq!(literal("span.a", &json!(null)), None);
+        assert_eq!(plain(&json!({"durationNanos": "1500000"})).replace('\u{2009}', " "), "1.50 ms");
+        assert_eq!([plain(&json!("a")), plain(&json!(null)), plain(&json!({"intValue": "5"}))], ["a", "–", "5"]);
     }
 
     #[test]
