@@ -1,5 +1,6 @@
 //! TraceQL's module: loaded when a query bar appears.
 
+use crate::json;
 use leptos::prelude::*;
 use orrery_traceql::{Accepted, Offer, Reading, Row};
 use serde::de::DeserializeOwned;
@@ -61,7 +62,7 @@ impl Language {
     }
 
     fn ask<T: DeserializeOwned>(self, ask: impl FnOnce(&Module) -> String) -> Option<T> {
-        self.module.with(|module| module.as_ref().map(ask)).and_then(|json| serde_json::from_str(&json).ok())
+        self.module.with(|module| module.as_ref().map(ask)).and_then(|text| json::read(text.as_bytes()).ok())
     }
 
     /// What a text says.

@@ -21,6 +21,7 @@ pub mod changes;
 pub mod figures;
 pub mod filters;
 pub mod found;
+pub mod json;
 pub mod query;
 pub mod range;
 pub mod series;

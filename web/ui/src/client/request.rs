@@ -1,5 +1,6 @@
 //! One request.
 
+use crate::json;
 use crate::words::{say, t};
 use leptos::prelude::window;
 use orrery_api::{Place, Problem};
@@ -53,7 +54,7 @@ pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) ->
 
 /// Reads an answer in JSON.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+    json::read(bytes).map_err(|error| unreadable(&error))
 }
 
 /// An answer that is not what this version of the dashboard expects.
@@ -81,7 +82,7 @@ fn unreachable_server() -> Failure {
 }
 
 fn problem(status: u16, bytes: &[u8]) -> Failure {
-    match serde_json::from_slice::<Problem>(bytes) {
+    match json::read::<Problem>(bytes) {
         Ok(problem) => {
             let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
             Failure { status, detail, place: problem.place, hint: problem.hint, request_id: problem.request_id }

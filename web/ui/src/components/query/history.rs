@@ -1,5 +1,6 @@
 //! What was asked before, kept by the browser.
 
+use crate::json;
 use crate::query::remember;
 use leptos::prelude::window;
 
@@ -11,7 +12,7 @@ const KEPT: usize = 20;
 pub(super) fn all() -> Vec<String> {
     // Forbidden storage costs only the memory.
     let kept = window().local_storage().ok().flatten().and_then(|storage| storage.get_item(KEY).ok().flatten());
-    kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default()
+    kept.and_then(|kept| json::read(kept.as_bytes()).ok()).unwrap_or_default()
 }
 
 /// Puts a query in front.
