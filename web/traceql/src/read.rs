@@ -2,7 +2,7 @@
 
 use crate::rows::{Row, rows};
 use orrery_query::traceql::{
-    Body, Field, Intrinsic, Metric, MetricFunction, Part, Pipeline, Place, Problem, Query, Stage, parse, parts,
+    Body, Field, Filter, Part, Pipeline, Place, Problem, Query, Spanset, Stage, parse, parts,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -20,8 +20,8 @@ pub struct Reading {
     pub columns: Vec<String>,
     /// As rows of the builder; absent if it says more than they can.
     pub rows: Option<Vec<Row>>,
-    /// The query for how many such spans there were over time, by status; absent of series.
-    pub over_time: Option<String>,
+    /// A search without its columns and settings, for what can be made of its spans: `… | rate()`. Absent of series.
+    pub spans: Option<String>,
 }
 
 /// A stretch of a text.
@@ -64,7 +64,7 @@ pub fn read(text: &str) -> Reading {
         reading.metrics = matches!(query.body, Body::Metrics(_));
         reading.columns = columns(query);
         reading.rows = rows(query);
-        reading.over_time = over_time(query);
+        reading.spans = spans(query);
     }
     reading.problem = problem.map(trouble);
     reading
@@ -134,19 +134,17 @@ fn columns(query: &Query) -> Vec<String> {
     pipeline.stages.iter().flat_map(of_stage).collect()
 }
 
-fn over_time(query: &Query) -> Option<String> {
+fn spans(query: &Query) -> Option<String> {
     let Body::Search(pipeline) = &query.body else { return None };
-    let metric = Metric::Spans {
-        pipeline: without_columns(pipeline),
-        function: MetricFunction::CountOverTime,
-        by: vec![Field::intrinsic(Intrinsic::Status)],
-        place: Place::default(),
-    };
-    Some(Query { body: Body::Metrics(metric), hints: query.hints.clone() }.to_string())
+    Some(Query { body: Body::Search(without_columns(pipeline)), hints: Vec::new() }.to_string())
 }
 
 fn without_columns(pipeline: &Pipeline) -> Pipeline {
-    let stages = pipeline.stages.iter().filter(|stage| !matches!(stage, Stage::Select(_))).cloned().collect();
+    let mut stages: Vec<Stage> =
+        pipeline.stages.iter().filter(|stage| !matches!(stage, Stage::Select(_))).cloned().collect();
+    if stages.is_empty() {
+        stages.push(Stage::Spansets(Spanset::Filter(Filter { condition: None, place: Place::default() })));
+    }
     Pipeline { stages }
 }
 
@@ -208,16 +206,19 @@ mod tests {
         let search = read("{ status = error } | select(span.a, name)");
         assert!(!search.metrics && search.rows.is_none());
         assert_eq!(search.columns, ["span.a", "span:name"]);
-        assert_eq!(search.over_time.as_deref(), Some("{ span:status = error } | count_over_time() by (span:status)"));
+        assert_eq!(search.spans.as_deref(), Some("{ span:status = error }"));
         assert!(read("{ } | rate()").metrics);
-        assert_eq!(read("{ } | rate()").over_time, None);
+        assert_eq!(read("{ } | rate()").spans, None);
     }
 
     #[test]
-    fn every_search_can_be_counted_over_time() {
+    fn something_can_be_made_of_the_spans_of_every_search() {
         for text in ["{ }", "{ } >> { status = error } | count() > 2", "{ } | by(kind) | select(name)", "count() > 1", "select(name)"] {
-            let counted = read(text).over_time.unwrap_or_default();
-            assert!(read(&counted).metrics, "{text}: {counted} {:?}", read(&counted).problem);
+            let spans = read(text).spans.unwrap_or_default();
+            for made in ["count_over_time() by (span:status)", "histogram_over_time(span:duration)", "compare({ status = error }, 10, 1, 2)"] {
+                let made = format!("{spans} | {made}");
+                assert!(read(&made).metrics, "{made}: {:?}", read(&made).problem);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::figures::utc_offset;
 use crate::query::plain;
 use orrery_api::{TraceSeries, TraceSeriesList};
-use orrery_chart::{ChartSpec, Series, Shape, Token, Unit};
+use orrery_chart::{Cell, ChartSpec, Heatmap, Series, Shape, Token, Unit};
 use serde_json::Value;
 
 /// Series drawn, at most: as many as have a colour and a pattern of their own. A table has the others.
@@ -59,6 +59,26 @@ pub fn by_status(list: &TraceSeriesList, title: String, failed: &str, others: &s
     };
     let all = vec![bars(failed, &sums[0]).ink(Token::Err), bars(others, &sums[1]).ink(Token::Series1.alpha(0.75))];
     spec(list, title, all)
+}
+
+/// A histogram over time as a heatmap.
+pub fn heatmap(list: &TraceSeriesList, title: String) -> Heatmap {
+    let mut cells = Vec::new();
+    for series in &list.series {
+        let end = series.labels.iter().find(|label| label.name == "bucket").and_then(|label| label.value.as_f64());
+        let Some(end) = end else { continue };
+        let counted = series.values.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?)));
+        cells.extend(counted.map(|(at, count)| Cell { at: time(list, at), end, count }));
+    }
+    Heatmap {
+        title,
+        from: list.range.from.0,
+        to: list.range.to.0,
+        step: list.step_nanos.0.max(1),
+        utc_offset_minutes: utc_offset(),
+        unit: Unit::Seconds,
+        cells,
+    }
 }
 
 /// Spans counted in all series together.
@@ -128,6 +148,13 @@ mod tests {
         let spec = lines(&list(&all), "t".into(), "all");
         assert_eq!((spec.series.len(), spec.series[0].name.as_str()), (DRAWN, "big"));
         assert_eq!(spec.series[0].points, [(1_000, None), (1_010, Some(90.0))]);
+    }
+
+    #[test]
+    fn buckets_become_cells() {
+        let list = list(&[("bucket", json!(0.5), &[Some(1.0), None]), ("bucket", json!(1), &[None, Some(2.0)])]);
+        let cells = heatmap(&list, "t".into()).cells;
+        assert_eq!(cells, [Cell { at: 1_000, end: 0.5, count: 1.0 }, Cell { at: 1_010, end: 1.0, count: 2.0 }]);
     }
 
     #[test]

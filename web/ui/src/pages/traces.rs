@@ -3,19 +3,20 @@
 mod columns;
 mod compare;
 mod counts;
+mod heat;
 mod list;
 mod row;
-mod scatter;
 mod series;
 
 pub(crate) use row::short_table;
 
-use crate::client::Failure;
+use crate::client::{Failure, Load, ask, load};
 use crate::components::query::{Query, QueryBar};
 use crate::components::state::skeleton;
 use crate::range::Window;
-use crate::scope::Scope;
+use crate::scope::{Scope, scope};
 use leptos::prelude::*;
+use orrery_api::{TraceSeriesList, paths};
 
 /// `/traces`.
 #[component]
@@ -29,6 +30,23 @@ pub(crate) fn Traces() -> impl IntoView {
         Some(false) => list::list(query, refused),
     };
     view! { <div class="page page-fill traces"><QueryBar query=query refused=refused />{answer}</div> }
+}
+
+/// Series made of the spans that are found.
+fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> {
+    let scope = scope();
+    load::<TraceSeriesList>(move || {
+        let mut params = params(query, scope, scope.window.get());
+        let spans = found_spans(query)?;
+        params.retain(|(name, _)| *name != "q");
+        params.push(("q", format!("{spans} | {function}")));
+        Some(ask(paths::TRACE_SERIES, &params).chosen(scope.range.get()))
+    })
+}
+
+/// The search without its columns; `None` while it is not known.
+fn found_spans(query: Query) -> Option<String> {
+    if query.asked.with(|asked| asked.is_empty()) { Some("{ }".to_owned()) } else { query.says.with(|says| says.spans.clone()) }
 }
 
 /// What every request of this page says; tracked but for the window.

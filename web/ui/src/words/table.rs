@@ -206,8 +206,11 @@ phrases! {
     HINT_ATTRIBUTE "any attribute" "임의의 속성";
     HINT_SEVERITY "this level or worse" "이 수준 이상";
     HINT_TRACE "of a trace" "트레이스";
-    DURATIONS "Durations" "소요 시간 분포";
-    DURATIONS_HINT "each dot is a trace; click to open" "점 하나가 트레이스 하나입니다. 클릭하면 열립니다.";
+    DURATIONS "Span durations" "스팬 소요 시간";
+    DURATIONS_HINT "Drag a box: what is different inside?" "상자를 그리면 무엇이 다른지 보여 줍니다.";
+    WHY_SLOW "Why slow?" "왜 느린가?";
+    WHY_FAILED "Why failed?" "왜 실패했나?";
+    HEAT_SCALE "few to many spans" "스팬 적음에서 많음까지";
     NO_TRACES "No trace matches this query in this range ({range})." "이 범위({range})에 질의와 일치하는 트레이스가 없습니다.";
     SHOW_ALL_TRACES "Show all traces" "모든 트레이스 보기";
     NO_ROOT "root missing" "루트 없음";

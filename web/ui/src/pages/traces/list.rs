@@ -1,9 +1,9 @@
 //! Found traces, page after page, each with the spans that matched.
 
-use super::{columns, counts, params, row, scatter::Durations};
+use super::{columns, counts, heat, params, row};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
-use crate::components::panel::{frame, panel};
+use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::{empty, failed};
 use crate::figures::range_label;
@@ -130,7 +130,7 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
-            {frame(t(say::DURATIONS), Some(view! { <span class="hint">{t(say::DURATIONS_HINT)}</span> }.into_any()), view! { <Durations traces=found.traces range=found.first.data /> }.into_any())}
+            {heat::panel(query)}
         </div>
         <div class="panel-fill found">
             {panel(t(say::TRACES), Some(head), found.first, |list: &TraceList| list.traces.is_empty(), nothing, move |_| view! { <Table found=found spans=spans /> }.into_any())}
