@@ -81,7 +81,8 @@ pub fn accept(text: &str, cursor: usize, item: &str) -> Accepted {
         let cursor = begun.len() + 2;
         return Accepted { text: format!("{begun}{{  }}{after}"), cursor };
     }
-    let goes_on = item.ends_with(['.', '(', ':']) || (!in_braces(before) && matches!(completion.wanted, Wanted::Field { .. }));
+    let goes_on =
+        item.ends_with(['.', '(', ':']) || (!in_braces(before) && matches!(completion.wanted, Wanted::Field { .. }));
     let tail = match completion.wanted {
         _ if goes_on || after.starts_with([')', ',']) => "",
         Wanted::Hint => " = ",
@@ -134,7 +135,10 @@ mod tests {
         assert_eq!(written("{ }‸", "|"), "{ } | ‸");
         assert_eq!(written("{ } |‸", "rate()"), "{ } | rate() ‸");
         assert_eq!(written("{ } | rate() b‸", "by ("), "{ } | rate() by (‸");
-        assert_eq!(written("{ } | rate() by (re‸)", "resource.service.name"), "{ } | rate() by (resource.service.name‸)");
+        assert_eq!(
+            written("{ } | rate() by (re‸)", "resource.service.name"),
+            "{ } | rate() by (resource.service.name‸)"
+        );
         assert_eq!(written("{ } | select(na‸", "span:name"), "{ } | select(span:name‸");
         assert_eq!(written("{ } | quant‸", "quantile_over_time("), "{ } | quantile_over_time(‸");
         assert_eq!(written("{ } >>‸", "{ }"), "{ } >> { ‸ }");
@@ -146,7 +150,10 @@ mod tests {
     fn offers_say_what_to_ask_the_store_for() {
         let at = |text: &str| offer(&text.replace('‸', ""), text.find('‸').expect("a cursor"));
         let field = at("{ resource.ser‸ }");
-        assert_eq!((field.fields, field.scope.as_str(), field.prefix.as_str(), field.start), (true, "resource", "ser", 2));
+        assert_eq!(
+            (field.fields, field.scope.as_str(), field.prefix.as_str(), field.start),
+            (true, "resource", "ser", 2)
+        );
         assert!(at("{ dur‸").fields);
         assert_eq!(at("{ dur‸").words, ["span:duration", "trace:duration"]);
         assert_eq!(at("{ span:dur‸").words, ["span:duration"]);

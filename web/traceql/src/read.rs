@@ -1,9 +1,7 @@
 //! What a text says.
 
 use crate::rows::{Row, rows};
-use orrery_query::traceql::{
-    Body, Field, Filter, Part, Pipeline, Place, Problem, Query, Spanset, Stage, parse, parts,
-};
+use orrery_query::traceql::{Body, Field, Filter, Part, Pipeline, Place, Problem, Query, Spanset, Stage, parse, parts};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -213,9 +211,19 @@ mod tests {
 
     #[test]
     fn something_can_be_made_of_the_spans_of_every_search() {
-        for text in ["{ }", "{ } >> { status = error } | count() > 2", "{ } | by(kind) | select(name)", "count() > 1", "select(name)"] {
+        for text in [
+            "{ }",
+            "{ } >> { status = error } | count() > 2",
+            "{ } | by(kind) | select(name)",
+            "count() > 1",
+            "select(name)",
+        ] {
             let spans = read(text).spans.unwrap_or_default();
-            for made in ["count_over_time() by (span:status)", "histogram_over_time(span:duration)", "compare({ status = error }, 10, 1, 2)"] {
+            for made in [
+                "count_over_time() by (span:status)",
+                "histogram_over_time(span:duration)",
+                "compare({ status = error }, 10, 1, 2)",
+            ] {
                 let made = format!("{spans} | {made}");
                 assert!(read(&made).metrics, "{made}: {:?}", read(&made).problem);
             }
@@ -226,7 +234,8 @@ mod tests {
     fn columns_are_written_into_the_query() {
         assert_eq!(with_columns("", &["span.a"]).as_deref(), Some("{ } | select(span.a)"));
         assert_eq!(
-            with_columns("{ status = error } | select(span.a) with (most_recent = true)", &["span.b", "span.\"a c\""]).as_deref(),
+            with_columns("{ status = error } | select(span.a) with (most_recent = true)", &["span.b", "span.\"a c\""])
+                .as_deref(),
             Some("{ span:status = error } | select(span.b, span.\"a c\") with (most_recent = true)")
         );
         assert_eq!(with_columns("{ } | select(span.a)", &[]).as_deref(), Some("{ }"));

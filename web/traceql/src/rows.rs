@@ -1,8 +1,6 @@
 //! A query as rows of a visual builder.
 
-use orrery_query::traceql::{
-    Comparison, Conditions, Literal, Operator, Query, Type, Wanted, complete, parse,
-};
+use orrery_query::traceql::{Comparison, Conditions, Literal, Operator, Query, Type, Wanted, complete, parse};
 use serde::{Deserialize, Serialize};
 
 /// One condition; all of them hold of one span.
@@ -48,7 +46,8 @@ fn condition(row: &Row) -> Option<String> {
     if row.field.trim().is_empty() || row.operator.is_empty() || (row.value.is_empty() && !nil) {
         return None;
     }
-    let matches = [Comparison::Matches, Comparison::NotMatches].iter().any(|operator| operator.to_string() == row.operator);
+    let matches =
+        [Comparison::Matches, Comparison::NotMatches].iter().any(|operator| operator.to_string() == row.operator);
     let value = match (nil, row.text || matches || is_text(&row.field, &row.value)) {
         (true, _) => String::new(),
         (false, true) => format!(" {}", Literal::Text(row.value.clone())),
@@ -122,7 +121,10 @@ mod tests {
     #[test]
     fn what_is_not_finished_is_left_out_or_says_why() {
         assert_eq!(query_of(&[]), "{ }");
-        assert_eq!(query_of(&[row("", "=", "x"), row("span.a", "=", ""), row("span.b", "!= nil", "")]), "{ span.b != nil }");
+        assert_eq!(
+            query_of(&[row("", "=", "x"), row("span.a", "=", ""), row("span.b", "!= nil", "")]),
+            "{ span.b != nil }"
+        );
         let wrong = query_of(&[row("duration", ">", "fast")]);
         assert_eq!(wrong, "{ duration > fast }");
         assert!(read(&wrong).problem.is_some());
@@ -138,6 +140,9 @@ mod tests {
 
     #[test]
     fn fields_have_types() {
-        assert_eq!(["duration", "trace:duration", "status", "kind", "name", "span.a", "childCount", "", "?"].map(type_of), ["duration", "duration", "status", "kind", "text", "any", "int", "any", "any"]);
+        assert_eq!(
+            ["duration", "trace:duration", "status", "kind", "name", "span.a", "childCount", "", "?"].map(type_of),
+            ["duration", "duration", "status", "kind", "text", "any", "int", "any", "any"]
+        );
     }
 }

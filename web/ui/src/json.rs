@@ -204,8 +204,13 @@ mod tests {
             "series": [{"labels": [{"name": "a", "value": {"intValue": "9007199254740993"}}], "values": [1.5, null, 3.0]}],
             "scanned": {"rows": 7, "segments": 1, "segments_pruned": 0}
         }));
-        same::<api::Problem>(json!({"type": "about:blank", "title": "t", "status": 400, "detail": "결제 \"x\"", "field": "q", "place": {"offset": 2, "length": 1}, "request_id": "r"}));
-        same::<Vec<(u64, Option<f32>, bool, String)>>(json!([[1, null, true, "a"], [18446744073709551615_u64, 0.5, false, ""]]));
+        same::<api::Problem>(
+            json!({"type": "about:blank", "title": "t", "status": 400, "detail": "결제 \"x\"", "field": "q", "place": {"offset": 2, "length": 1}, "request_id": "r"}),
+        );
+        same::<Vec<(u64, Option<f32>, bool, String)>>(json!([
+            [1, null, true, "a"],
+            [18446744073709551615_u64, 0.5, false, ""]
+        ]));
         assert_eq!(read::<api::TraceSort>(b"\"errors\"").expect("a sort"), api::TraceSort::Errors);
     }
 

@@ -41,7 +41,8 @@ fn service(text: &str) -> Vec<String> {
     let (rest, environment) = text.split_once('@').filter(|_| is_id).unwrap_or((text, ""));
     let (namespace, name) = rest.split_once('/').filter(|_| is_id).unwrap_or(("", rest));
     let plain = |part: &str| if is_id { decode(&part.replace('+', "%2B")) } else { part.to_owned() };
-    let parts = [("service.name", name), ("service.namespace", namespace), ("deployment.environment.name", environment)];
+    let parts =
+        [("service.name", name), ("service.namespace", namespace), ("deployment.environment.name", environment)];
     let known = parts.into_iter().filter(|(_, part)| !part.is_empty());
     known.map(|(key, part)| format!("resource.{key} = {}", quoted(&plain(part)))).collect()
 }
@@ -50,7 +51,9 @@ fn service(text: &str) -> Vec<String> {
 fn attribute(text: &str) -> Option<String> {
     let (key, value) = text.split_once('=')?;
     let (key, operator) = key.strip_suffix('!').map_or((key, "="), |key| (key, "!="));
-    let bare = value.parse::<i64>().is_ok() || value.parse::<f64>().is_ok_and(f64::is_finite) || matches!(value, "true" | "false");
+    let bare = value.parse::<i64>().is_ok()
+        || value.parse::<f64>().is_ok_and(f64::is_finite)
+        || matches!(value, "true" | "false");
     let value = if bare { value.to_owned() } else { quoted(value) };
     (!key.is_empty()).then(|| format!(".{} {operator} {value}", name(key)))
 }
@@ -58,7 +61,11 @@ fn attribute(text: &str) -> Option<String> {
 /// A name as it stands behind a scope, in quotes where it has to be.
 fn name(key: &str) -> String {
     let plain = |char: char| !char.is_whitespace() && !"{}()=~!<>&|^,\"".contains(char);
-    if key.chars().all(plain) && !key.starts_with(|char: char| char.is_ascii_digit()) { key.to_owned() } else { quoted(key) }
+    if key.chars().all(plain) && !key.starts_with(|char: char| char.is_ascii_digit()) {
+        key.to_owned()
+    } else {
+        quoted(key)
+    }
 }
 
 /// Text in double quotes.
@@ -164,7 +171,10 @@ mod tests {
             asked("service=shop/cart%252Fb@prod&operation=GET%20%22/x%22&min=250ms&max=2s"),
             "{ resource.service.name = \"cart/b\" && resource.service.namespace = \"shop\" && resource.deployment.environment.name = \"prod\" && span:name = \"GET \\\"/x\\\"\" && span:duration >= 250ms && span:duration <= 2s }"
         );
-        assert_eq!(asked("attr=http.route=/a %26%26 code!=500 %26%26 a b=true"), "{ .http.route = \"/a\" && .code != 500 && .\"a b\" = true }");
+        assert_eq!(
+            asked("attr=http.route=/a %26%26 code!=500 %26%26 a b=true"),
+            "{ .http.route = \"/a\" && .code != 500 && .\"a b\" = true }"
+        );
         assert_eq!(asked("status=ok&q={ kind = server }"), "({ kind = server }) && { span:status != error }");
         assert_eq!(asked("service=a+b"), "{ resource.service.name = \"a b\" }");
         assert_eq!(of_filters(&Params::parse("q={ }&range=1h&sort=spans")), None);

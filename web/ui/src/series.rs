@@ -119,7 +119,10 @@ mod tests {
 
     fn list(series: &[(&str, Value, &[Option<f64>])]) -> TraceSeriesList {
         let of = |(name, value, values): &(&str, Value, &[Option<f64>])| TraceSeries {
-            labels: (!name.is_empty()).then(|| FieldValue { name: (*name).into(), value: value.clone() }).into_iter().collect(),
+            labels: (!name.is_empty())
+                .then(|| FieldValue { name: (*name).into(), value: value.clone() })
+                .into_iter()
+                .collect(),
             values: values.to_vec(),
             ..TraceSeries::default()
         };

@@ -65,7 +65,7 @@ impl Heatmap {
             let (top, bottom) = (plot.y(cell.end), plot.y(cell.end / 2.0));
             let ink = Token::heat((cell.count / most).sqrt());
             // A hairline of the field shows between neighbours.
-            surface.fill_rect(left, top, (right - left - 0.5).max(1.0), (bottom - top - 0.5).max(1.0), ink.into());
+            surface.fill_rect(left, top, (right - left - 0.5).max(1.0), (bottom - top - 0.5).max(1.0), ink);
         }
         surface.pop_clip();
     }
@@ -73,7 +73,9 @@ impl Heatmap {
     /// The cell under a point on screen, counted or not.
     pub fn cell_at(&self, plot: &Plot, x: f64, y: f64) -> Option<Cell> {
         let (at, value) = (plot.time_at(x), plot.value_at(y));
-        let here = |cell: &&Cell| (cell.at..cell.at.saturating_add(self.step)).contains(&at) && (cell.end / 2.0..cell.end).contains(&value);
+        let here = |cell: &&Cell| {
+            (cell.at..cell.at.saturating_add(self.step)).contains(&at) && (cell.end / 2.0..cell.end).contains(&value)
+        };
         self.cells.iter().find(here).copied()
     }
 
@@ -111,7 +113,12 @@ pub fn draw_box<S: Surface>(plot: &Plot, a: (f64, f64), b: (f64, f64), surface: 
     let (left, right, top, bottom) = (x(a.0.min(b.0)), x(a.0.max(b.0)), y(a.1.min(b.1)), y(a.1.max(b.1)));
     surface.fill_rect(left, top, right - left, bottom - top, Token::Accent.alpha(0.18));
     let edge = Stroke::new(Token::Accent, 1.5);
-    for (from, to) in [((left, top), (right, top)), ((right, top), (right, bottom)), ((right, bottom), (left, bottom)), ((left, bottom), (left, top))] {
+    for (from, to) in [
+        ((left, top), (right, top)),
+        ((right, top), (right, bottom)),
+        ((right, bottom), (left, bottom)),
+        ((left, bottom), (left, top)),
+    ] {
         surface.line(from, to, &edge);
     }
 }
@@ -128,7 +135,13 @@ mod tests {
             to: 100,
             step: 10,
             unit: Unit::Seconds,
-            cells: vec![cell(0, 0.5, 100.0), cell(10, 0.5, 80.0), cell(50, 4.0, 15.0), cell(60, 8.0, 5.0), cell(70, 64.0, 0.0)],
+            cells: vec![
+                cell(0, 0.5, 100.0),
+                cell(10, 0.5, 80.0),
+                cell(50, 4.0, 15.0),
+                cell(60, 8.0, 5.0),
+                cell(70, 64.0, 0.0),
+            ],
             ..Heatmap::default()
         }
     }

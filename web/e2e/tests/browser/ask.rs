@@ -31,7 +31,10 @@ pub(crate) async fn in_traceql(browser: &Browser) -> Result<()> {
 
 /// Empties the bar and types.
 async fn write(tab: &Tab, text: &str) -> Result<()> {
-    tab.eval::<bool>("(() => { const b = document.querySelector('.query-text'); b.focus(); b.select(); return true })()").await?;
+    tab.eval::<bool>(
+        "(() => { const b = document.querySelector('.query-text'); b.focus(); b.select(); return true })()",
+    )
+    .await?;
     tab.press("Backspace").await?;
     tab.wait_for(&format!("{BAR} === ''")).await?;
     tab.type_text(text).await?;
@@ -91,7 +94,8 @@ async fn keys_and_values_are_completed(tab: &Tab) -> Result<()> {
     tab.press("Enter").await?;
     tab.wait_for("new URLSearchParams(location.search).get('q') === '{ resource.service.name = \"cart\" }'").await?;
     tab.settled().await?;
-    let services = "[...new Set([...document.querySelectorAll('.row-span .name-line .hint')].map((s) => s.innerText))].join()";
+    let services =
+        "[...new Set([...document.querySelectorAll('.row-span .name-line .hint')].map((s) => s.innerText))].join()";
     tab.wait_for(&format!("{services} === 'cart'")).await?;
     tab.screenshot(&shots().join("ask-found.png")).await
 }
@@ -104,7 +108,11 @@ async fn what_is_found_is_listed(tab: &Tab) -> Result<()> {
     // All of them, page after page, the longest first.
     ask(tab, "{ kind = client }").await?;
     tab.click(".col-duration .sort").await?;
-    tab.wait_for(&format!("location.search.includes('sort=duration') && {ROWS}[0] === {:?}", shop::trace_id(TRACES - 1))).await?;
+    tab.wait_for(&format!(
+        "location.search.includes('sort=duration') && {ROWS}[0] === {:?}",
+        shop::trace_id(TRACES - 1)
+    ))
+    .await?;
     let rows: Vec<String> = tab.eval(ROWS).await?;
     let expected: Vec<String> = (0..rows.len() as u64).map(|at| shop::trace_id(TRACES - 1 - at)).collect();
     ensure!(rows == expected, "not by duration: {rows:?}");
@@ -120,7 +128,10 @@ async fn what_is_found_is_listed(tab: &Tab) -> Result<()> {
     // A field as a column.
     ask(tab, "{ kind = client }").await?;
     tab.click(".found .popover-root .button").await?;
-    tab.wait_for("[...document.querySelectorAll('.chooser .menu-item')].some((b) => b.innerText.includes('span.cart.items'))").await?;
+    tab.wait_for(
+        "[...document.querySelectorAll('.chooser .menu-item')].some((b) => b.innerText.includes('span.cart.items'))",
+    )
+    .await?;
     tab.eval::<bool>("([...document.querySelectorAll('.chooser .menu-item')].find((b) => b.innerText.includes('span.cart.items')).click(), true)").await?;
     tab.wait_for(&format!("{BAR} === '{{ span:kind = client }} | select(span.cart.items)'")).await?;
     tab.settled().await?;
@@ -129,7 +140,10 @@ async fn what_is_found_is_listed(tab: &Tab) -> Result<()> {
 
     // A span opens, and back leads back.
     tab.click(".row-span a").await?;
-    tab.wait_for("/^\\/traces\\/[0-9a-f]{32}$/.test(location.pathname) && new URLSearchParams(location.search).get('span')").await?;
+    tab.wait_for(
+        "/^\\/traces\\/[0-9a-f]{32}$/.test(location.pathname) && new URLSearchParams(location.search).get('span')",
+    )
+    .await?;
     tab.settled().await?;
     tab.eval::<bool>("(history.back(), true)").await?;
     tab.wait_for(&format!("location.pathname === '/traces' && {BAR}.endsWith('select(span.cart.items)')")).await?;
@@ -148,7 +162,8 @@ async fn rows_are_built(tab: &Tab) -> Result<()> {
                   i.dispatchEvent(new Event('change', {bubbles: true})); return true })()";
     tab.eval::<bool>(change).await?;
     let wanted = "{ resource.service.name = \"cart\" && trace:duration > 240ms }";
-    tab.wait_for(&format!("{BAR} === {wanted:?} && new URLSearchParams(location.search).get('q') === {wanted:?}")).await?;
+    tab.wait_for(&format!("{BAR} === {wanted:?} && new URLSearchParams(location.search).get('q') === {wanted:?}"))
+        .await?;
     tab.settled().await?;
     tab.wait_for("document.querySelector('.found .panel-head').innerText.includes('10 traces')").await?;
 
@@ -184,7 +199,8 @@ async fn series_are_drawn(tab: &Tab) -> Result<()> {
 async fn links_become_queries(tab: &Tab, product: &Product) -> Result<()> {
     tab.goto(&format!("{}/traces?service=cart&status=error&min=50ms&lang=en", product.dashboard)).await?;
     let query = "{ resource.service.name = \"cart\" && span:status = error && span:duration >= 50ms }";
-    tab.wait_for(&format!("{BAR} === {query:?} && new URLSearchParams(location.search).get('q') === {query:?}")).await?;
+    tab.wait_for(&format!("{BAR} === {query:?} && new URLSearchParams(location.search).get('q') === {query:?}"))
+        .await?;
     ensure!(!tab.url().await?.contains("service="), "the filters are still in the address");
     tab.settled().await?;
     let found = (0..TRACES).filter(|at| at % 10 == 0 && (at + 1) * 500_000 >= 50_000_000).count();
@@ -214,7 +230,11 @@ async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
                 for (name, query) in STATES {
                     let dress = format!("ask-{name}-{theme}-{language}-{width}");
                     let tab = Tab::open(browser, width, height).await?;
-                    let url = format!("{}/traces?{}&theme={theme}&lang={language}", product.dashboard, query.replace(' ', "%20"));
+                    let url = format!(
+                        "{}/traces?{}&theme={theme}&lang={language}",
+                        product.dashboard,
+                        query.replace(' ', "%20")
+                    );
                     tab.goto(&url).await?;
                     tab.wait_for("document.querySelector('.tql-sign')").await.with_context(|| dress.clone())?;
                     tab.screenshot(&shots().join(format!("{dress}.png"))).await?;

@@ -45,7 +45,8 @@ fn charge(at: u64, begin: u64) -> Value {
         text("customer.tier", if at % 4 == 0 { "gold" } else { "silver" }),
         json!({ "key": "cart.items", "value": { "intValue": (at % 7).to_string() } }),
     ];
-    let mut span = span(at, 2, &format!("{:016x}", at * 10 + 1), "charge card", 3, begin + 1_000, (at + 1) * 500_000, &attributes);
+    let mut span =
+        span(at, 2, &format!("{:016x}", at * 10 + 1), "charge card", 3, begin + 1_000, (at + 1) * 500_000, &attributes);
     if failed {
         span["status"] = json!({ "code": 2, "message": "card declined" });
     }
@@ -53,7 +54,16 @@ fn charge(at: u64, begin: u64) -> Value {
 }
 
 #[allow(clippy::too_many_arguments, reason = "a span has as many parts")]
-fn span(at: u64, number: u64, parent: &str, name: &str, kind: u32, begin: u64, nanos: u64, attributes: &[Value]) -> Value {
+fn span(
+    at: u64,
+    number: u64,
+    parent: &str,
+    name: &str,
+    kind: u32,
+    begin: u64,
+    nanos: u64,
+    attributes: &[Value],
+) -> Value {
     json!({
         "traceId": trace_id(at), "spanId": format!("{:016x}", at * 10 + number), "parentSpanId": parent, "name": name, "kind": kind,
         "startTimeUnixNano": begin.to_string(), "endTimeUnixNano": (begin + nanos).to_string(), "attributes": attributes,

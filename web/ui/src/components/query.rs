@@ -14,7 +14,7 @@ use crate::filters::trace_id;
 use crate::language::Language;
 use crate::nav::{Nav, nav};
 use crate::query::{FILTERS, byte_at, bytes_of, of_filters, units_at};
-use crate::scope::scope;
+use crate::scope::{Scope, scope};
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
@@ -26,11 +26,14 @@ use std::time::Duration;
 #[derive(Clone, Copy)]
 pub(crate) struct Query {
     nav: Nav,
+    scope: Scope,
     pub(crate) language: Language,
     /// What is asked, as the address says it; blank for all traces.
     pub(crate) asked: Memo<String>,
     /// What that says.
     pub(crate) says: Memo<Reading>,
+    /// Changes when the same is asked again.
+    pub(crate) again: RwSignal<u32>,
     /// What is written.
     typed: RwSignal<String>,
     /// What that says.
@@ -60,9 +63,11 @@ impl Query {
         let shown = nav.param("builder");
         let query = Query {
             nav,
+            scope: scope(),
             language,
             asked,
             says: reading(language, asked.into()),
+            again: RwSignal::new(0),
             typed,
             reading: reading(language, typed.into()),
             cursor: RwSignal::new(0),
@@ -105,7 +110,8 @@ impl Query {
             history::add(text);
         }
         if self.asked.with_untracked(|asked| asked == text) {
-            return scope().refresh();
+            self.again.update(|count| *count += 1);
+            return self.scope.refresh();
         }
         self.nav.set(&[("q", Some(text.to_owned()))]);
     }
@@ -253,7 +259,8 @@ pub(crate) fn QueryBar(
         }
     });
     on_cleanup(move || slash.remove());
-    let menu_open = Memo::new(move |_| query.open.get() && query.focused.get() && items.with(|items| !items.is_empty()));
+    let menu_open =
+        Memo::new(move |_| query.open.get() && query.focused.get() && items.with(|items| !items.is_empty()));
     view! {
         <div class="query" role="search" class:is-wrong=move || shown.with(Option::is_some)>
             <div class="query-edit">

@@ -46,7 +46,11 @@ fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> 
 
 /// The search without its columns; `None` while it is not known.
 fn found_spans(query: Query) -> Option<String> {
-    if query.asked.with(|asked| asked.is_empty()) { Some("{ }".to_owned()) } else { query.says.with(|says| says.spans.clone()) }
+    if query.asked.with(|asked| asked.is_empty()) {
+        Some("{ }".to_owned())
+    } else {
+        query.says.with(|says| says.spans.clone())
+    }
 }
 
 /// What every request of this page says; tracked but for the window.

@@ -66,7 +66,8 @@ impl Draft {
     fn start(query: Query) -> Draft {
         let field = RwSignal::new(None::<String>);
         let keys = menu::keys(|| true);
-        let values = menu::values(move || field.get().filter(|field| !field.is_empty()).map(|field| (field, String::new())));
+        let values =
+            menu::values(move || field.get().filter(|field| !field.is_empty()).map(|field| (field, String::new())));
         let draft = Draft { query, rows: RwSignal::new(Vec::new()), keys: keys.data, values: values.data, field };
         // What is written elsewhere comes into the rows; what the rows wrote is there already, with rows not finished yet.
         Effect::new(move |_| {
@@ -115,7 +116,12 @@ pub(super) fn builder(query: Query) -> AnyView {
     let begin = move |(field, operator, value, name): (&'static str, &'static str, &'static str, Phrase)| {
         let add = move |_| {
             draft.change(|rows| {
-                rows.push(Row { field: field.to_owned(), operator: operator.to_owned(), value: value.to_owned(), text: false });
+                rows.push(Row {
+                    field: field.to_owned(),
+                    operator: operator.to_owned(),
+                    value: value.to_owned(),
+                    text: false,
+                });
             });
         };
         view! { <button type="button" class="button" on:click=add>{icon("plus")}{t(name)}</button> }
@@ -142,9 +148,12 @@ pub(super) fn builder(query: Query) -> AnyView {
 
 fn row(draft: Draft, at: usize) -> AnyView {
     let of = Memo::new(move |_| draft.type_of(at));
-    let field = Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.field.clone())).unwrap_or_default());
-    let operator = Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.operator.clone())).unwrap_or_default());
-    let value = Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.value.clone())).unwrap_or_default());
+    let field =
+        Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.field.clone())).unwrap_or_default());
+    let operator =
+        Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.operator.clone())).unwrap_or_default());
+    let value =
+        Memo::new(move |_| draft.rows.with(|rows| rows.get(at).map(|row| row.value.clone())).unwrap_or_default());
     let number = (at + 1).to_string();
     let label = |what: Phrase| tf(what, &[("n", &number)]);
     let named = move |event: web_sys::Event| {
@@ -168,7 +177,10 @@ fn row(draft: Draft, at: usize) -> AnyView {
     };
     let options = move || {
         let now = operator.get();
-        operators(&of.get()).iter().map(|one| view! { <option value=*one selected=*one == now>{operator_name(one)}</option> }).collect_view()
+        operators(&of.get())
+            .iter()
+            .map(|one| view! { <option value=*one selected=*one == now>{operator_name(one)}</option> })
+            .collect_view()
     };
     let labels = (label(say::FIELD_N), label(say::OPERATOR_N), label(say::VALUE_N), label(say::REMOVE_N));
     let value_label = labels.2.clone();
@@ -179,7 +191,10 @@ fn row(draft: Draft, at: usize) -> AnyView {
         }
         let known = constants(&of);
         if !known.is_empty() {
-            let option = move |one: &&'static str| { let one = *one; view! { <option value=one selected=move || value.get() == one>{one}</option> } };
+            let option = move |one: &&'static str| {
+                let one = *one;
+                view! { <option value=one selected=move || value.get() == one>{one}</option> }
+            };
             return view! {
                 <select class="select" aria-label=label on:change=valued><option value="" selected=move || value.with(String::is_empty)>"…"</option>{known.iter().map(option).collect_view()}</select>
             }
@@ -228,7 +243,9 @@ fn fields(draft: Draft) -> Vec<AnyView> {
     let mut all: Vec<AnyView> = known.collect();
     draft.keys.with(|keys| {
         let stored = keys.iter().flat_map(|keys| &keys.keys);
-        all.extend(stored.map(|key| option(key.key.clone(), tf(say::ON_N_SPANS, &[("n", &key.span_count.to_string())]))));
+        all.extend(
+            stored.map(|key| option(key.key.clone(), tf(say::ON_N_SPANS, &[("n", &key.span_count.to_string())]))),
+        );
     });
     all
 }

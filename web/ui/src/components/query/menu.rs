@@ -98,13 +98,19 @@ pub(super) fn values(wanted: impl Fn() -> Option<(String, String)> + Send + Sync
     load::<TraceValueList>(move || {
         let (key, prefix) = wanted()?;
         let window = scope.window.get_untracked();
-        let params = [("from", window.from.to_string()), ("to", window.to.to_string()), ("key", key), ("prefix", prefix)];
+        let params =
+            [("from", window.from.to_string()), ("to", window.to.to_string()), ("key", key), ("prefix", prefix)];
         Some(ask(paths::TRACE_VALUES, &params))
     })
 }
 
 /// What fits, as it changes.
-pub(super) fn items(language: Language, typed: RwSignal<String>, cursor: RwSignal<usize>, focused: RwSignal<bool>) -> Memo<Vec<Item>> {
+pub(super) fn items(
+    language: Language,
+    typed: RwSignal<String>,
+    cursor: RwSignal<usize>,
+    focused: RwSignal<bool>,
+) -> Memo<Vec<Item>> {
     let offer = Memo::new(move |_| {
         let (text, cursor) = (typed.get(), cursor.get());
         focused.get().then(|| language.offer(&text, cursor)).flatten()
@@ -157,19 +163,23 @@ fn fields(offer: &Offer, list: &TraceKeyList) -> Vec<Item> {
         Item::word(word, "", Some(key.span_count))
     };
     let fitting = || list.keys.iter().filter(|key| of_scope(&key.scope) && key.key.to_lowercase().contains(&begun));
-    let first = |key: &&orrery_api::TraceKey| key.name.to_lowercase().starts_with(&begun) || key.key.to_lowercase().starts_with(&begun);
+    let first = |key: &&orrery_api::TraceKey| {
+        key.name.to_lowercase().starts_with(&begun) || key.key.to_lowercase().starts_with(&begun)
+    };
     fitting().filter(first).chain(fitting().filter(|key| !first(key))).map(item).collect()
 }
 
 fn literals(offer: &Offer, list: &TraceValueList) -> Vec<Item> {
-    let item = |value: &orrery_api::TraceValue| Some(Item::word(literal(&offer.values_of, &value.value)?, "", Some(value.span_count)));
+    let item = |value: &orrery_api::TraceValue| {
+        Some(Item::word(literal(&offer.values_of, &value.value)?, "", Some(value.span_count)))
+    };
     // An answer to an earlier question may still be here.
     if list.key != offer.values_of { Vec::new() } else { list.values.iter().filter_map(item).collect() }
 }
 
 /// The menu, below what was begun.
 pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> AnyView {
-    let (anchor, list) = (NodeRef::<html::I>::new(), NodeRef::<html::Ul>::new());
+    let anchor = NodeRef::<html::I>::new();
     let place = RwSignal::new((0.0, 0.0));
     let before = Memo::new(move |_| {
         let (text, cursor) = (query.typed.get(), query.cursor.get());
@@ -188,10 +198,8 @@ pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> An
         }
     });
     Effect::new(move |_| {
-        let (chosen, list) = (query.chosen.get(), list.get());
-        if let Some((at, list)) = chosen.zip(list)
-            && let Some(item) = list.children().item(at as u32)
-        {
+        let item = query.chosen.get().and_then(|at| document().get_element_by_id(&format!("query-item-{at}")));
+        if let Some(item) = item {
             let options = web_sys::ScrollIntoViewOptions::new();
             options.set_block(web_sys::ScrollLogicalPosition::Nearest);
             item.scroll_into_view_with_scroll_into_view_options(&options);
@@ -201,7 +209,8 @@ pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> An
         let (x, y) = place.get();
         format!("left:min({x}px, max(0px, 100% - 440px));top:{}px", y + 24.0)
     };
-    let rows = move || items.get().into_iter().enumerate().map(|(at, item)| {
+    let rows = move || {
+        items.get().into_iter().enumerate().map(|(at, item)| {
         let (label, hint) = (item.label.clone(), item.hint);
         let count = item.count.map(|count| figure(&Unit::Number, count as f64));
         view! {
@@ -210,11 +219,12 @@ pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> An
                 <code class="clamp">{label}</code><span class="hint">{hint}{count}</span>
             </li>
         }
-    }).collect_view();
+    }).collect_view()
+    };
     let said = move || open.get().then(|| tf(say::N_SUGGESTIONS, &[("n", &items.with(Vec::len).to_string())]));
     view! {
         <pre class="query-ink query-ghost" aria-hidden="true">{move || before.get()}<i node_ref=anchor></i></pre>
-        <ul class="suggestions query-menu" id="query-menu" role="listbox" node_ref=list aria-label=t(say::SUGGESTIONS) hidden=move || !open.get() style=style>{rows}</ul>
+        <ul class="suggestions query-menu" id="query-menu" role="listbox" aria-label=t(say::SUGGESTIONS) hidden=move || !open.get() style=style>{rows}</ul>
         <span class="sr-only" role="status">{said}</span>
     }
     .into_any()

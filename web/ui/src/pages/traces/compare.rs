@@ -45,15 +45,21 @@ fn card(field: &ComparedField, all: Sides, query: Query) -> AnyView {
 
 fn bars(field: &str, value: &ComparedValue, all: Sides, query: Query) -> AnyView {
     let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
-    let (selection, baseline) = (share(value.spans.selection, all.selection), share(value.spans.baseline, all.baseline));
+    let (selection, baseline) =
+        (share(value.spans.selection, all.selection), share(value.spans.baseline, all.baseline));
     let text = plain(&value.value);
     let filter = literal(field, &value.value).map(|literal| format!("{{ {field} = {literal} }}"));
     let label = format!("{text}: {} / {}", Unit::Ratio.format(selection), Unit::Ratio.format(baseline));
     let bar = |class: &'static str, share: f64| view! { <span class=class style=format!("width:{:.1}%", share * 100.0)></span> };
+    let cannot = filter.is_none();
+    let click = move |_| {
+        if let Some(filter) = &filter {
+            query.ask(filter);
+        }
+    };
     view! {
         <li>
-            <button type="button" class="compare-value" title=label.clone() aria-label=format!("{}: {label}", t(say::FILTER)) disabled=filter.is_none()
-                on:click=move |_| if let Some(filter) = &filter { query.ask(filter) }>
+            <button type="button" class="compare-value" title=label.clone() aria-label=format!("{}: {label}", t(say::FILTER)) disabled=cannot on:click=click>
                 <span class="mono clamp">{text}</span>
                 <span class="compare-bars">{bar("compare-bar compare-selection", selection)}{bar("compare-bar compare-baseline", baseline)}</span>
                 <span class="compare-share">{Unit::Ratio.format(selection).to_string()}<span class="hint">{Unit::Ratio.format(baseline).to_string()}</span></span>

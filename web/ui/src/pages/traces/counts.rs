@@ -14,9 +14,9 @@ use std::sync::Arc;
 pub(super) fn panel(query: Query) -> AnyView {
     let counts = super::made_of_spans(query, "count_over_time() by (span:status)");
     let said = move || {
-        counts.data.with(|list| {
-            list.as_ref().map(|list| tf(say::N_SPANS, &[("n", &grouped(total(list).round() as usize))]))
-        })
+        counts
+            .data
+            .with(|list| list.as_ref().map(|list| tf(say::N_SPANS, &[("n", &grouped(total(list).round() as usize))])))
     };
     let charted = move |list: Signal<Arc<TraceSeriesList>>| {
         let spec = Memo::new(move |_| {

@@ -27,7 +27,9 @@ type Point = (f64, f64);
 
 pub(super) fn panel(query: Query) -> AnyView {
     let load = made_of_spans(query, "histogram_over_time(span:duration)");
-    let map = Memo::new(move |_| load.data.with(|list| list.as_ref().map(|list| heatmap(list, t(say::DURATIONS).to_owned()))));
+    let map = Memo::new(move |_| {
+        load.data.with(|list| list.as_ref().map(|list| heatmap(list, t(say::DURATIONS).to_owned())))
+    });
     let slow = Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.beyond(SLOW))));
     let why_slow = move |_| {
         if let Some(from) = slow.get_untracked() {
@@ -42,7 +44,9 @@ pub(super) fn panel(query: Query) -> AnyView {
     }
     .into_any();
     let blank = |list: &TraceSeriesList| list.series.is_empty();
-    let body = move |_: Signal<Arc<TraceSeriesList>>| view! { <div class="panel-body"><Heat map=map query=query /></div> }.into_any();
+    let body = move |_: Signal<Arc<TraceSeriesList>>| {
+        view! { <div class="panel-body"><Heat map=map query=query /></div> }.into_any()
+    };
     panel::panel(t(say::DURATIONS), Some(head), load, blank, |_| empty(t(say::NO_SPANS), None), body)
 }
 

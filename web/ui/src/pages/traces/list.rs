@@ -69,7 +69,11 @@ impl Found {
             flight: RwSignal::new_local(None),
         };
         Effect::new(move |_| {
-            (query.asked.track(), scope.range.track(), scope.environment.track(), order.track());
+            query.asked.track();
+            query.again.track();
+            scope.range.track();
+            scope.environment.track();
+            order.track();
             found.window.set(None);
             found.flight.set(None);
             found.failure.set(None);
@@ -110,7 +114,11 @@ impl Found {
     fn page(self, window: Window, cursor: String) -> Ask {
         untrack(|| {
             let mut params = params(self.query, self.scope, window);
-            params.extend([("sort", self.order.get().to_owned()), ("limit", PAGE.to_owned()), ("spans", SPANS.to_owned())]);
+            params.extend([
+                ("sort", self.order.get().to_owned()),
+                ("limit", PAGE.to_owned()),
+                ("spans", SPANS.to_owned()),
+            ]);
             params.push(("cursor", cursor));
             ask(paths::TRACES, &params)
         })
@@ -167,7 +175,8 @@ fn nothing(query: Query) -> AnyView {
     let range = scope().range.get_untracked();
     let day = view! { <button type="button" class="button" on:click=move |_| nav.set_range(TimeRange::Last(86_400))>{t(say::SHOW_LAST_DAY)}</button> };
     let clear = view! { <button type="button" class="button" on:click=move |_| query.ask("")>{t(say::SHOW_ALL_TRACES)}</button> };
-    let next = view! { <div class="actions">{(range != TimeRange::Last(86_400)).then_some(day)}{clear}</div> }.into_any();
+    let next =
+        view! { <div class="actions">{(range != TimeRange::Last(86_400)).then_some(day)}{clear}</div> }.into_any();
     empty(tf(say::NO_TRACES, &[("range", &range_label(range))]), Some(next))
 }
 
@@ -189,14 +198,20 @@ fn Table(found: Found, spans: Memo<bool>) -> impl IntoView {
     let root = NodeRef::<html::Div>::new();
     let (top, size) = (RwSignal::new(0.0), watch_size(root));
     let rows = Memo::new(move |_| found.traces.with(|traces| Arc::new(Rows::new(traces, spans.get()))));
-    let columns = Memo::new(move |_| found.query.says.with(|says| if spans.get() { says.columns.clone() } else { Vec::new() }));
+    let columns =
+        Memo::new(move |_| found.query.says.with(|says| if spans.get() { says.columns.clone() } else { Vec::new() }));
     let longest = Memo::new(move |_| {
         found.traces.with(|traces| traces.iter().map(|trace| trace.duration_nanos.0).max().unwrap_or(1).max(1))
     });
     let visible = Memo::new(move |_| rows.with(|rows| rows.visible(top.get(), size.get().1, MARGIN)));
     Effect::new(move |_| {
         let (last, all) = (visible.get().end, rows.with(|rows| rows.all().len()));
-        if all > 0 && last + MARGIN >= all && size.get().1 > 0.0 && found.failure.with(Option::is_none) && !found.is_busy() {
+        if all > 0
+            && last + MARGIN >= all
+            && size.get().1 > 0.0
+            && found.failure.with(Option::is_none)
+            && !found.is_busy()
+        {
             found.more();
         }
     });
@@ -231,7 +246,11 @@ fn Table(found: Found, spans: Memo<bool>) -> impl IntoView {
         if let Some(failure) = found.failure.get() {
             return failed(&failure, move || found.more());
         }
-        found.cursor.with(Option::is_some).then(|| view! { <p class="more hint" role="status">{t(say::LOADING)}</p> }).into_any()
+        found
+            .cursor
+            .with(Option::is_some)
+            .then(|| view! { <p class="more hint" role="status">{t(say::LOADING)}</p> })
+            .into_any()
     };
     view! {
         <div class="lines found-lines" node_ref=root on:scroll=scrolled tabindex="0" role="group" aria-label=t(say::TRACES)>

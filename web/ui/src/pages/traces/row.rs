@@ -17,7 +17,8 @@ pub(crate) fn short_table(list: Signal<Arc<TraceList>>) -> AnyView {
     let longest = Memo::new(move |_| {
         list.with(|list| list.traces.iter().map(|trace| trace.duration_nanos.0).max().unwrap_or(1).max(1))
     });
-    let rows = move || list.with(|list| list.traces.iter().map(|found| trace(found, &[], longest, None)).collect_view());
+    let rows =
+        move || list.with(|list| list.traces.iter().map(|found| trace(found, &[], longest, None)).collect_view());
     view! {
         <div class="table-wrap">
             <table class="table">
@@ -80,7 +81,8 @@ fn span(trace: &str, span: &MatchedSpan, columns: &[String], longest: Memo<i64>)
     let href = move || nav.href(&path, &[("span", &id)]);
     let failed = (span.status_code == "error").then(|| view! { <span class="is-err" title=t(say::ERROR)><span aria-hidden="true">"◆"</span><span class="sr-only">{t(say::ERROR)}</span></span> });
     let cell = |column: &String| {
-        let values: Vec<String> = span.selected.iter().filter(|field| field.name == *column).map(|field| plain(&field.value)).collect();
+        let values: Vec<String> =
+            span.selected.iter().filter(|field| field.name == *column).map(|field| plain(&field.value)).collect();
         let text = values.join(", ");
         view! { <td class="col-field mono clamp" title=text.clone()>{text.clone()}</td> }
     };

@@ -47,7 +47,9 @@ fn charted(list: Signal<Arc<TraceSeriesList>>) -> AnyView {
     let spec = Memo::new(move |_| list.with(|list| lines(list, list.query.clone(), t(say::ALL_SPANS))));
     let fewer = move || {
         let all = list.with(|list| list.series.len());
-        (all > DRAWN).then(|| view! { <p class="hint">{tf(say::DRAWN_OF, &[("n", &DRAWN.to_string()), ("all", &grouped(all))])}</p> })
+        (all > DRAWN).then(
+            || view! { <p class="hint">{tf(say::DRAWN_OF, &[("n", &DRAWN.to_string()), ("all", &grouped(all))])}</p> },
+        )
     };
     view! {
         <div class="panel-body"><TimeChart spec=spec height=300.0 />{legend(spec)}{fewer}</div>
@@ -58,14 +60,19 @@ fn charted(list: Signal<Arc<TraceSeriesList>>) -> AnyView {
 
 fn table(list: &TraceSeriesList) -> AnyView {
     let unit = unit(list);
-    let fields: Vec<String> =
-        list.series.first().map(|series| series.labels.iter().map(|label| label.name.clone()).collect()).unwrap_or_default();
+    let fields: Vec<String> = list
+        .series
+        .first()
+        .map(|series| series.labels.iter().map(|label| label.name.clone()).collect())
+        .unwrap_or_default();
     let title = if fields.is_empty() { t(say::SERIES).to_owned() } else { fields.join(" · ") };
     let row = |(at, series): (usize, &TraceSeries)| {
         let values = || series.values.iter().flatten().copied();
         let (count, last) = (values().count(), values().next_back().unwrap_or(f64::NAN));
         let mean = if count > 0 { values().sum::<f64>() / count as f64 } else { f64::NAN };
-        let swatch = (at < DRAWN).then(|| view! { <span class="swatch" style=format!("background:{}", Token::series(at).css_var())></span>" " });
+        let swatch = (at < DRAWN).then(
+            || view! { <span class="swatch" style=format!("background:{}", Token::series(at).css_var())></span>" " },
+        );
         view! {
             <tr><th scope="row" class="mono">{swatch}{name(series, t(say::ALL_SPANS))}</th><td class="num">{figure(&unit, last)}</td><td class="num">{figure(&unit, mean)}</td>
                 <td class="num">{figure(&unit, values().fold(f64::NAN, f64::min))}</td><td class="num">{figure(&unit, values().fold(f64::NAN, f64::max))}</td></tr>
