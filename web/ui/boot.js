@@ -1,4 +1,4 @@
-// Theme and language before the first paint, then the program, and how it loads a part of itself. Everything else is Rust.
+// Theme and language before the first paint, then the program. Everything else is Rust.
 (() => {
   const root = document.documentElement;
   const asked = new URLSearchParams(location.search);
@@ -20,8 +20,6 @@
       : "The dashboard could not start. Try reloading the page. (" + error + ")";
     app.append(p);
   };
-  const load = (script, wasm) => import(script).then((module) => module.default({ module_or_path: wasm }).then(() => module));
-  window.orreryTraceql = () => load("{{traceql.js}}", "{{traceql.wasm}}");
-  const start = () => load("{{orrery.js}}", "{{orrery.wasm}}").catch(failed);
+  const start = () => import("{{orrery.js}}").then((orrery) => orrery.default({ module_or_path: "{{orrery.wasm}}" })).catch(failed);
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
 })();

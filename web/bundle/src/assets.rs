@@ -61,12 +61,8 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 }
 
 /// Code, styles, fonts, icons.
-pub(crate) fn collect(ui: &Path, modules: Vec<Code>) -> Result<Vec<File>> {
-    let hashed = |code: Code| {
-        let named = |extension: &str| format!("{}.{extension}", code.name);
-        [File::hashed(&named("wasm"), code.wasm), File::hashed(&named("js"), code.js)]
-    };
-    let mut files: Vec<File> = modules.into_iter().flat_map(hashed).collect();
+pub(crate) fn collect(ui: &Path, code: Code) -> Result<Vec<File>> {
+    let mut files = vec![File::hashed("orrery.wasm", code.wasm), File::hashed("orrery.js", code.js)];
     for font in listed(&ui.join("assets/fonts"), "woff2")? {
         files.push(File::hashed(&name(&font), read(&font)?));
     }

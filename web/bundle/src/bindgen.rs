@@ -7,18 +7,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// A module in the two files that a browser loads.
+/// The program in the two files that a browser loads.
 pub(crate) struct Code {
-    pub(crate) name: &'static str,
     pub(crate) wasm: Vec<u8>,
     pub(crate) js: Vec<u8>,
 }
 
-/// Makes the browser's half of a compiled module.
-pub(crate) fn bindgen(name: &'static str, wasm: &Path, config: &Config) -> Result<Code> {
+/// Makes the browser's half of a compiled dashboard.
+pub(crate) fn bindgen(wasm: &Path, config: &Config) -> Result<Code> {
     let mut output = Bindgen::new()
         .input_path(wasm)
-        .out_name(name)
+        .out_name("orrery")
         .web(true)?
         .typescript(false)
         .remove_name_section(true)
@@ -27,21 +26,21 @@ pub(crate) fn bindgen(name: &'static str, wasm: &Path, config: &Config) -> Resul
         .generate_output()?;
     let js = output.js().as_bytes().to_vec();
     let wasm = output.wasm_mut().emit_wasm();
-    Ok(Code { name, wasm: optimized(name, &wasm, config).unwrap_or(wasm), js })
+    Ok(Code { wasm: optimized(&wasm, config).unwrap_or(wasm), js })
 }
 
 /// What `wasm-opt -Oz` makes of it; `None` without a `wasm-opt` or when it fails, which costs only size.
 ///
 /// No feature flags: it reads them from the module. `--all-features` produces modules that browsers refuse.
-fn optimized(name: &str, wasm: &[u8], config: &Config) -> Option<Vec<u8>> {
+fn optimized(wasm: &[u8], config: &Config) -> Option<Vec<u8>> {
     let missing =
         Command::new("wasm-opt").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err();
     if missing {
         return None;
     }
     say("Dashboard", "optimizing with wasm-opt");
-    let input = config.target_dir.join(format!("wasm-ui/{name}.before-opt.wasm"));
-    let output = input.with_file_name(format!("{name}.after-opt.wasm"));
+    let input = config.target_dir.join("wasm-ui/orrery.before-opt.wasm");
+    let output = input.with_file_name("orrery.after-opt.wasm");
     std::fs::write(&input, wasm).ok()?;
     let status = Command::new("wasm-opt").arg("-Oz").arg(&input).arg("-o").arg(&output).status().ok()?;
     let better = status.success().then(|| std::fs::read(&output).context("output of wasm-opt").ok()).flatten()?;

@@ -10,40 +10,24 @@ use std::process::Command;
 /// The cargo profile: small.
 const PROFILE: &str = "wasm";
 
-/// A wasm module of the dashboard.
-pub(crate) struct Module {
-    /// Name of its files.
-    pub(crate) name: &'static str,
-    package: &'static str,
-    features: &'static str,
-}
-
-/// The dashboard itself, and what it loads when a query is written. Compiled one after the other: together, the features
-/// of one would be those of the other.
-pub(crate) const MODULES: [Module; 2] = [
-    Module { name: "orrery", package: "orrery-ui", features: "" },
-    Module { name: "traceql", package: "orrery-traceql", features: "module" },
-];
-
-/// Compiles a module and returns its wasm file.
-pub(crate) fn compile(module: &Module, config: &Config) -> Result<PathBuf> {
+/// Compiles `orrery-ui` and returns the wasm file.
+pub(crate) fn compile(config: &Config) -> Result<PathBuf> {
     let target_dir = config.target_dir.join("wasm-ui");
-    let wasm = target_dir.join(TARGET).join(PROFILE).join(module.package.replace('-', "_") + ".wasm");
+    let wasm = target_dir.join(TARGET).join(PROFILE).join("orrery_ui.wasm");
     if !wasm.exists() {
-        say("Dashboard", &format!("compiling {} to wasm; the first time takes minutes", module.package));
+        say("Dashboard", "compiling to wasm; the first time takes about two minutes");
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(&config.workspace);
-    command.args(["build", "--quiet", "--package", module.package, "--features", module.features]);
-    command.args(["--target", TARGET, "--profile", PROFILE]);
+    command.args(["build", "--quiet", "--package", "orrery-ui", "--target", TARGET, "--profile", PROFILE]);
     command.arg("--target-dir").arg(&target_dir);
     clean(&mut command);
     // Erased components are smaller and compile faster.
     command.env("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}erase_components");
     let output = command.output().context("cannot start cargo")?;
     if !output.status.success() {
-        bail!("compiling {} failed\n{}", module.package, String::from_utf8_lossy(&output.stderr).trim());
+        bail!("compiling orrery-ui failed\n{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(wasm)
 }

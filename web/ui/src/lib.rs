@@ -26,6 +26,7 @@ pub mod query;
 pub mod range;
 pub mod series;
 pub mod spans;
+pub mod traceql;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]
@@ -36,8 +37,6 @@ mod canvas;
 mod client;
 #[cfg(target_arch = "wasm32")]
 mod components;
-#[cfg(target_arch = "wasm32")]
-mod language;
 #[cfg(target_arch = "wasm32")]
 mod nav;
 #[cfg(target_arch = "wasm32")]

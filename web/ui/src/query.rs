@@ -160,7 +160,7 @@ mod tests {
     #[track_caller]
     fn asked(query: &str) -> String {
         let text = of_filters(&Params::parse(query)).unwrap_or_default();
-        assert!(orrery_traceql::read(&text).problem.is_none(), "{text}: {:?}", orrery_traceql::read(&text).problem);
+        assert!(crate::traceql::read(&text).problem.is_none(), "{text}: {:?}", crate::traceql::read(&text).problem);
         text
     }
 

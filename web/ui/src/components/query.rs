@@ -11,15 +11,14 @@ use crate::components::filter::is_typing;
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::filters::trace_id;
-use crate::language::Language;
 use crate::nav::{Nav, nav};
 use crate::query::{FILTERS, byte_at, bytes_of, of_filters, units_at};
 use crate::scope::{Scope, scope};
+use crate::traceql::{Reading, Run, Trouble, accept, mark, offer, read};
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
 use menu::{Item, Write};
-use orrery_traceql::{Reading, Run, Trouble, mark};
 use std::time::Duration;
 
 /// The query of a page: what its address asks, and what stands in the bar.
@@ -27,7 +26,6 @@ use std::time::Duration;
 pub(crate) struct Query {
     nav: Nav,
     scope: Scope,
-    pub(crate) language: Language,
     /// What is asked, as the address says it; blank for all traces.
     pub(crate) asked: Memo<String>,
     /// What that says.
@@ -56,7 +54,6 @@ impl Query {
     /// Follows the address. Filters in it become part of the query.
     pub(crate) fn start() -> Query {
         let nav = nav();
-        let language = Language::start();
         let param = nav.param("q");
         let asked = Memo::new(move |_| of_filters(&nav.place().params).or(param.get()).unwrap_or_default());
         let typed = RwSignal::new(asked.get_untracked());
@@ -64,12 +61,11 @@ impl Query {
         let query = Query {
             nav,
             scope: scope(),
-            language,
             asked,
-            says: reading(language, asked.into()),
+            says: Memo::new(move |_| asked.with(|text| read(text))),
             again: RwSignal::new(0),
             typed,
-            reading: reading(language, typed.into()),
+            reading: Memo::new(move |_| typed.with(|text| read(text))),
             cursor: RwSignal::new(0),
             input: NodeRef::new(),
             focused: RwSignal::new(false),
@@ -90,11 +86,6 @@ impl Query {
         query
     }
 
-    /// Whether it is known what kind of question is asked.
-    pub(crate) fn is_clear(self) -> bool {
-        self.asked.with(|asked| asked.is_empty()) || self.language.is_settled()
-    }
-
     /// Asks something.
     pub(crate) fn ask(self, text: &str) {
         let text = text.trim();
@@ -103,7 +94,7 @@ impl Query {
             return self.nav.go(&self.nav.href_now(&format!("/traces/{id}"), &[]));
         }
         self.typed.set(text.to_owned());
-        if untrack(|| self.language.read(text)).is_some_and(|reading| reading.problem.is_some()) {
+        if read(text).problem.is_some() {
             return self.tried.set(true);
         }
         if !text.is_empty() {
@@ -142,9 +133,8 @@ impl Query {
             }
             Write::Word(word) => {
                 let (text, cursor) = (self.typed.get_untracked(), self.cursor.get_untracked());
-                if let Some(accepted) = untrack(|| self.language.accept(&text, cursor, word)) {
-                    self.write(accepted.text, accepted.cursor);
-                }
+                let accepted = accept(&text, cursor, word);
+                self.write(accepted.text, accepted.cursor);
             }
         }
     }
@@ -189,8 +179,7 @@ impl Query {
     }
 
     fn has_begun(self) -> bool {
-        let (text, cursor) = (self.typed.get_untracked(), self.cursor.get_untracked());
-        untrack(|| self.language.offer(&text, cursor)).is_some_and(|offer| !offer.prefix.is_empty())
+        !self.typed.with_untracked(|text| offer(text, self.cursor.get_untracked())).prefix.is_empty()
     }
 
     /// What is wrong with what is written: by the language, else by the server, which also knows regular expressions.
@@ -214,15 +203,6 @@ impl Query {
     }
 }
 
-fn reading(language: Language, text: Signal<String>) -> Memo<Reading> {
-    Memo::new(move |_| {
-        text.with(|text| {
-            let plain = || Run { end: text.len(), ..Run::default() };
-            language.read(text).unwrap_or_else(|| Reading { runs: vec![plain()], ..Reading::default() })
-        })
-    })
-}
-
 /// The bar, and the builder below it where it is wanted.
 #[component]
 pub(crate) fn QueryBar(
@@ -232,7 +212,7 @@ pub(crate) fn QueryBar(
     #[prop(into)]
     refused: Signal<Option<Failure>>,
 ) -> impl IntoView {
-    let items = menu::items(query.language, query.typed, query.cursor, query.focused);
+    let items = menu::items(query.typed, query.cursor, query.focused);
     let fault = query.fault(refused);
     let shown = Memo::new(move |_| fault.get().filter(|trouble| !query.is_unfinished(trouble)));
     let input = move |event: web_sys::Event| {

@@ -12,7 +12,6 @@ pub(crate) use row::short_table;
 
 use crate::client::{Failure, Load, ask, load};
 use crate::components::query::{Query, QueryBar};
-use crate::components::state::skeleton;
 use crate::range::Window;
 use crate::scope::{Scope, scope};
 use leptos::prelude::*;
@@ -23,12 +22,8 @@ use orrery_api::{TraceSeriesList, paths};
 pub(crate) fn Traces() -> impl IntoView {
     let query = Query::start();
     let refused = RwSignal::new(None::<Failure>);
-    let metrics = Memo::new(move |_| query.is_clear().then(|| query.says.with(|says| says.metrics)));
-    let answer = move || match metrics.get() {
-        None => skeleton(),
-        Some(true) => series::series(query, refused),
-        Some(false) => list::list(query, refused),
-    };
+    let metrics = Memo::new(move |_| query.says.with(|says| says.metrics));
+    let answer = move || if metrics.get() { series::series(query, refused) } else { list::list(query, refused) };
     view! { <div class="page page-fill traces"><QueryBar query=query refused=refused />{answer}</div> }
 }
 
@@ -44,7 +39,7 @@ fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> 
     })
 }
 
-/// The search without its columns; `None` while it is not known.
+/// The search without its columns; `None` if there is none.
 fn found_spans(query: Query) -> Option<String> {
     if query.asked.with(|asked| asked.is_empty()) {
         Some("{ }".to_owned())

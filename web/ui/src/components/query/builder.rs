@@ -3,10 +3,10 @@
 use super::{Query, menu};
 use crate::components::icon::icon;
 use crate::query::literal;
+use crate::traceql::{Row, query_of, type_of};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{TraceKeyList, TraceValueList};
-use orrery_traceql::Row;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -74,8 +74,7 @@ impl Draft {
             let read = query.reading.with(|reading| reading.rows.clone());
             let read = if query.typed.with(|typed| typed.trim().is_empty()) { Some(Vec::new()) } else { read };
             let Some(read) = read else { return };
-            let ours = draft.rows.with_untracked(|rows| query.language.query_of(rows));
-            if ours != query.language.query_of(&read) {
+            if draft.rows.with_untracked(|rows| query_of(rows)) != query_of(&read) {
                 draft.rows.set(read);
             }
         });
@@ -84,7 +83,7 @@ impl Draft {
 
     fn change(self, change: impl FnOnce(&mut Vec<Row>)) {
         self.rows.update(change);
-        let Some(text) = untrack(|| self.rows.with(|rows| self.query.language.query_of(rows))) else { return };
+        let text = self.rows.with_untracked(|rows| query_of(rows));
         let text = if text == "{ }" { String::new() } else { text };
         if text != self.query.typed.get_untracked().trim() {
             self.query.ask(&text);
@@ -99,8 +98,8 @@ impl Draft {
         });
     }
 
-    fn type_of(self, at: usize) -> String {
-        self.rows.with(|rows| rows.get(at).map(|row| self.query.language.type_of(&row.field))).unwrap_or_default()
+    fn type_of(self, at: usize) -> &'static str {
+        self.rows.with(|rows| rows.get(at).map(|row| type_of(&row.field))).unwrap_or_default()
     }
 }
 
@@ -158,7 +157,7 @@ fn row(draft: Draft, at: usize) -> AnyView {
     let label = |what: Phrase| tf(what, &[("n", &number)]);
     let named = move |event: web_sys::Event| {
         let name = event_target_value(&event).trim().to_owned();
-        let of = untrack(|| draft.query.language.type_of(&name));
+        let of = type_of(&name);
         draft.set(at, |row| {
             if !operators(&of).contains(&row.operator.as_str()) {
                 row.operator = "=".to_owned();

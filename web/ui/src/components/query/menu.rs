@@ -3,15 +3,14 @@
 use super::{Query, history};
 use crate::client::{Load, ask, load};
 use crate::components::figure::figure;
-use crate::language::Language;
 use crate::query::literal;
 use crate::scope::scope;
+use crate::traceql::{Offer, offer};
 use crate::words::{Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_api::{TraceKeyList, TraceValueList, paths};
 use orrery_chart::Unit;
-use orrery_traceql::Offer;
 use wasm_bindgen::JsCast;
 
 /// Items shown, at most.
@@ -105,15 +104,10 @@ pub(super) fn values(wanted: impl Fn() -> Option<(String, String)> + Send + Sync
 }
 
 /// What fits, as it changes.
-pub(super) fn items(
-    language: Language,
-    typed: RwSignal<String>,
-    cursor: RwSignal<usize>,
-    focused: RwSignal<bool>,
-) -> Memo<Vec<Item>> {
+pub(super) fn items(typed: RwSignal<String>, cursor: RwSignal<usize>, focused: RwSignal<bool>) -> Memo<Vec<Item>> {
     let offer = Memo::new(move |_| {
         let (text, cursor) = (typed.get(), cursor.get());
-        focused.get().then(|| language.offer(&text, cursor)).flatten()
+        focused.get().then(|| offer(&text, cursor))
     });
     let keys = keys(move || focused.get());
     let values = values(move || {
@@ -183,7 +177,7 @@ pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> An
     let place = RwSignal::new((0.0, 0.0));
     let before = Memo::new(move |_| {
         let (text, cursor) = (query.typed.get(), query.cursor.get());
-        let start = query.language.offer(&text, cursor).map_or(0, |offer| offer.start);
+        let start = offer(&text, cursor).start;
         text.get(..start).unwrap_or_default().to_owned()
     });
     Effect::new(move |_| {

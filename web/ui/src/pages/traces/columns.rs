@@ -4,6 +4,7 @@ use crate::components::figure::figure;
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::components::query::{Query, keys};
+use crate::traceql::with_columns;
 use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_chart::Unit;
@@ -29,7 +30,7 @@ pub(super) fn chooser(query: Query) -> AnyView {
                 None => columns.push(wanted.clone()),
             }
             let asked = query.asked.get_untracked();
-            if let Some(text) = untrack(|| query.language.with_columns(&asked, &columns)) {
+            if let Some(text) = with_columns(&asked, &columns) {
                 query.ask(&text);
             }
         };

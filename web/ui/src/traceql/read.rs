@@ -1,12 +1,11 @@
 //! What a text says.
 
-use crate::rows::{Row, rows};
+use super::rows::{Row, rows};
 use orrery_query::traceql::{Body, Field, Filter, Part, Pipeline, Place, Problem, Query, Spanset, Stage, parse, parts};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// What a text says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The whole text in stretches that look the same.
     pub runs: Vec<Run>,
@@ -23,21 +22,20 @@ pub struct Reading {
 }
 
 /// A stretch of a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     /// First byte.
     pub start: usize,
     /// First byte after.
     pub end: usize,
     /// `attribute`, `intrinsic`, `text`, `number`, `constant`, `function`, `sign`; empty between words.
-    pub part: String,
+    pub part: &'static str,
     /// At fault; see [`mark`].
-    #[serde(default)]
     pub wrong: bool,
 }
 
 /// Why a text is no query.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
     /// First byte at fault.
     pub start: usize,
@@ -78,7 +76,7 @@ fn runs(text: &str) -> Vec<Run> {
     let between = |start, end| (start < end).then(|| Run { start, end, ..Run::default() });
     for (range, part) in parts(text) {
         runs.extend(between(end, range.start));
-        runs.push(Run { start: range.start, end: range.end, part: name(part).to_owned(), wrong: false });
+        runs.push(Run { start: range.start, end: range.end, part: name(part), wrong: false });
         end = range.end;
     }
     runs.extend(between(end, text.len()));
@@ -94,7 +92,7 @@ pub fn mark(runs: &[Run], text: &str, fault: Range<usize>) -> Vec<Run> {
         let (from, to) = (fault.start.clamp(run.start, run.end), fault.end.clamp(run.start, run.end));
         for (start, end, wrong) in [(run.start, from, false), (from, to, true), (to, run.end, false)] {
             if start < end {
-                marked.push(Run { start, end, part: run.part.clone(), wrong });
+                marked.push(Run { start, end, part: run.part, wrong });
             }
         }
     }
@@ -147,13 +145,15 @@ fn without_columns(pipeline: &Pipeline) -> Pipeline {
 }
 
 /// The same search with these columns; `None` if it is no search, or a column is none. A blank text asks for all spans.
-pub fn with_columns(text: &str, columns: &[&str]) -> Option<String> {
+pub fn with_columns(text: &str, columns: &[impl AsRef<str>]) -> Option<String> {
     let text = if text.trim().is_empty() { "{ }" } else { text };
     let mut query = parse(text).ok()?;
     let Body::Search(pipeline) = &mut query.body else { return None };
     *pipeline = without_columns(pipeline);
     if !columns.is_empty() {
-        let select = parse(&format!("{{ }} | select({})", columns.join(", "))).ok()?;
+        let select =
+            parse(&format!("{{ }} | select({})", columns.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")))
+                .ok()?;
         let Body::Search(select) = select.body else { return None };
         pipeline.stages.extend(select.stages.into_iter().skip(1));
     }
@@ -238,7 +238,7 @@ mod tests {
                 .as_deref(),
             Some("{ span:status = error } | select(span.b, span.\"a c\") with (most_recent = true)")
         );
-        assert_eq!(with_columns("{ } | select(span.a)", &[]).as_deref(), Some("{ }"));
+        assert_eq!(with_columns("{ } | select(span.a)", &[""; 0]).as_deref(), Some("{ }"));
         assert_eq!(with_columns("{ } | rate()", &["span.a"]), None);
         assert_eq!(with_columns("{", &["span.a"]), None);
     }

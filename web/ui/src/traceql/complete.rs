@@ -1,10 +1,9 @@
 //! What could be written at the cursor, and writing it.
 
 use orrery_query::traceql::{Intrinsic, Part, Wanted, complete, parts};
-use serde::{Deserialize, Serialize};
 
 /// What could be written at a cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
     /// First byte of what is begun.
     pub start: usize,
@@ -23,7 +22,7 @@ pub struct Offer {
 }
 
 /// A text with something written into it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// The text.
     pub text: String,

@@ -1,10 +1,9 @@
 //! A query as rows of a visual builder.
 
 use orrery_query::traceql::{Comparison, Conditions, Literal, Operator, Query, Type, Wanted, complete, parse};
-use serde::{Deserialize, Serialize};
 
 /// One condition; all of them hold of one span.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// As it is written: `span.http.route`, `trace:duration`.
     pub field: String,
@@ -84,8 +83,8 @@ pub fn type_of(field: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::read;
     use super::*;
-    use crate::read;
 
     fn row(field: &str, operator: &str, value: &str) -> Row {
         Row { field: field.into(), operator: operator.into(), value: value.into(), text: false }
