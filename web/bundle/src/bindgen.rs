@@ -3,30 +3,28 @@
 use crate::Config;
 use crate::progress::say;
 use anyhow::{Context, Result};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// The program in the two files that a browser loads.
-pub(crate) struct Code {
+/// The program in the two files that a browser loads first.
+pub(crate) struct Program {
     pub(crate) wasm: Vec<u8>,
-    pub(crate) js: Vec<u8>,
+    pub(crate) js: String,
 }
 
-/// Makes the browser's half of a compiled dashboard.
-pub(crate) fn bindgen(wasm: &Path, config: &Config) -> Result<Code> {
+/// Makes the browser's half of a program.
+pub(crate) fn bindgen(program: walrus::Module, config: &Config) -> Result<Program> {
     let mut output = Bindgen::new()
-        .input_path(wasm)
-        .out_name("orrery")
+        .input_module("orrery", program)
         .web(true)?
         .typescript(false)
-        .remove_name_section(true)
-        .remove_producers_section(true)
+        // Chunks share table and stack with the program.
+        .keep_lld_exports(true)
         .omit_default_module_path(true)
         .generate_output()?;
-    let js = output.js().as_bytes().to_vec();
+    let js = output.js().to_owned();
     let wasm = output.wasm_mut().emit_wasm();
-    Ok(Code { wasm: optimized(&wasm, config).unwrap_or(wasm), js })
+    Ok(Program { wasm: optimized(&wasm, config).unwrap_or(wasm), js })
 }
 
 /// What `wasm-opt -Oz` makes of it; `None` without a `wasm-opt` or when it fails, which costs only size.

@@ -215,3 +215,8 @@ pub(crate) fn load_with<T: Send + Sync + 'static>(
 pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
     request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
 }
+
+/// Fetches whatever there is.
+pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
+    request::once(path, None).await
+}
