@@ -20,6 +20,7 @@ use crate::error::{Fault, chain};
 use crate::manifest::ManifestFile;
 use crate::rollup::RollupStore;
 use crate::segment::Segment;
+use crate::segment::footer::Footers;
 use crate::snapshot::Current;
 use crate::wal::Wal;
 use ingest::Inbox;
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) manifest: ManifestFile,
     pub(crate) rollups: RollupStore,
     pub(crate) current: Current,
+    pub(crate) footers: Footers,
     /// Held for writing from when a slice's rollups are in the store until the slice has left the snapshot: whoever
     /// reads both holds it for reading, and counts nothing twice.
     pub(crate) rollup_gate: RwLock<()>,

@@ -30,6 +30,9 @@ pub(crate) struct Promoted {
     pub(crate) kind: PromotedKind,
     /// Whether some rows have a value of another type, which lies in the map.
     pub(crate) mixed: bool,
+    /// Rows with a value in it; 0 in manifests written before they were counted.
+    #[serde(default)]
+    pub(crate) rows: u64,
 }
 
 impl Promoted {
@@ -108,7 +111,7 @@ pub(crate) fn keys<B: Table>(parts: &[Part<B>], picks: &[Pick]) -> Keys {
         let taken = promoted.iter().any(|promoted| promoted.key.eq_ignore_ascii_case(key));
         if !taken && promoted.len() < MOST {
             let (kind, rows) = count.dominant();
-            promoted.push(Promoted { key: key.to_owned(), kind, mixed: count.total() > rows });
+            promoted.push(Promoted { key: key.to_owned(), kind, mixed: count.total() > rows, rows });
         }
     }
     let in_column = |key: &str| promoted.iter().find(|promoted| promoted.key == key);

@@ -13,7 +13,7 @@ mod session;
 mod source;
 pub(crate) mod sql;
 pub(crate) mod trace;
-pub(crate) mod traces;
+pub(crate) mod traceql;
 pub(crate) mod values;
 
 use orrery_query::QueryError;

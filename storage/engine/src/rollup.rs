@@ -16,6 +16,7 @@ pub mod observer;
 pub mod rows;
 pub mod store;
 
+pub(crate) use facts::weight;
 pub use observer::{Observer, ObserverConfig, ObserverCounters};
 pub use rows::RollupRows;
 pub use store::{Live, RollupError, RollupStore};

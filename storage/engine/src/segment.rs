@@ -1,7 +1,9 @@
 //! Sealed segments: an immutable Parquet file and its index file.
 
 pub(crate) mod filter;
+pub(crate) mod footer;
 pub(crate) mod index;
+pub(crate) mod nested;
 pub(crate) mod read;
 mod values;
 pub(crate) mod write;
@@ -11,11 +13,12 @@ use crate::error::Fault;
 use crate::failpoint;
 use crate::manifest::SegmentEntry;
 use index::Index;
+use nested::NestedKeys;
 use parking_lot::Mutex;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A segment in use. Its files go when it was retired and the last query that reads it is done.
 pub(crate) struct Segment {
@@ -25,6 +28,8 @@ pub(crate) struct Segment {
     // Filled at first use.
     index: Mutex<Option<Arc<Index>>>,
     verified: Mutex<bool>,
+    /// Names of attributes of events and links, filled at first use.
+    nested: (OnceLock<Arc<NestedKeys>>, OnceLock<Arc<NestedKeys>>),
     retired: AtomicBool,
 }
 
@@ -37,6 +42,7 @@ impl Segment {
             entry,
             index: Mutex::new(None),
             verified: Mutex::new(false),
+            nested: Default::default(),
             retired: AtomicBool::new(false),
         }
     }

@@ -1,5 +1,6 @@
 //! Answers.
 
+use crate::traceql::{Field, Literal, Scope};
 use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, StatusCode, TraceId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -253,7 +254,7 @@ pub struct ErrorGroup {
 /// A page of traces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracePage {
-    /// Newest first.
+    /// In the order asked for.
     pub traces: Vec<TraceSummary>,
     /// For the next page; `None` at the end.
     pub next_cursor: Option<String>,
@@ -282,6 +283,64 @@ pub struct TraceSummary {
     pub services: Vec<(ServiceKey, u64)>,
     /// The newest span that matched the search.
     pub matched_span_id: SpanId,
+    /// Number of spans that matched; of several spansets, all of them.
+    pub matched_span_count: u64,
+    /// The first spansets.
+    pub spansets: Vec<Spanset>,
+}
+
+/// Spans of a trace that matched together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spanset {
+    /// What `by()` split by and what aggregates came to, as the query says it; `None` is nil.
+    pub values: Vec<(String, Option<Literal>)>,
+    /// Number of spans.
+    pub span_count: u64,
+    /// The first of them by start time.
+    pub spans: Vec<MatchedSpan>,
+}
+
+/// A span that matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatchedSpan {
+    /// Its id.
+    pub span_id: SpanId,
+    /// Span name.
+    pub name: String,
+    /// Who.
+    pub service: ServiceKey,
+    /// Span kind.
+    pub kind: SpanKind,
+    /// Unix nanoseconds.
+    pub start_time_unix_nano: i64,
+    /// Nanoseconds.
+    pub duration_nanos: i64,
+    /// Status.
+    pub status_code: StatusCode,
+    /// Values of the fields that `select()` names; of several values each.
+    pub selected: Vec<(Field, Literal)>,
+}
+
+/// An attribute that spans have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceKey {
+    /// Where.
+    pub scope: Scope,
+    /// Its current name.
+    pub name: String,
+    /// Types of its values, as far as they are known: `text`, `int`, `float`, `bool`.
+    pub types: Vec<&'static str>,
+    /// About how many spans have it; 0 where that is not known.
+    pub spans: u64,
+}
+
+/// A value of a field and how many spans have it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceValue {
+    /// The value.
+    pub value: Literal,
+    /// Number of spans.
+    pub spans: u64,
 }
 
 /// All spans of a trace.

@@ -1,6 +1,7 @@
 //! Questions.
 
 use crate::time::TimeRange;
+use crate::traceql::{Body, Field, Filter, Pipeline, Place, Query, Scope, Spanset, Stage};
 use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
 
 /// Attribute equality: `key` is an attribute (any spelling: old and new semantic-convention names are one field) of
@@ -46,27 +47,86 @@ pub struct Topology {
     pub environment: Option<String>,
 }
 
-/// Trace search. All filters must hold for one and the same span of the trace.
+/// Trace search.
+///
+/// Where the query judges spans one by one ([`crate::traceql::Reads::whole_traces`]), a trace is found by matching spans
+/// that start in the range. Else the spans that start in the range and meet what the query asks of some span
+/// ([`crate::traceql::Prefilter::of_some_span`]) lead to traces, which are then judged as a whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traces {
-    /// Span start lies inside.
+    /// When.
     pub range: TimeRange,
-    /// Only this service.
-    pub service: Option<ServiceMatch>,
-    /// Only this span name.
-    pub operation: Option<String>,
-    /// Only failed (`true`) or not failed (`false`) spans.
-    pub error: Option<bool>,
-    /// Span duration at least, nanoseconds.
-    pub min_duration_nanos: Option<i64>,
-    /// Span duration at most, nanoseconds.
-    pub max_duration_nanos: Option<i64>,
-    /// Attribute equalities.
-    pub attributes: Vec<AttributeFilter>,
+    /// What; a search, not metrics.
+    pub query: Query,
+    /// Which first.
+    pub sort: TraceSort,
+    /// Matching spans of each spanset in the answer, at most.
+    pub spans: u32,
     /// At most this many traces; the store caps it.
     pub limit: u32,
     /// Where the previous page ended.
     pub cursor: Option<String>,
+}
+
+impl Traces {
+    /// The newest traces with spans in the range; [`Traces::query`] and the like may be set then.
+    pub fn all(range: TimeRange) -> Traces {
+        let filter = Filter { condition: None, place: Place::default() };
+        let body = Body::Search(Pipeline { stages: vec![Stage::Spansets(Spanset::Filter(filter))] });
+        let query = Query { body, hints: Vec::new() };
+        Traces { range, query, sort: TraceSort::Time, spans: 3, limit: 100, cursor: None }
+    }
+}
+
+/// Which traces come first. Among equals the trace id decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceSort {
+    /// Those with the newest span that led to them.
+    #[default]
+    Time,
+    /// The longest.
+    Duration,
+    /// Those with most failed spans.
+    Errors,
+    /// Those with most spans.
+    Spans,
+}
+
+/// Metrics of spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSeries {
+    /// Spans that start inside count.
+    pub range: TimeRange,
+    /// What; metrics, not a search.
+    pub query: Query,
+    /// Length of a step, nanoseconds.
+    pub step_nanos: i64,
+}
+
+/// Attributes that spans have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceKeys {
+    /// When, roughly: whatever is stored together with spans of this time.
+    pub range: TimeRange,
+    /// Only of this scope.
+    pub scope: Option<Scope>,
+    /// Name starts with, ignoring case.
+    pub prefix: String,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Values of a field of spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceValues {
+    /// Spans that start inside count.
+    pub range: TimeRange,
+    /// Of what.
+    pub field: Field,
+    /// As text, starts with, ignoring case.
+    pub prefix: String,
+    /// At most this many.
+    pub limit: u32,
 }
 
 /// A service by name alone or by full identity.

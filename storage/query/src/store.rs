@@ -5,6 +5,7 @@ use crate::health::StoreHealth;
 use crate::plan;
 use crate::retention::{RetentionPlan, Rule};
 use crate::time::TimeRange;
+use crate::traceql::{Metrics, Problem};
 use orrery_model::{Batch, Body, Signal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,10 @@ pub enum QueryError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// The query of the plan cannot be answered: a regular expression in it is none, or it asks for series where traces
+    /// are wanted. The caller can fix it.
+    #[error("query: {0}")]
+    Query(#[from] Problem),
     /// Ran past its deadline. A narrower range may succeed.
     #[error("query ran past its deadline")]
     Deadline,
@@ -139,8 +144,26 @@ pub trait Store: Send + Sync {
     /// Who calls whom in the range; from rollups.
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
 
-    /// Traces that match, newest first, a page.
+    /// Traces that match, a page. Where time or rows run out, what was found until then, which is the beginning of the
+    /// list, with a cursor for what was not looked at.
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError>;
+
+    /// Metrics of spans. Where time or rows run out, those of the newest spans.
+    fn trace_series(&self, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError>;
+
+    /// Attributes that spans have, most spans first: completion.
+    fn trace_keys(
+        &self,
+        plan: &plan::TraceKeys,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::TraceKey>>, QueryError>;
+
+    /// Values of a field of spans, most frequent first: completion. Of many spans the newest are looked at.
+    fn trace_values(
+        &self,
+        plan: &plan::TraceValues,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::TraceValue>>, QueryError>;
 
     /// All spans of one trace, at any time, by start time then span id, no duplicates; empty if unknown. Of large traces
     /// the first ten thousand: [`Store::trace_columns`] is for those.

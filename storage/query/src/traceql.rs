@@ -48,8 +48,11 @@ mod parse;
 mod parts;
 mod prefilter;
 mod print;
+#[cfg(feature = "evaluate")]
+mod probe;
 mod problem;
 mod reads;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -64,12 +67,12 @@ pub use evaluate::{Compiled, Spanset as MatchedSpanset, TraceView, Value};
 pub use field::{Field, FieldName, Intrinsic, Scope, Type};
 pub use literal::Literal;
 #[cfg(feature = "evaluate")]
-pub use metrics::{
-    Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Series, SeriesError, Sides,
-    Table,
-};
+pub use metrics::{Series, SeriesError};
 pub use parse::parse;
 pub use parts::{Part, parts};
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
+#[cfg(feature = "evaluate")]
+pub use probe::Probe;
 pub use problem::Problem;
 pub use reads::{Reads, reads};
+pub use tables::{Compared, ComparedField, ComparedValue, Exemplar, Label, LabelName, Labelled, Metrics, Sides, Table};

@@ -13,9 +13,9 @@ pub struct TraceKey {
     pub scope: String,
     /// Without the scope: `http.route`.
     pub name: String,
-    /// Types of its values, most frequent first: `text`, `int`, `float`, `bool`, `array`, `bytes`, `kvlist`.
+    /// Types of its values as far as they are known, most frequent first: `text`, `int`, `float`, `bool`.
     pub types: Vec<String>,
-    /// About how many spans have it.
+    /// About how many spans have it, of a resource or instrumentation scope at most; 0 where that is not known.
     pub span_count: u64,
 }
 

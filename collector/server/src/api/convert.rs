@@ -4,7 +4,9 @@ use orrery_api as api;
 use orrery_api::Nanos;
 use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
 use orrery_query::answer;
-use orrery_query::{Partial, TimeRange};
+use orrery_query::plan::TraceSort;
+use orrery_query::traceql::{self, Compared, Field, Label, LabelName, Labelled, Literal, Sides};
+use orrery_query::{Partial, Scanned, TimeRange};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -220,6 +222,118 @@ pub(crate) fn trace_summary(trace: answer::TraceSummary) -> api::TraceSummary {
             .map(|(key, spans)| api::ServiceSpans { service: service(key), spans: *spans })
             .collect(),
         matched_span_id: trace.matched_span_id.to_string(),
+        matched_span_count: trace.matched_span_count,
+        spansets: trace.spansets.into_iter().map(spanset).collect(),
+    }
+}
+
+fn spanset(spanset: answer::Spanset) -> api::Spanset {
+    let value =
+        |(name, value): (String, Option<Literal>)| field_value(name, value.as_ref().map_or(Value::Null, literal));
+    api::Spanset {
+        values: spanset.values.into_iter().map(value).collect(),
+        span_count: spanset.span_count,
+        spans: spanset.spans.into_iter().map(matched_span).collect(),
+    }
+}
+
+fn matched_span(span: answer::MatchedSpan) -> api::MatchedSpan {
+    let selected = |(field, value): (Field, Literal)| field_value(field.to_string(), literal(&value));
+    api::MatchedSpan {
+        span_id: span.span_id.to_string(),
+        name: span.name,
+        service: service(&span.service),
+        kind: span.kind.as_str().to_owned(),
+        start_time_unix_nano: Nanos(span.start_time_unix_nano),
+        duration_nanos: Nanos(span.duration_nanos),
+        status_code: span.status_code.as_str().to_owned(),
+        selected: span.selected.into_iter().map(selected).collect(),
+    }
+}
+
+fn field_value(name: String, value: Value) -> api::FieldValue {
+    api::FieldValue { name, value }
+}
+
+/// A value of TraceQL, as the API promises it.
+pub(crate) fn literal(literal: &Literal) -> Value {
+    match literal {
+        Literal::Text(text) => json!(text),
+        Literal::Int(int) => exact(json!(int)),
+        Literal::Float(float) if float.is_nan() => json!({ "doubleValue": "NaN" }),
+        Literal::Float(float) if *float == f64::INFINITY => json!({ "doubleValue": "Infinity" }),
+        Literal::Float(float) if *float == f64::NEG_INFINITY => json!({ "doubleValue": "-Infinity" }),
+        Literal::Float(float) => json!(float),
+        Literal::Bool(value) => json!(value),
+        Literal::Duration(nanos) => json!({ "durationNanos": nanos.to_string() }),
+        Literal::Status(_) | Literal::Kind(_) => json!(literal.to_string()),
+    }
+}
+
+pub(crate) fn trace_sort(sort: api::TraceSort) -> TraceSort {
+    match sort {
+        api::TraceSort::Time => TraceSort::Time,
+        api::TraceSort::Duration => TraceSort::Duration,
+        api::TraceSort::Errors => TraceSort::Errors,
+        api::TraceSort::Spans => TraceSort::Spans,
+    }
+}
+
+pub(crate) fn scanned(scanned: Scanned) -> api::Scanned {
+    api::Scanned { rows: scanned.rows, segments: scanned.segments, segments_pruned: scanned.segments_pruned }
+}
+
+pub(crate) fn trace_series(series: Labelled) -> api::TraceSeries {
+    let label = |label: Label| {
+        let name = match label.name {
+            LabelName::Field(field) => field.to_string(),
+            LabelName::Quantile => "quantile".to_owned(),
+            LabelName::Bucket => "bucket".to_owned(),
+        };
+        field_value(name, label.value.as_ref().map_or(Value::Null, literal))
+    };
+    let exemplar = |exemplar: traceql::Exemplar| api::Exemplar {
+        trace_id: exemplar.trace_id.to_string(),
+        span_id: exemplar.span_id.to_string(),
+        time_unix_nano: Nanos(exemplar.time_unix_nano),
+        value: exemplar.value,
+    };
+    api::TraceSeries {
+        labels: series.labels.into_iter().map(label).collect(),
+        values: series.values,
+        exemplars: series.exemplars.into_iter().map(exemplar).collect(),
+    }
+}
+
+/// Fields by how much they differ.
+pub(crate) fn comparison(compared: Compared) -> api::Comparison {
+    let sides = |sides: Sides| api::Sides { selection: sides.selection, baseline: sides.baseline };
+    let mut fields: Vec<api::ComparedField> = compared
+        .fields
+        .iter()
+        .map(|field| api::ComparedField {
+            field: field.field.to_string(),
+            difference: field.difference(compared.spans),
+            spans: sides(field.spans),
+            values: field
+                .values
+                .iter()
+                .map(|value| api::ComparedValue { value: literal(&value.value), spans: sides(value.spans) })
+                .collect(),
+            others: sides(field.others),
+        })
+        .collect();
+    fields.sort_by(|a, b| b.difference.total_cmp(&a.difference).then_with(|| a.field.cmp(&b.field)));
+    api::Comparison { spans: sides(compared.spans), fields }
+}
+
+pub(crate) fn trace_key(key: answer::TraceKey) -> api::TraceKey {
+    api::TraceKey {
+        key: Field::attribute(key.scope, key.name.as_str()).to_string(),
+        scope: key.scope.as_str().to_owned(),
+        name: key.name,
+        types: key.types.into_iter().map(str::to_owned).collect(),
+        span_count: key.spans,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use orrery_api::Problem;
+use orrery_api::{Place, Problem};
 use orrery_query::QueryError;
 
 /// Why a request got no answer.
@@ -10,6 +10,8 @@ use orrery_query::QueryError;
 pub(crate) enum Failure {
     /// A parameter is wrong: which one, and what would be right.
     Invalid { field: String, detail: String },
+    /// A query is wrong: where, and what to write instead.
+    Query { field: String, detail: String, place: Place, hint: String },
     /// No such thing.
     NotFound(String),
     /// The path exists, with other methods.
@@ -33,8 +35,13 @@ impl Failure {
     /// The problem document, logged here if it is ours to worry about.
     pub(crate) fn problem(self, request_id: &str) -> Problem {
         let (status, kind, title) = self.class();
+        let (mut at, mut instead) = (None, None);
         let (field, detail) = match self {
             Failure::Invalid { field, detail } => (Some(field), detail),
+            Failure::Query { field, detail, place, hint } => {
+                (at, instead) = (Some(place), (!hint.is_empty()).then_some(hint));
+                (Some(field), detail)
+            }
             Failure::NotFound(detail) | Failure::Forbidden(detail) | Failure::Busy(detail) => (None, detail),
             Failure::Method => (None, "This path answers GET requests.".to_owned()),
             Failure::Deadline => {
@@ -51,6 +58,8 @@ impl Failure {
             status: status.as_u16(),
             detail,
             field,
+            place: at,
+            hint: instead,
             request_id: request_id.to_owned(),
         }
     }
@@ -58,6 +67,7 @@ impl Failure {
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Failure::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
+            Failure::Query { .. } => (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid"),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Failure::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Failure::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed from here"),
@@ -91,6 +101,7 @@ impl From<QueryError> for Failure {
                 format!("the range {range} is wider than the store allows; ask for a shorter one"),
             ),
             QueryError::Invalid { field, reason } => Failure::invalid(field, reason),
+            QueryError::Query(problem) => Failure::invalid("q", problem.to_string()),
             QueryError::Deadline => Failure::Deadline,
             // Nobody reads the answer to a request whose client has gone.
             QueryError::Cancelled => Failure::Busy("The request was cancelled.".to_owned()),

@@ -3,7 +3,7 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, metrics, own, retention, services, tail, traces};
+use crate::api::{download, export, live, logs, metrics, own, retention, series, services, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -19,6 +19,9 @@ const ENDPOINTS: &[&Endpoint] = &[
     &services::LIST,
     &services::DETAIL,
     &traces::LIST,
+    &series::SERIES,
+    &series::KEYS,
+    &series::VALUES,
     &traces::DETAIL,
     &traces::COLUMNS,
     &traces::SPAN,
@@ -60,6 +63,9 @@ fn schemas() -> ComponentsBuilder {
     add::<api::ServiceList>(&mut all);
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);
+    add::<api::TraceSeriesList>(&mut all);
+    add::<api::TraceKeyList>(&mut all);
+    add::<api::TraceValueList>(&mut all);
     add::<api::Trace>(&mut all);
     add::<api::SpanDetail>(&mut all);
     add::<api::ValueList>(&mut all);

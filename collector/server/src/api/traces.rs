@@ -3,7 +3,8 @@
 use crate::api::convert;
 use crate::api::endpoint::{Ask, Endpoint};
 use crate::api::failure::Failure;
-use crate::api::params::{ATTR, CURSOR, FROM, Parameter, SERVICE, TO};
+use crate::api::params::{CURSOR, FROM, Parameter, SERVICE, TO};
+use crate::api::query::{self, Asked};
 use orrery_api as api;
 use orrery_api::paths;
 use orrery_model::id::ParseIdError;
@@ -12,55 +13,74 @@ use orrery_query::plan;
 use std::str::FromStr;
 
 const LIMIT: Parameter = Parameter::new("limit", "50", "At most this many, 1 to 1000. Default: 50.");
+const SPANS: Parameter =
+    Parameter::new("spans", "3", "Matching spans of each spanset in the answer, 0 to 100. Default: 3.");
+const SORT: Parameter = Parameter::new(
+    "sort",
+    "duration",
+    "What comes first: `time`, the newest; `duration`, `errors`, `spans`: the most, of the whole trace. Default: `time`. \
+     Other orders than by time are of the newest 10 000 traces.",
+);
 
 /// `GET /traces`.
 pub(crate) const LIST: Endpoint = Endpoint::json(
     paths::TRACES,
     "TraceList",
-    "Traces that match, newest first",
+    "Traces that match",
     &[
         FROM,
         TO,
+        query::Q,
         SERVICE,
-        Parameter::new("operation", "GET /cart", "Only this span name."),
-        Parameter::new("status", "error", "`error`: failed spans; `ok`: all others."),
-        Parameter::new("min_duration", "250ms", "Span took at least this long: `250ms`, `1.5s`, or nanoseconds."),
-        Parameter::new("max_duration", "2s", "Span took at most this long."),
-        ATTR,
+        query::OPERATION,
+        query::STATUS,
+        query::MIN_DURATION,
+        query::MAX_DURATION,
+        query::ATTR_OF_SPANS,
+        SORT,
+        SPANS,
         LIMIT,
         CURSOR,
     ],
 )
-.about("All filters must hold for one and the same span of the trace; `matched_span_id` is the newest such span.");
+.about(
+    "`q` is TraceQL (`storage/query/TRACEQL.md`). The other filters must hold for one and the same span; with `q`, they choose \
+     the spans of which `q` is asked. The answer's `query` is all of it in TraceQL. Traces are found by spans that start in \
+     the range.",
+);
 
 pub(crate) fn list(ask: &Ask<'_>) -> Result<api::TraceList, Failure> {
     let params = &ask.params;
     let range = params.range()?;
+    let asked = Asked::search(params)?;
+    let sort = params.parsed(SORT.name, sort)?.unwrap_or_default();
     let plan = plan::Traces {
         range,
-        service: params.service(),
-        operation: params.owned("operation"),
-        error: params.parsed("status", status)?,
-        min_duration_nanos: params.duration("min_duration")?,
-        max_duration_nanos: params.duration("max_duration")?,
-        attributes: params.attributes()?,
+        query: asked.query.clone(),
+        sort: convert::trace_sort(sort),
+        spans: params.number(SPANS.name, 0..=100, 3)?,
         limit: params.number(LIMIT.name, 1..=1000, 50)?,
         cursor: params.owned(CURSOR.name),
     };
-    let answer = ask.store().traces(&plan, ask.control)?;
+    let answer = ask.store().traces(&plan, ask.control).map_err(|error| asked.failure(error))?;
     Ok(api::TraceList {
         range: convert::range(range),
+        query: asked.query.to_string(),
+        sort,
         traces: answer.value.traces.into_iter().map(convert::trace_summary).collect(),
         next_cursor: answer.value.next_cursor,
+        scanned: convert::scanned(answer.scanned),
         partial: convert::partial(answer.partial),
     })
 }
 
-fn status(text: &str) -> Result<bool, String> {
+fn sort(text: &str) -> Result<api::TraceSort, String> {
     match text {
-        "error" => Ok(true),
-        "ok" => Ok(false),
-        other => Err(format!("`{other}` is no status; `error` or `ok`")),
+        "time" => Ok(api::TraceSort::Time),
+        "duration" => Ok(api::TraceSort::Duration),
+        "errors" => Ok(api::TraceSort::Errors),
+        "spans" => Ok(api::TraceSort::Spans),
+        other => Err(format!("`{other}` is no order; `time`, `duration`, `errors` or `spans`")),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::fs::Fs;
 use crate::manifest::{self, Manifest, ManifestFile};
 use crate::rollup::{RollupError, RollupStore};
 use crate::segment::Segment;
+use crate::segment::footer::Footers;
 use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
@@ -44,6 +45,7 @@ impl Engine {
         let duck = Arc::new(Duck::open(&config, &dir).map_err(OpenError::Engine)?);
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
+            footers: Footers::new(config.query_memory_bytes / 8),
             config,
             dir,
             duck,

@@ -9,6 +9,7 @@ use orrery_model::{Batch, Body, Signal};
 use orrery_query::answer::{self, Answer};
 use orrery_query::retention::{RetentionPlan, Rule};
 use orrery_query::store::{Appended, Control};
+use orrery_query::traceql::Metrics;
 use orrery_query::{AppendError, QueryError, Store, StoreHealth, plan};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -95,7 +96,27 @@ impl Store for Engine {
     }
 
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError> {
-        query::traces::run(&self.inner, plan, control)
+        query::traceql::search(&self.inner, plan, control)
+    }
+
+    fn trace_series(&self, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError> {
+        query::traceql::series(&self.inner, plan, control)
+    }
+
+    fn trace_keys(
+        &self,
+        plan: &plan::TraceKeys,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::TraceKey>>, QueryError> {
+        query::traceql::keys(&self.inner, plan, control)
+    }
+
+    fn trace_values(
+        &self,
+        plan: &plan::TraceValues,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::TraceValue>>, QueryError> {
+        query::traceql::values(&self.inner, plan, control)
     }
 
     fn trace(&self, plan: &plan::Trace, control: &Control) -> Result<Answer<answer::Trace>, QueryError> {

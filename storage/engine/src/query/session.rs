@@ -83,6 +83,32 @@ impl<'a> Session<'a> {
         Some(HotSpans::of(slice))
     }
 
+    /// Whether the rows of a source may be read: those of a sealed one once they are verified.
+    pub(crate) fn may_read(&mut self, source: &Source) -> bool {
+        if let Source::Sealed(segment, _) = source {
+            if let Err(fault) = segment.verify() {
+                self.left_out(segment, &fault);
+                return false;
+            }
+            self.scanned.segments += 1;
+        }
+        true
+    }
+
+    /// Leaves out a source that nothing can be found in.
+    pub(crate) fn skip(&mut self) {
+        self.scanned.segments_pruned += 1;
+    }
+
+    /// Counts rows that were looked at.
+    pub(crate) fn looked_at(&mut self, rows: u64) {
+        self.scanned.rows += rows;
+    }
+
+    pub(crate) fn control(&self) -> &'a Control {
+        self.control
+    }
+
     /// Runs a statement that reads `source`.
     pub(crate) fn select<B: Table>(&mut self, source: &Source, sql: &Sql) -> Result<Vec<RecordBatch>, QueryError> {
         self.control.check()?;

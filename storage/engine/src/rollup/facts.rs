@@ -307,7 +307,7 @@ pub(super) fn target(role: Role, fields: &Fields) -> Option<Target> {
 /// How many spans a kept span stands for: 1, or more where a sampler noted in `ot=th:` how many it rejected.
 ///
 /// Source: OpenTelemetry probability sampling, `th` is the rejection threshold as up to 14 hexadecimal digits.
-pub(super) fn weight(trace_state: &str) -> f64 {
+pub(crate) fn weight(trace_state: &str) -> f64 {
     let member = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="));
     let threshold = member.and_then(|value| value.split(';').find_map(|part| part.strip_prefix("th:")));
     let digits = threshold.filter(|digits| (1..=14).contains(&digits.len()));

@@ -23,21 +23,27 @@ pub(crate) struct ValueFilter {
     /// Attribute names it knows all values of.
     keys: BTreeSet<String>,
     values: Bloom,
+    /// Attribute names with a value that is an array; `None` in files written before they were noted.
+    #[serde(default)]
+    lists: Option<BTreeSet<String>>,
 }
 
 /// What there is of each attribute.
 pub(crate) struct Values {
     /// Hashes of distinct values; `None`: more than any filter holds.
     by_key: BTreeMap<String, Option<Vec<u64>>>,
+    /// Attributes with a value that is an array.
+    lists: BTreeSet<String>,
     most: usize,
 }
 
 impl Values {
     pub(crate) fn of<B: Table>(parts: &[Part<B>]) -> Values {
         let rows: usize = parts.iter().map(|part| part.batch.rows()).sum();
-        let mut values = Values { by_key: BTreeMap::new(), most: rows / ROWS_PER_VALUE };
+        let mut values = Values { by_key: BTreeMap::new(), lists: BTreeSet::new(), most: rows / ROWS_PER_VALUE };
         let mut found: HashMap<String, Found> = HashMap::new();
         parts.iter().for_each(|part| values.add(part, &mut found));
+        values.lists = found.iter().filter(|(_, found)| found.has_lists).map(|(key, _)| key.clone()).collect();
         values.by_key = found.into_iter().map(|(key, found)| (key, found.finish(values.most))).collect();
         values
     }
@@ -66,6 +72,7 @@ impl Values {
             }
             let place = &mut places[key.0 as usize];
             let place = place.get_or_insert_with(|| found.remove(strings.get(key)).unwrap_or_default());
+            place.has_lists |= matches!(value, Value::Json(sym) if strings.get(sym).starts_with('['));
             if !place.is_full {
                 place.push(hash_value(value, strings, &mut text), self.most);
             }
@@ -100,6 +107,7 @@ impl Values {
         ValueFilter {
             keys: known.into_iter().map(|(key, _)| key.clone()).collect(),
             values: Bloom::new(&hashes, BITS_PER_VALUE),
+            lists: Some(self.lists.clone()),
         }
     }
 }
@@ -109,6 +117,7 @@ impl Values {
 struct Found {
     hashes: Vec<u64>,
     is_full: bool,
+    has_lists: bool,
 }
 
 impl Found {
@@ -120,7 +129,7 @@ impl Found {
         if self.hashes.len() > 2 * most.max(1024) {
             self.settle();
             if self.hashes.len() > most {
-                *self = Found { hashes: Vec::new(), is_full: true };
+                *self = Found { hashes: Vec::new(), is_full: true, has_lists: self.has_lists };
             }
         }
     }
@@ -140,6 +149,13 @@ impl ValueFilter {
     /// False: no row has exactly this attribute with this value, written as [`Value::to_text`] does.
     pub(crate) fn may_contain(&self, key: &str, value: &str) -> bool {
         !self.keys.contains(key) || self.values.may_contain(of_key(key, hash_text(value)))
+    }
+}
+
+impl ValueFilter {
+    /// Whether some row may have this attribute with an array, whose elements the filter does not know.
+    pub(crate) fn may_have_lists(&self, key: &str) -> bool {
+        self.lists.as_ref().is_none_or(|lists| lists.contains(key))
     }
 }
 

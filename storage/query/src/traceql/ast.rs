@@ -358,9 +358,43 @@ impl Comparison {
     }
 }
 
+impl Pipeline {
+    fn of_spans(&mut self, filter: &Filter) {
+        self.stages.insert(0, Stage::Spansets(Spanset::Filter(filter.clone())));
+    }
+}
+
 impl Query {
     /// The value of a setting of `with ( )`, the last one where it is given twice.
     pub fn hint(&self, name: &str) -> Option<&Literal> {
         self.hints.iter().rev().find(|hint| hint.name == name).map(|hint| &hint.value)
+    }
+
+    /// The same, asked of only those spans that a filter chooses.
+    pub fn of_spans(mut self, filter: Filter) -> Query {
+        fn metric(of: &mut Metric, filter: &Filter) {
+            match of {
+                Metric::Spans { pipeline, .. } => pipeline.of_spans(filter),
+                Metric::Number(..) => {}
+                Metric::Arithmetic(left, _, right) => {
+                    metric(left, filter);
+                    metric(right, filter);
+                }
+                Metric::Then(of, _) => metric(of, filter),
+            }
+        }
+        match &mut self.body {
+            Body::Search(pipeline) => pipeline.of_spans(&filter),
+            Body::Metrics(of) => metric(of, &filter),
+        }
+        self
+    }
+
+    /// The same search without `select()`, which chooses nothing.
+    pub fn without_select(mut self) -> Query {
+        if let Body::Search(pipeline) = &mut self.body {
+            pipeline.stages.retain(|stage| !matches!(stage, Stage::Select(_)));
+        }
+        self
     }
 }

@@ -12,7 +12,7 @@ use super::ast::{Body, Metric, MetricFunction, Query, SecondStage};
 use super::field::Field;
 use super::literal::Literal;
 use super::problem::Problem;
-pub(super) use condition::{Condition, compares};
+pub(super) use condition::{Condition, compares, holds, whole};
 pub(super) use pipeline::Pipeline;
 pub(super) use read::{Interner, Read};
 use std::sync::Arc;

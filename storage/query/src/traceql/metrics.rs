@@ -6,13 +6,10 @@ mod distribution;
 mod group;
 
 use super::evaluate::{Compiled, Prepared, Trace, TraceView};
-use super::field::Field;
-use super::literal::Literal;
+use super::tables::{Metrics, Table};
 use crate::time::TimeRange;
 use compare::Sampled;
-pub use compare::{Compared, ComparedField, ComparedValue, Sides};
 use group::Groups;
-use orrery_model::{SpanId, TraceId};
 
 /// Steps of a series at most.
 const MOST_STEPS: i64 = 11_000;
@@ -54,73 +51,6 @@ pub enum SeriesError {
     /// The other series were made of another query, range or step.
     #[error("series of different questions are not added up")]
     Different,
-}
-
-/// Series of one question.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// Where the first step begins, Unix nanoseconds.
-    pub from: i64,
-    /// Length of a step; the last one may be shorter.
-    pub step_nanos: i64,
-    /// By labels; no two have the same.
-    pub series: Vec<Labelled>,
-    /// Matching spans that count nowhere, because there were too many series.
-    pub uncounted: u64,
-}
-
-/// A series.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Labelled {
-    /// In the order of `by ( )`.
-    pub labels: Vec<Label>,
-    /// One per step; `None` where there is nothing to say, as in the mean of nothing or after a division by zero.
-    /// Durations are in seconds.
-    pub values: Vec<Option<f64>>,
-    /// Spans behind the numbers, if the query asks for them; at most one per step.
-    pub exemplars: Vec<Exemplar>,
-}
-
-/// One part of a series' name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Label {
-    /// What differs.
-    pub name: LabelName,
-    /// How; `None` where the span does not have it.
-    pub value: Option<Literal>,
-}
-
-/// What makes series differ.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LabelName {
-    /// A field of `by ( )`, as written.
-    Field(Field),
-    /// Which quantile, 0 to 1.
-    Quantile,
-    /// Where a bucket of a histogram ends, in the unit of values; it begins at half of it.
-    Bucket,
-}
-
-/// A span behind a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exemplar {
-    /// Its trace.
-    pub trace_id: TraceId,
-    /// The span.
-    pub span_id: SpanId,
-    /// When it started, Unix nanoseconds.
-    pub time_unix_nano: i64,
-    /// Its value; 1 where spans are counted.
-    pub value: f64,
-}
-
-/// What was made of all traces.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Metrics {
-    /// Series.
-    Table(Table),
-    /// How attributes differ between selected spans and others.
-    Compared(Compared),
 }
 
 impl Steps {

@@ -7,7 +7,7 @@ mod expression;
 mod metric;
 mod pipeline;
 
-use super::ast::{Arithmetic, Body, Comparison, Hint, Place, Query};
+use super::ast::{Arithmetic, Body, Comparison, Hint, Pipeline, Place, Query, Stage};
 use super::check::check;
 use super::field::{Field, FieldName, Intrinsic};
 use super::lex::{Token, lex};
@@ -39,6 +39,31 @@ pub fn parse(text: &str) -> Result<Query, Problem> {
     let query = parse_tree(text)?;
     check(&query)?;
     Ok(query)
+}
+
+/// A field as a query names it: `span.http.route`, `span:duration`, `.user.id`.
+impl std::str::FromStr for Field {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Field, Problem> {
+        const BEFORE: &str = "{ } | select(";
+        let moved = |problem: Problem| {
+            let moved = |at: usize| at.saturating_sub(BEFORE.len()).min(text.len());
+            Problem { range: moved(problem.range.start)..moved(problem.range.end), ..problem }
+        };
+        let query = parse(&format!("{BEFORE}{text})")).map_err(moved)?;
+        match &query.body {
+            Body::Search(Pipeline { stages }) => match &stages[..] {
+                [_, Stage::Select(fields)] if fields.len() == 1 => Ok(fields[0].clone()),
+                _ => Err(no_field(text)),
+            },
+            Body::Metrics(_) => Err(no_field(text)),
+        }
+    }
+}
+
+fn no_field(text: &str) -> Problem {
+    Problem::new(0..text.len(), "this is no field", "write one, for example span.http.route or span:name")
 }
 
 /// Reads a query without checking types.

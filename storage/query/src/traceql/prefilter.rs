@@ -2,11 +2,12 @@
 
 use super::arithmetic::constant;
 use super::ast::{
-    Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, Pipeline, Query, Relate, Spanset,
+    Body, Comparison, Expression, ExpressionKind, Filter, Logic, Metric, Pipeline, Place, Query, Relate, Spanset,
     SpansetOperator, Stage,
 };
 use super::field::{Field, FieldName, Intrinsic};
 use super::literal::Literal;
+use orrery_model::StatusCode;
 
 /// Which traces may match: never false of one that does. Made by [`Prefilter::of`].
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,46 @@ pub enum Test {
     Exists,
 }
 
+fn written(kind: ExpressionKind) -> Expression {
+    Expression { kind, place: Place::default() }
+}
+
+impl Leaf {
+    /// Whether it cannot be asked of a span alone.
+    pub fn is_of_whole_trace(&self) -> bool {
+        let intrinsic = self.field.as_intrinsic();
+        intrinsic.is_some_and(|intrinsic| intrinsic.is_of_trace() && intrinsic != Intrinsic::TraceId)
+    }
+
+    fn to_expression(&self) -> Expression {
+        let field = Box::new(written(ExpressionKind::Field(self.field.clone())));
+        let literal = |literal: &Literal| Box::new(written(ExpressionKind::Literal(literal.clone())));
+        let holds = written(match &self.test {
+            Test::Compare(comparison, with) => ExpressionKind::Compare(field, *comparison, literal(with)),
+            Test::Matches { pattern, not } => {
+                let comparison = if *not { Comparison::NotMatches } else { Comparison::Matches };
+                ExpressionKind::Compare(field, comparison, literal(&Literal::Text(pattern.clone())))
+            }
+            Test::Exists => ExpressionKind::Exists(field),
+        });
+        if self.negated { written(ExpressionKind::Not(Box::new(holds))) } else { holds }
+    }
+
+    fn narrowness(&self) -> u32 {
+        let is_id = self.field.as_intrinsic().is_some_and(|intrinsic| intrinsic.id_digits().is_some());
+        match &self.test {
+            _ if self.negated => 1,
+            Test::Compare(Comparison::Equal, Literal::Text(text)) if is_id && !text.is_empty() => 100,
+            Test::Compare(Comparison::Equal, Literal::Text(_)) => 10,
+            Test::Compare(Comparison::Equal, Literal::Status(StatusCode::Error)) => 12,
+            Test::Compare(Comparison::Equal, Literal::Int(_) | Literal::Float(_)) => 8,
+            Test::Compare(Comparison::NotEqual, _) | Test::Matches { not: true, .. } => 1,
+            Test::Compare(..) | Test::Matches { .. } => 4,
+            Test::Exists => 2,
+        }
+    }
+}
+
 impl Prefilter {
     /// What can be asked for a query.
     ///
@@ -104,6 +145,19 @@ impl Prefilter {
             Prefilter::Some(condition) => condition.clone(),
             Prefilter::All(all) => SpanCondition::all(all.iter().map(Prefilter::of_span)),
             Prefilter::Any(any) => SpanCondition::any(any.iter().map(Prefilter::of_span)),
+        }
+    }
+
+    /// What some span meets of each trace that matches, as one condition: the narrowest, as far as that can be told
+    /// without looking. For a store that looks for traces by single spans.
+    pub fn of_some_span(&self) -> SpanCondition {
+        match self {
+            Prefilter::All(all) => {
+                let narrowest = all.iter().map(Prefilter::of_some_span).max_by_key(SpanCondition::narrowness);
+                narrowest.unwrap_or(SpanCondition::Maybe)
+            }
+            Prefilter::Any(any) => SpanCondition::any(any.iter().map(Prefilter::of_some_span)),
+            _ => self.of_span(),
         }
     }
 
@@ -143,6 +197,39 @@ fn one_or<T>(mut parts: Vec<T>, none: T, many: impl FnOnce(Vec<T>) -> T) -> T {
 }
 
 impl SpanCondition {
+    /// How little of everything meets it, roughly.
+    fn narrowness(&self) -> u32 {
+        match self {
+            SpanCondition::Maybe => 0,
+            SpanCondition::Never => u32::MAX,
+            SpanCondition::Leaf(leaf) => leaf.narrowness(),
+            SpanCondition::All(all) => all.iter().map(SpanCondition::narrowness).fold(0, u32::saturating_add),
+            SpanCondition::Any(any) => any.iter().map(SpanCondition::narrowness).min().unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The filter that says the same of single spans: what is only known of a whole trace is left out.
+    pub fn to_filter(&self) -> Filter {
+        let condition = (*self != SpanCondition::Maybe).then(|| self.to_expression());
+        Filter { condition, place: Place::default() }
+    }
+
+    fn to_expression(&self) -> Expression {
+        let joined = |parts: &[SpanCondition], logic: Logic| {
+            let parts = parts.iter().map(SpanCondition::to_expression);
+            parts.reduce(|left, right| written(ExpressionKind::Logic(Box::new(left), logic, Box::new(right))))
+        };
+        let sure = |holds: bool| written(ExpressionKind::Literal(Literal::Bool(holds)));
+        match self {
+            SpanCondition::Maybe => sure(true),
+            SpanCondition::Never => sure(false),
+            SpanCondition::All(all) => joined(all, Logic::And).unwrap_or_else(|| sure(true)),
+            SpanCondition::Any(any) => joined(any, Logic::Or).unwrap_or_else(|| sure(false)),
+            SpanCondition::Leaf(leaf) if leaf.is_of_whole_trace() => sure(true),
+            SpanCondition::Leaf(leaf) => leaf.to_expression(),
+        }
+    }
+
     fn of_trace(&self) -> Vec<&Leaf> {
         match self {
             SpanCondition::Leaf(leaf) if leaf.field.as_intrinsic().is_some_and(Intrinsic::is_of_trace) => vec![leaf],

@@ -119,22 +119,28 @@ pub(crate) fn compares(ordering: Option<Ordering>, comparison: Comparison) -> bo
     }
 }
 
+/// A regular expression that the whole text has to match.
+pub(crate) fn whole(pattern: &str, place: impl Into<std::ops::Range<usize>>) -> Result<Regex, Problem> {
+    let none = |error: regex::Error| {
+        let (message, hint) = match error {
+            regex::Error::CompiledTooBig(_) => ("the regular expression is too large", "repeat less"),
+            _ => (
+                "this is no regular expression",
+                "put a backslash before . ( ) [ ] { } * + ? | ^ $ that stand for themselves; in \"…\" double it",
+            ),
+        };
+        Problem::new(place, message, hint)
+    };
+    // By itself first, so that no parenthesis of it closes ours.
+    let compiled =
+        Regex::new(pattern).and_then(|_| RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(LARGEST).build());
+    compiled.map_err(none)
+}
+
 fn compare(left: &Expression, comparison: Comparison, right: &Expression) -> Result<Condition, Problem> {
     if let (Comparison::Matches | Comparison::NotMatches, Some(Literal::Text(pattern))) = (comparison, constant(right))
     {
-        let none = |error: regex::Error| {
-            let (message, hint) = match error {
-                regex::Error::CompiledTooBig(_) => ("the regular expression is too large", "repeat less"),
-                _ => (
-                    "this is no regular expression",
-                    "put a backslash before . ( ) [ ] { } * + ? | ^ $ that stand for themselves; in \"…\" double it",
-                ),
-            };
-            Problem::new(right.place, message, hint)
-        };
-        // By itself first, so that no parenthesis of it closes ours.
-        Regex::new(&pattern).map_err(none)?;
-        let regex = RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(LARGEST).build().map_err(none)?;
+        let regex = whole(&pattern, right.place)?;
         return Ok(Condition::Matches { of: Operand::new(left)?, regex, not: comparison == Comparison::NotMatches });
     }
     let (mut one, mut other) = (Operand::new(left)?, Operand::new(right)?);

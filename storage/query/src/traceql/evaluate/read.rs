@@ -104,7 +104,7 @@ fn intrinsic(trace: &Trace<'_>, span: usize, of: Intrinsic, visit: &mut dyn FnMu
             let root = trace.summary().root;
             return root.is_some_and(|root| view.attribute(root, Scope::Resource, "service.name", visit));
         }
-        I::TraceId => trace_id(view.trace_id(), visit),
+        I::TraceId => trace_id(view.trace_id(span), visit),
         I::EventName | I::EventTimeSinceStart => return events(view, span, of, visit),
         I::LinkTraceId | I::LinkSpanId => {
             let mut any = false;

@@ -26,10 +26,12 @@ pub enum Value<'a> {
 
 /// A trace as evaluation reads it. Spans are numbered from 0, in any order. Nothing is kept beyond a call.
 ///
+/// Where spans are judged one by one (not [`super::super::Reads::whole_traces`]) it may as well be spans of many traces.
+///
 /// Attributes are asked for by every spelling of their name, one after the other: give what is stored under just this one.
 pub trait TraceView {
-    /// Its id.
-    fn trace_id(&self) -> TraceId;
+    /// The id of the span's trace.
+    fn trace_id(&self, span: usize) -> TraceId;
     /// Number of spans.
     fn len(&self) -> usize;
     /// Whether there is no span.

@@ -3,7 +3,7 @@
 use super::super::ast::MetricFunction;
 use super::super::evaluate::{Interner, Leaf, Read, Trace, Value};
 use super::super::field::{Field, Intrinsic, Scope};
-use super::super::literal::Literal;
+use super::super::tables::{Compared, ComparedField, ComparedValue, Sides};
 use orrery_model::semconv;
 use std::collections::HashMap;
 
@@ -29,57 +29,6 @@ const INTRINSICS: [Intrinsic; 7] = [
     Intrinsic::RootService,
     Intrinsic::InstrumentationName,
 ];
-
-/// How fields differ between spans that were selected and the others, the baseline.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
-    /// Spans on both sides.
-    pub spans: Sides,
-    /// By field; only those that some span has.
-    pub fields: Vec<ComparedField>,
-}
-
-/// One field in both groups of spans.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ComparedField {
-    /// Attributes by their current name.
-    pub field: Field,
-    /// Spans that have it.
-    pub spans: Sides,
-    /// The most frequent values of either side, as many as were asked for; by count, most of both together first.
-    pub values: Vec<ComparedValue>,
-    /// Spans with values not listed.
-    pub others: Sides,
-}
-
-/// One value in both groups of spans.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ComparedValue {
-    /// The value.
-    pub value: Literal,
-    /// Spans that have it.
-    pub spans: Sides,
-}
-
-/// Numbers of spans on the two sides; fractions where sampling is made up for.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sides {
-    /// Spans that meet the filter.
-    pub selection: f64,
-    /// The others.
-    pub baseline: f64,
-}
-
-impl Sides {
-    fn add(&mut self, other: Sides) {
-        self.selection += other.selection;
-        self.baseline += other.baseline;
-    }
-
-    fn all(self) -> f64 {
-        self.selection + self.baseline
-    }
-}
 
 /// What was counted so far.
 #[derive(Clone, Debug, Default)]

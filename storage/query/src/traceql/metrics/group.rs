@@ -3,8 +3,9 @@
 use super::super::ast::{Aggregate, MetricFunction};
 use super::super::evaluate::{Hints, Interner, Leaf, Trace, Value};
 use super::super::literal::Literal;
+use super::super::tables::{Exemplar, Label, LabelName, Labelled};
+use super::Steps;
 use super::distribution::Distribution;
-use super::{Exemplar, Label, LabelName, Labelled, Steps};
 use std::collections::{BTreeMap, HashMap};
 
 /// Combinations of labels at most.
@@ -170,7 +171,7 @@ impl Groups {
         group.cells.record(&leaf.function, step, value, weight);
         if group.exemplars.len() < self.exemplars && !group.exemplars.iter().any(|(taken, _)| *taken == step) {
             let value = if self.in_nanos { value / 1e9 } else { value };
-            let (trace_id, span_id) = (trace.view.trace_id(), trace.view.span_id(span));
+            let (trace_id, span_id) = (trace.view.trace_id(span), trace.view.span_id(span));
             group.exemplars.push((step, Exemplar { trace_id, span_id, time_unix_nano: trace.view.start(span), value }));
         }
     }

@@ -83,8 +83,8 @@ struct Parents {
 }
 
 impl TraceView for Parents {
-    fn trace_id(&self) -> orrery_model::TraceId {
-        self.blank.trace_id()
+    fn trace_id(&self, span: usize) -> orrery_model::TraceId {
+        self.blank.trace_id(span)
     }
     fn len(&self) -> usize {
         self.parent.len()

@@ -28,7 +28,7 @@ pub(super) struct TestSpan {
 }
 
 impl TraceView for TestTrace {
-    fn trace_id(&self) -> TraceId {
+    fn trace_id(&self, _: usize) -> TraceId {
         TraceId([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, self.id])
     }
     fn len(&self) -> usize {

@@ -1,0 +1,338 @@
+//! Spans of a place that may match: all that meet what can be asked of columns.
+
+use super::super::session::Session;
+use super::super::source::Source;
+use super::budget::Budget;
+use super::mask::Mask;
+use super::needs::Needs;
+use super::question::{Asked, AskedLeaf};
+use super::rows::{Rows, of_resource};
+use crate::columns::Part;
+use crate::context::ContextTable;
+use crate::error::Fault;
+use crate::manifest::SegmentEntry;
+use crate::segment::Segment;
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{Int64Type, UInt64Type};
+use arrow::error::ArrowError;
+use orrery_model::{ServiceKey, SpanBatch, semconv};
+use orrery_query::traceql::{FieldName, Intrinsic, Literal, Scope};
+use orrery_query::{Control, QueryError, TimeRange};
+use parking_lot::Mutex;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+const START: &str = "start_time_unix_nano";
+const ARRIVAL: &str = "arrival";
+/// What is read of every span besides what a query reads.
+pub(super) const ALWAYS: [&str; 3] = ["trace_id", "span_id", START];
+/// Batches in memory looked at between two questions whether the query should stop.
+const BREATH: usize = 64;
+
+/// What is looked for.
+pub(super) struct Scan<'a> {
+    /// Spans that start in it,
+    pub(super) range: TimeRange,
+    /// and meet this,
+    pub(super) condition: &'a Asked,
+    /// and arrived before this; of sealed ones it is known where there is no page before.
+    pub(super) arrived_before: u64,
+    pub(super) is_first_page: bool,
+    /// What is read of them.
+    pub(super) needs: Needs,
+    pub(super) budget: &'a Budget,
+    /// Spans that start earlier do not matter, which may become known while they are looked for.
+    pub(super) since: Arc<AtomicI64>,
+}
+
+impl Scan<'_> {
+    /// The places with such spans, newest first.
+    pub(super) fn sources(&self, session: &mut Session<'_>) -> Result<Vec<Source>, QueryError> {
+        session.sources::<SpanBatch>(self.range, |entry| self.condition.may(&|leaf| lists(entry, leaf)))
+    }
+
+    /// Calls `each` with rows of a source that may match, from as many threads as there are workers.
+    pub(super) fn read<T: Send>(
+        &self,
+        session: &mut Session<'_>,
+        source: &Source,
+        workers: &mut [T],
+        each: impl Fn(&mut T, Rows, Vec<(u32, u32)>) + Sync,
+    ) -> Result<(), QueryError> {
+        match source {
+            Source::Hot(slice) => {
+                let (parts, context) = slice.spans.held();
+                session.looked_at(slice.spans.count());
+                // Newer ones last, as they arrived.
+                for (number, part) in parts.iter().rev().enumerate() {
+                    if number % BREATH == 0 {
+                        session.check()?;
+                    }
+                    let rows = self.in_memory(part, &context);
+                    if !rows.is_empty() {
+                        each(&mut workers[0], Rows::hot(part, &context), rows);
+                    }
+                }
+                Ok(())
+            }
+            Source::Sealed(segment, _) => {
+                if !session.may_read(source) {
+                    return Ok(());
+                }
+                let groups = self.groups(session, source, segment).map_err(|fault| session.fault(fault))?;
+                let Some(groups) = groups else { return Ok(()) };
+                session.looked_at(groups.rows());
+                groups.read(session.control(), source, workers, each).map_err(|stopped| match stopped {
+                    Stopped::Asked(error) => error,
+                    Stopped::Fault(fault) => session.fault(fault),
+                })
+            }
+        }
+    }
+
+    fn in_memory(&self, part: &Part<SpanBatch>, context: &ContextTable) -> Vec<(u32, u32)> {
+        if !self.condition.may(&|leaf| may_have(part, context, leaf)) {
+            return Vec::new();
+        }
+        let since = self.since.load(Ordering::Relaxed).max(self.range.from);
+        let starts = part.batch.start_time_unix_nano.iter().enumerate();
+        let is_wanted = |(row, start): &(usize, &i64)| {
+            since <= **start && **start < self.range.to && part.arrival.of(*row) < self.arrived_before
+        };
+        starts.filter(is_wanted).map(|(row, _)| (0, row as u32)).collect()
+    }
+
+    /// What has to be read of a segment; nothing if no row of it can match.
+    fn groups(
+        &self,
+        session: &Session<'_>,
+        source: &Source,
+        segment: &Arc<Segment>,
+    ) -> Result<Option<Groups<'_>>, Fault> {
+        let mask = Mask::of(self.condition, source)?;
+        if matches!(mask, Mask::Never) {
+            return Ok(None);
+        }
+        let footer = session.inner.footers.of(segment)?;
+        let since = self.since.load(Ordering::Relaxed).max(self.range.from);
+        let wanted = |group: &RowGroupMetaData| {
+            let overlaps = times(group).is_none_or(|(first, last)| first < self.range.to && since <= last);
+            overlaps && mask.may(group)
+        };
+        let wanted = footer.metadata().row_groups().iter().enumerate().filter(|(_, group)| wanted(group));
+        let wanted: Vec<usize> = wanted.map(|(number, _)| number).collect();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let project = |names: &[&str]| {
+            let fields = footer.parquet_schema().root_schema().get_fields();
+            let roots = fields.iter().enumerate().filter(|(_, field)| names.contains(&field.name()));
+            ProjectionMask::roots(footer.parquet_schema(), roots.map(|(number, _)| number).collect::<Vec<_>>())
+        };
+        let columns = project(&self.needs.clone().and(&ALWAYS).columns(source)?);
+        let conditions = mask.conjuncts().into_iter().map(|mask| {
+            let mut names = Vec::new();
+            mask.columns(&mut |name| names.push(name.to_owned()));
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            (project(&names), mask)
+        });
+        let conditions = conditions.collect();
+        let (starts, arrivals) = (project(&[START]), project(&[ARRIVAL]));
+        Ok(Some(Groups {
+            scan: self,
+            segment: Arc::clone(segment),
+            footer,
+            wanted,
+            columns,
+            conditions,
+            starts,
+            arrivals,
+        }))
+    }
+}
+
+/// Row groups of a segment to be read.
+struct Groups<'a> {
+    scan: &'a Scan<'a>,
+    segment: Arc<Segment>,
+    footer: ArrowReaderMetadata,
+    wanted: Vec<usize>,
+    columns: ProjectionMask,
+    /// What all have to hold, the cheapest first.
+    conditions: Vec<(ProjectionMask, Arc<Mask>)>,
+    starts: ProjectionMask,
+    arrivals: ProjectionMask,
+}
+
+/// Why reading ended early.
+enum Stopped {
+    Asked(QueryError),
+    Fault(Fault),
+}
+
+impl<F: Into<Fault>> From<F> for Stopped {
+    fn from(fault: F) -> Stopped {
+        Stopped::Fault(fault.into())
+    }
+}
+
+impl Groups<'_> {
+    fn rows(&self) -> u64 {
+        self.wanted.iter().map(|group| self.footer.metadata().row_group(*group).num_rows() as u64).sum()
+    }
+
+    fn read<T: Send>(
+        &self,
+        control: &Control,
+        source: &Source,
+        workers: &mut [T],
+        each: impl Fn(&mut T, Rows, Vec<(u32, u32)>) + Sync,
+    ) -> Result<(), Stopped> {
+        let next = AtomicUsize::new(0);
+        let stopped = Mutex::new(None);
+        let work = |worker: &mut T| {
+            while let Some(group) = self.wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if stopped.lock().is_some() {
+                    return;
+                }
+                let read = self.read_group(control, *group, |batch| {
+                    let context = source.context::<SpanBatch>();
+                    let spans = (0..batch.num_rows() as u32).map(|row| (0, row)).collect();
+                    each(worker, Rows::sealed(&batch, source.promoted(), &context), spans);
+                });
+                if let Err(why) = read {
+                    stopped.lock().get_or_insert(why);
+                }
+            }
+        };
+        let threads = workers.len().min(self.wanted.len());
+        match workers {
+            [worker, ..] if threads == 1 => work(worker),
+            workers => std::thread::scope(|scope| {
+                for worker in &mut workers[..threads] {
+                    scope.spawn(|| work(worker));
+                }
+            }),
+        }
+        stopped.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn read_group(&self, control: &Control, group: usize, mut each: impl FnMut(RecordBatch)) -> Result<(), Stopped> {
+        control.check().map_err(Stopped::Asked)?;
+        let metadata = self.footer.metadata().row_group(group);
+        let rows = metadata.num_rows() as usize;
+        self.scan.budget.spend(rows as u64);
+        // A file of its own: copies of one share where they read.
+        let path = self.segment.parquet();
+        let file = File::open(path).map_err(Fault::io(path))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone())
+            .with_row_groups(vec![group])
+            .with_row_filter(RowFilter::new(self.predicates(metadata)))
+            .with_projection(self.columns.clone())
+            .with_batch_size(rows)
+            .build()?;
+        for batch in reader {
+            each(batch?);
+        }
+        Ok(())
+    }
+
+    fn predicates(&self, group: &RowGroupMetaData) -> Vec<Box<dyn ArrowPredicate>> {
+        /// What telling times and arrivals costs, beside [`Mask::cost`].
+        const TIMES: u32 = 3;
+        let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+        let mut own: Vec<Box<dyn ArrowPredicate>> = self.in_time(group).into_iter().collect();
+        for (columns, mask) in &self.conditions {
+            if mask.cost() > TIMES {
+                predicates.append(&mut own);
+            }
+            let mask = Arc::clone(mask);
+            let holds = move |batch: RecordBatch| Ok(BooleanArray::new(mask.holds(&batch)?, None));
+            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), holds)));
+        }
+        predicates.append(&mut own);
+        predicates
+    }
+
+    /// What is asked of times and arrivals, where not all rows meet it.
+    fn in_time(&self, group: &RowGroupMetaData) -> Vec<Box<dyn ArrowPredicate>> {
+        let scan = self.scan;
+        let mut own: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+        if !scan.is_first_page {
+            let before = scan.arrived_before;
+            own.push(Box::new(ArrowPredicateFn::new(self.arrivals.clone(), move |batch: RecordBatch| {
+                let arrivals = numbers::<UInt64Type>(&batch)?;
+                Ok(BooleanArray::from_unary(arrivals, |arrival| arrival < before))
+            })));
+        }
+        let (since, to) = (scan.since.load(Ordering::Relaxed).max(scan.range.from), scan.range.to);
+        if times(group).is_none_or(|(first, last)| first < since || to <= last) {
+            own.push(Box::new(ArrowPredicateFn::new(self.starts.clone(), move |batch: RecordBatch| {
+                let starts = numbers::<Int64Type>(&batch)?;
+                Ok(BooleanArray::from_unary(starts, |start| since <= start && start < to))
+            })));
+        }
+        own
+    }
+}
+
+fn numbers<T: arrow::datatypes::ArrowPrimitiveType>(
+    batch: &RecordBatch,
+) -> Result<&arrow::array::PrimitiveArray<T>, ArrowError> {
+    let column = batch.column(0);
+    column.as_primitive_opt::<T>().ok_or_else(|| ArrowError::SchemaError(format!("a time is {}", column.data_type())))
+}
+
+/// First and last start of a row group.
+fn times(group: &RowGroupMetaData) -> Option<(i64, i64)> {
+    let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == START)?;
+    match chunk.statistics()? {
+        Statistics::Int64(of) => Some((*of.min_opt()?, *of.max_opt()?)),
+        _ => None,
+    }
+}
+
+/// Whether a segment may have spans that meet a test, by its list of services.
+fn lists(entry: &SegmentEntry, leaf: &AskedLeaf) -> bool {
+    let is_service =
+        matches!(&leaf.field.name, FieldName::Attribute(Some(Scope::Resource), name) if name == "service.name");
+    match &leaf.equals {
+        Some(Literal::Text(name)) if is_service => {
+            entry.services.iter().any(|service| ServiceKey::parse(service).name == *name)
+        }
+        _ => true,
+    }
+}
+
+/// Whether a batch may have spans that meet a test: a word it does not know is in none of its rows.
+fn may_have(part: &Part<SpanBatch>, context: &ContextTable, leaf: &AskedLeaf) -> bool {
+    let strings = &part.batch.context.strings;
+    match (&leaf.field.name, &leaf.equals) {
+        _ if leaf.negated => true,
+        (FieldName::Intrinsic(Intrinsic::Name | Intrinsic::StatusMessage), Some(Literal::Text(text))) => {
+            strings.find(text).is_some()
+        }
+        (FieldName::Intrinsic(_), _) => true,
+        (FieldName::Attribute(Some(Scope::Resource), name), _) => {
+            let has = |resource: &u32, name: &str| {
+                let (mut values, mut passes) = (0, false);
+                let there = of_resource(context, *resource, name, &mut |value| {
+                    values += 1;
+                    passes |= leaf.probe.holds(value);
+                });
+                there && (values != 1 || passes)
+            };
+            part.resources.iter().any(|resource| semconv::spellings(name).any(|name| has(resource, name)))
+        }
+        (FieldName::Attribute(_, name), _) => {
+            name == "service.name" || semconv::spellings(name).any(|name| strings.find(name).is_some())
+        }
+    }
+}
