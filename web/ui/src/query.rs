@@ -43,8 +43,13 @@ fn service(text: &str) -> Vec<String> {
     let plain = |part: &str| if is_id { decode(&part.replace('+', "%2B")) } else { part.to_owned() };
     let parts =
         [("service.name", name), ("service.namespace", namespace), ("deployment.environment.name", environment)];
-    let known = parts.into_iter().filter(|(_, part)| !part.is_empty());
-    known.map(|(key, part)| format!("resource.{key} = {}", quoted(&plain(part)))).collect()
+    let condition = |(key, part): (&str, &str)| match (part.is_empty(), is_id) {
+        (false, _) => Some(format!("resource.{key} = {}", quoted(&plain(part)))),
+        // What an id leaves out is missing.
+        (true, true) => Some(format!("resource.{key} = nil")),
+        (true, false) => None,
+    };
+    parts.into_iter().filter_map(condition).collect()
 }
 
 /// `key=value` or `key!=value`.
@@ -177,6 +182,10 @@ mod tests {
         );
         assert_eq!(asked("status=ok&q={ kind = server }"), "({ kind = server }) && { span:status != error }");
         assert_eq!(asked("service=a+b"), "{ resource.service.name = \"a b\" }");
+        assert_eq!(
+            asked("service=cart@prod"),
+            "{ resource.service.name = \"cart\" && resource.service.namespace = nil && resource.deployment.environment.name = \"prod\" }"
+        );
         assert_eq!(of_filters(&Params::parse("q={ }&range=1h&sort=spans")), None);
     }
 

@@ -7,5 +7,5 @@ mod read;
 mod rows;
 
 pub use complete::{Accepted, Offer, accept, offer};
-pub use read::{Reading, Run, Trouble, mark, read, with_columns};
+pub use read::{Reading, Run, Trouble, in_environment, mark, read, with_columns};
 pub use rows::{Row, query_of, type_of};

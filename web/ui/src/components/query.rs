@@ -192,7 +192,9 @@ impl Query {
             let refused = refused.get()?;
             let range = self.typed.with(|typed| refused.place.map(|at| bytes_of(typed, at.offset, at.length)))?;
             let hint = refused.hint.unwrap_or_default();
-            Some(Trouble { start: range.start, end: range.end, message: refused.detail, hint })
+            // The sentence says both.
+            let message = refused.detail.strip_suffix(&format!(": {hint}")).unwrap_or(&refused.detail).to_owned();
+            Some(Trouble { start: range.start, end: range.end, message, hint })
         })
     }
 

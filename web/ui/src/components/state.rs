@@ -128,7 +128,7 @@ pub(crate) fn failed(failure: &Failure, retry: impl Fn() + 'static) -> AnyView {
     view! {
         <div class="notice" role="alert">
             <span class="glyph is-err" aria-hidden="true">"◆"</span>
-            <div><p>{failure.detail.clone()}</p>{failure.hint.clone().map(|hint| view! { <p class="hint">{hint}</p> })}{id}</div>
+            <div><p>{failure.detail.clone()}</p>{id}</div>
             <button type="button" class="button" on:click=move |_| retry()>{icon("refresh-cw")}{t(say::RETRY)}</button>
         </div>
     }

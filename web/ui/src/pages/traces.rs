@@ -10,10 +10,11 @@ mod series;
 
 pub(crate) use row::short_table;
 
-use crate::client::{Failure, Load, ask, load};
+use crate::client::{Ask, Failure, Load, ask, load};
 use crate::components::query::{Query, QueryBar};
 use crate::range::Window;
 use crate::scope::{Scope, scope};
+use crate::traceql::in_environment;
 use leptos::prelude::*;
 use orrery_api::{TraceSeriesList, paths};
 
@@ -30,13 +31,15 @@ pub(crate) fn Traces() -> impl IntoView {
 /// Series made of the spans that are found.
 fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> {
     let scope = scope();
-    load::<TraceSeriesList>(move || {
-        let mut params = params(query, scope, scope.window.get());
-        let spans = found_spans(query)?;
-        params.retain(|(name, _)| *name != "q");
-        params.push(("q", format!("{spans} | {function}")));
-        Some(ask(paths::TRACE_SERIES, &params).chosen(scope.range.get()))
-    })
+    load::<TraceSeriesList>(move || Some(series_of(scope, format!("{} | {function}", found_spans(query)?))))
+}
+
+/// Series as a query of metrics says.
+fn series_of(scope: Scope, asked: String) -> Ask {
+    let window = scope.window.get();
+    let asked = scope.environment.with(|name| name.as_ref().map(|name| in_environment(&asked, name))).unwrap_or(asked);
+    let params = [("from", window.from.to_string()), ("to", window.to.to_string()), ("q", asked)];
+    ask(paths::TRACE_SERIES, &params).chosen(scope.range.get())
 }
 
 /// The search without its columns; `None` if there is none.
@@ -48,7 +51,7 @@ fn found_spans(query: Query) -> Option<String> {
     }
 }
 
-/// What every request of this page says; tracked but for the window.
+/// What a request for traces says; tracked but for the window.
 fn params(query: Query, scope: Scope, window: Window) -> Vec<(&'static str, String)> {
     let mut params = vec![("from", window.from.to_string()), ("to", window.to.to_string()), ("q", query.asked.get())];
     params.extend(scope.environment.get().map(|name| ("attr", format!("deployment.environment.name={name}"))));

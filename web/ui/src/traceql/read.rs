@@ -1,7 +1,10 @@
 //! What a text says.
 
 use super::rows::{Row, rows};
-use orrery_query::traceql::{Body, Field, Filter, Part, Pipeline, Place, Problem, Query, Spanset, Stage, parse, parts};
+use orrery_query::traceql::{
+    Body, Comparison, Condition, Conditions, Field, Filter, Literal, Operator, Part, Pipeline, Place, Problem, Query,
+    Scope, Spanset, Stage, parse, parts,
+};
 use std::ops::Range;
 
 /// What a text says.
@@ -131,33 +134,53 @@ fn columns(query: &Query) -> Vec<String> {
 }
 
 fn spans(query: &Query) -> Option<String> {
-    let Body::Search(pipeline) = &query.body else { return None };
-    Some(Query { body: Body::Search(without_columns(pipeline)), hints: Vec::new() }.to_string())
+    let query = Query { hints: Vec::new(), ..query.clone() };
+    matches!(query.body, Body::Search(_)).then(|| without_columns(query).to_string())
 }
 
-fn without_columns(pipeline: &Pipeline) -> Pipeline {
-    let mut stages: Vec<Stage> =
-        pipeline.stages.iter().filter(|stage| !matches!(stage, Stage::Select(_))).cloned().collect();
-    if stages.is_empty() {
-        stages.push(Stage::Spansets(Spanset::Filter(Filter { condition: None, place: Place::default() })));
+fn without_columns(query: Query) -> Query {
+    let mut query = query.without_select();
+    if let Body::Search(Pipeline { stages }) = &mut query.body
+        && stages.is_empty()
+    {
+        stages.push(Stage::Spansets(Spanset::Filter(all_spans())));
     }
-    Pipeline { stages }
+    query
+}
+
+fn all_spans() -> Filter {
+    Filter { condition: None, place: Place::default() }
 }
 
 /// The same search with these columns; `None` if it is no search, or a column is none. A blank text asks for all spans.
 pub fn with_columns(text: &str, columns: &[impl AsRef<str>]) -> Option<String> {
-    let text = if text.trim().is_empty() { "{ }" } else { text };
-    let mut query = parse(text).ok()?;
+    let mut query = without_columns(parse(or_all(text)).ok()?);
     let Body::Search(pipeline) = &mut query.body else { return None };
-    *pipeline = without_columns(pipeline);
     if !columns.is_empty() {
-        let select =
-            parse(&format!("{{ }} | select({})", columns.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")))
-                .ok()?;
+        let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+        let select = parse(&format!("{{ }} | select({})", columns.join(", "))).ok()?;
         let Body::Search(select) = select.body else { return None };
         pipeline.stages.extend(select.stages.into_iter().skip(1));
     }
     Some(query.to_string())
+}
+
+fn or_all(text: &str) -> &str {
+    if text.trim().is_empty() { "{ }" } else { text }
+}
+
+/// The same asked of spans of one environment only. What is no query stays as it is: the server says what is wrong.
+pub fn in_environment(text: &str, environment: &str) -> String {
+    let field = Field::attribute(Scope::Resource, "deployment.environment.name");
+    let operator = Operator::Compare(Comparison::Equal, Literal::Text(environment.to_owned()));
+    let of_it = Conditions { conditions: vec![Condition { field, operator }] }.to_query();
+    match (parse(or_all(text)), of_it.body) {
+        (Ok(query), Body::Search(pipeline)) => match pipeline.stages.into_iter().next() {
+            Some(Stage::Spansets(Spanset::Filter(filter))) => query.of_spans(filter).to_string(),
+            _ => text.to_owned(),
+        },
+        _ => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +251,16 @@ mod tests {
                 assert!(read(&made).metrics, "{made}: {:?}", read(&made).problem);
             }
         }
+    }
+
+    #[test]
+    fn an_environment_chooses_the_spans_that_are_asked() {
+        assert_eq!(
+            in_environment("{ kind = server } | rate()", "prod"),
+            "{ resource.deployment.environment.name = \"prod\" } | { span:kind = server } | rate()"
+        );
+        assert_eq!(in_environment("", "a"), "{ resource.deployment.environment.name = \"a\" } | { }");
+        assert_eq!(in_environment("{", "a"), "{");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a query of metrics gives: a chart, and a table of its series.
 
 use super::compare;
-use crate::client::{Failure, ask, load};
+use crate::client::{Failure, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::figure;
 use crate::components::panel::panel;
@@ -12,7 +12,7 @@ use crate::scope::scope;
 use crate::series::{DRAWN, lines, name, ranked, unit};
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{TraceSeries, TraceSeriesList, paths};
+use orrery_api::{TraceSeries, TraceSeriesList};
 use orrery_chart::{Token, grouped};
 use std::sync::Arc;
 
@@ -21,9 +21,7 @@ const LISTED: usize = 500;
 
 pub(super) fn series(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView {
     let scope = scope();
-    let answer = load::<TraceSeriesList>(move || {
-        Some(ask(paths::TRACE_SERIES, &super::params(query, scope, scope.window.get())).chosen(scope.range.get()))
-    });
+    let answer = load::<TraceSeriesList>(move || Some(super::series_of(scope, query.asked.get())));
     Effect::new(move |_| refused.set(answer.progress.failure.get()));
     let blank = |list: &TraceSeriesList| list.series.is_empty() && list.comparison.is_none();
     let nothing = move |_: &TraceSeriesList| {
