@@ -198,10 +198,12 @@ impl Query {
         })
     }
 
-    /// What is still being written at the end is not wrong yet.
+    /// What is still being written, at the end or where the cursor is, is not wrong yet.
     fn is_unfinished(self, trouble: &Trouble) -> bool {
-        let end = self.typed.with(|typed| typed.trim_end().len());
-        self.focused.get() && !self.tried.get() && trouble.end >= end && self.cursor.get() >= end
+        let (end, cursor) = (self.typed.with(|typed| typed.trim_end().len()), self.cursor.get());
+        let at_end = trouble.end >= end && cursor >= end;
+        let here = trouble.start <= cursor + 1 && cursor <= trouble.end + 1;
+        self.focused.get() && !self.tried.get() && (at_end || here)
     }
 }
 
