@@ -71,30 +71,38 @@ fn main() -> anyhow::Result<()> {
 /// Processor time of some questions over the sealed rows; the first of each pays for checksums.
 fn queries(engine: &Engine, requests: u64, per_request: u64) -> anyhow::Result<()> {
     let control = || Control::within(Duration::from_secs(60));
-    let search = |attributes: &[(&str, &str)]| plan::Traces {
-        range: TimeRange::ALL,
-        service: None,
-        operation: None,
-        error: None,
-        min_duration_nanos: None,
-        max_duration_nanos: None,
-        attributes: attributes
-            .iter()
-            .map(|(key, value)| plan::AttributeFilter { key: (*key).into(), value: (*value).into(), negated: false })
-            .collect(),
-        limit: 20,
-        cursor: None,
+    let search = |query: &str| {
+        let query = orrery_query::traceql::parse(query).expect("a query");
+        plan::Traces { query, limit: 20, ..plan::Traces::all(TimeRange::ALL) }
     };
     let ids = |at: u64| shop::ids((at * 7919) % requests, per_request);
     timed("trace by id", 20, |at| {
         let trace_id = ids(at)[at as usize % per_request as usize].0;
         Ok(engine.trace(&plan::Trace { trace_id }, &control())?.value.spans.len())
     })?;
-    timed("newest 20 traces", 5, |_| Ok(engine.traces(&search(&[]), &control())?.value.traces.len()))?;
-    let common = [("http.response.status_code", "500")];
-    timed("newest 20 with a 500", 5, |_| Ok(engine.traces(&search(&common), &control())?.value.traces.len()))?;
-    let rare = [("order.id", "0000000000000000")];
-    timed("attribute in the map, none", 5, |_| Ok(engine.traces(&search(&rare), &control())?.value.traces.len()))?;
+    for (what, query) in [
+        ("newest 20 traces", "{ }"),
+        ("of a service", "{ resource.service.name = \"cart\" }"),
+        ("with a 500", "{ span.http.response.status_code = 500 }"),
+        ("attribute in the map, none", "{ span.order.id = \"0000000000000000\" }"),
+        ("without a scope, none", "{ .http.response.status_code = 599 }"),
+        ("slow ones, none", "{ span:duration > 1h }"),
+        ("structural", "{ resource.service.name = \"gateway\" } >> { status = error }"),
+        ("many spans", "{ status = error } | count() > 3"),
+    ] {
+        timed(what, 5, |_| Ok(engine.traces(&search(query), &control())?.value.traces.len()))?;
+    }
+    let range = TimeRange { from: shop::T0, to: shop::T0 + requests as i64 * 1_000_000 + 1_000_000_000 };
+    for (what, query) in [
+        ("rate by service", "{ } | rate() by (resource.service.name)"),
+        ("p99 of errors", "{ status = error } | quantile_over_time(span:duration, 0.99)"),
+        ("heatmap", "{ span:kind = server } | histogram_over_time(span:duration)"),
+        ("compare", "{ } | compare({ status = error })"),
+    ] {
+        let query = orrery_query::traceql::parse(query)?;
+        let plan = plan::TraceSeries { range, query, step_nanos: (range.nanos() / 60).max(1) };
+        timed(what, 2, |_| Ok(usize::from(engine.trace_series(&plan, &control())?.partial.is_some())))?;
+    }
     Ok(())
 }
 

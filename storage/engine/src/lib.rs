@@ -4,7 +4,7 @@
 //! append ─▶ log ──fsync──▶ acknowledged
 //!            └─▶ inbox ─▶ slice (rows in memory, queryable) ─▶ segments (Parquet, index) ─▶ merged segments
 //!                            └─▶ rollups of the slice ────────▶ rollup file
-//! query ──▶ snapshot: all slices and segments ─▶ one statement per place ─▶ answer
+//! query ──▶ snapshot: all slices and segments ─▶ place by place, newest first ─▶ answer
 //! ```
 //!
 //! - A request is acknowledged when its body, as received, is synced in the **log** (`wal`).
@@ -12,7 +12,8 @@
 //! - A slice that is old or big is **sealed** (`engine::seal`): each signal becomes a segment (`segment`), written from
 //!   the batches themselves. One replacement of the **manifest** makes it so: segments, cursor of the log, counters.
 //! - Segments are merged and expire (`engine::compact`, `engine::retention`).
-//! - A query reads one **snapshot**; its SQL is made in `query` alone, with everything from outside bound.
+//! - A query reads one **snapshot**; its SQL is made in `query` alone, with everything from outside bound. Traces are
+//!   searched without SQL, in TraceQL (`query::traceql`).
 //!
 //! After a crash [`Engine::open`] replays the log from the manifest's cursor. What is on disk: `FORMAT.md`.
 //!

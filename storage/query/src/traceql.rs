@@ -17,13 +17,14 @@
 //! let query = parse(text)?;                       // 400 with range, message, hint
 //! let compiled = Compiled::new(&query)?;          // the same, for regular expressions
 //! let (prefilter, reads) = (Prefilter::of(&query), reads(&query));
-//! for each part of the store, newest first:
-//!     for each Some(condition) of `prefilter`: the ids of traces with such spans (of_span() if not reads.whole_traces)
-//!     combine the ids by All and Any            // Maybe: every trace of the range; Never: none
-//! for each candidate trace:
-//!     read `reads.fields` of its spans, as a TraceView
+//! if !reads.whole_traces, for each part of the store, newest first:
+//!     read `reads.fields` of the spans that meet prefilter.of_span(), as one TraceView of spans of many traces
+//!     search:  query.without_select().evaluate(&spans)    // those lead to their traces, of which a page is read
+//!     metrics: series.observe(&spans)             // one Series per thread, then merge(), finish()
+//! else:
+//!     spans that meet prefilter.of_some_span() lead to traces; read `reads.fields` of all their spans, as TraceViews
 //!     search:  compiled.evaluate(&trace)          // spansets, in numbers of spans
-//!     metrics: series.observe(&trace)             // one Series per thread, then merge(), finish()
+//!     metrics: series.observe(&trace)
 //! ```
 //!
 //! Old and new semantic-convention names are one field: `span.http.method` and `span.http.request.method` both read

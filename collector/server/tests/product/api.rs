@@ -48,6 +48,9 @@ async fn every_endpoint_answers() {
     services(&server).await;
     map(&server).await;
     traces(&server).await;
+    asking(&server).await;
+    span_metrics(&server).await;
+    completion(&server).await;
     one_trace(&server).await;
     logs(&server).await;
     metrics(&server).await;
@@ -150,6 +153,107 @@ async fn traces(server: &Server) {
     assert_eq!(values["values"][0]["value"], "/orders", "{values}");
     let values = server.ok("/api/v1/values?key=service.name&signal=logs").await;
     assert_eq!(list(&values, "values").len(), 2, "{values}");
+}
+
+/// A parameter's value in an address.
+fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+async fn asking(server: &Server) {
+    let ask = async |q: &str, more: &str| server.ok(&format!("/api/v1/traces?q={}{more}", escaped(q))).await;
+    let failed = ask("{ .service.name = \"shop-payment\" && status = error }", "").await;
+    assert_eq!(failed["query"], "{ .service.name = \"shop-payment\" && span:status = error }");
+    assert_eq!((list(&failed, "traces").len(), &failed["sort"]), (2, &"time".into()));
+    assert!(failed["scanned"]["rows"].as_u64().unwrap() >= 91, "{failed}");
+    let trace = &failed["traces"][0];
+    assert_eq!((trace["matched_span_count"].as_u64(), trace["span_count"].as_u64()), (Some(1), Some(8)));
+    assert_eq!(trace["spansets"][0]["spans"][0]["span_id"], trace["matched_span_id"]);
+
+    let q = "{ name = \"POST /checkout\" } >> { .db.system = \"postgresql\" } | select(span.db.name, duration)";
+    let selects = ask(q, "&limit=1").await;
+    let span = &selects["traces"][0]["spansets"][0]["spans"][0];
+    assert_eq!(span["service"]["name"], "shop-checkout");
+    let selected = serde_json::json!([
+        { "name": "span.db.name", "value": "shop" },
+        { "name": "span:duration", "value": { "durationNanos": "5000000" } },
+    ]);
+    assert_eq!(span["selected"], selected);
+    assert_eq!(list(&ask(q, "").await, "traces").len(), 10);
+
+    let grouped = ask("{ } | by(resource.service.name) | count() > 1", "&limit=1&status=ok").await;
+    let spansets = list(&grouped["traces"][0], "spansets");
+    assert!(spansets.len() > 1 && spansets[0]["values"][1]["name"] == "count()", "{grouped:#}");
+    assert_eq!(grouped["query"], "{ span:status != error } | { } | by(resource.service.name) | count() > 1");
+
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = ask("{ }", &format!("&sort=duration&limit=6&from=now-10m&to=now&cursor={cursor}")).await;
+        let duration = |trace: &Value| trace["duration_nanos"].as_str().unwrap().parse::<i64>().unwrap();
+        seen.extend(list(&page, "traces").iter().map(|trace| (duration(trace), trace["trace_id"].to_string())));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = escaped(next),
+            None => break,
+        }
+        assert!(seen.len() <= 21, "pages repeat");
+    }
+    assert!(seen.len() == 21 && seen.is_sorted_by(|a, b| a > b), "{seen:?}");
+
+    for (path, offset, length, hint) in [
+        ("/api/v1/traces?q=", "{ name = \"한\" && duration > \"5ms\" }", 27, "write 5ms, without quotes"),
+        ("/api/v1/traces?q=", "{ name =~ \"(\" }", 10, "put a backslash"),
+        ("/api/v1/traces?q=", "{ } | rate()", 0, "remove what follows"),
+        ("/api/v1/traces/series?q=", "{ status = error }", 0, "append for example | rate()"),
+        ("/api/v1/traces/values?key=", "service.name", 0, "write one of"),
+    ]
+    .map(|(path, q, offset, hint)| (format!("{path}{}", escaped(q)), offset, q.len(), hint))
+    {
+        let (status, problem) = server.get(&path).await;
+        assert_eq!((status, &problem["type"]), (400, &"orrery:invalid-query".into()), "{problem}");
+        assert_eq!(problem["place"]["offset"], offset, "{problem}");
+        assert!(problem["place"]["length"].as_u64().is_some_and(|part| part as usize <= length), "{problem}");
+        assert!(problem["hint"].as_str().unwrap().starts_with(hint), "{problem}");
+    }
+}
+
+async fn span_metrics(server: &Server) {
+    let ask = async |q: &str| server.ok(&format!("/api/v1/traces/series?from=now-1h&step=30m&q={}", escaped(q))).await;
+    let counted = ask("{ status = error } | count_over_time() by (resource.service.name)").await;
+    let series = list(&counted, "series");
+    let payment = series.iter().find(|series| series["labels"][0]["value"] == "shop-payment").unwrap();
+    let sum = |series: &Value| list(series, "values").iter().filter_map(Value::as_f64).sum::<f64>();
+    assert_eq!((sum(payment), list(payment, "values").len(), &counted["unit"]), (2.0, 2, &"{span}".into()));
+    let slow = ask("{ name = \"POST /checkout\" } | quantile_over_time(duration, .5) with (exemplars = true)").await;
+    assert_eq!((&slow["unit"], &slow["series"][0]["labels"][0]["name"]), (&"s".into(), &"quantile".into()));
+    let (value, exemplar) = (&slow["series"][0]["values"][1], &slow["series"][0]["exemplars"][0]);
+    assert!((value.as_f64().unwrap() - 0.12).abs() < 0.002, "{slow}");
+    assert_eq!(exemplar["trace_id"].as_str().map(str::len), Some(32));
+    let buckets = ask("{ kind = server } | histogram_over_time(duration)").await;
+    let all: f64 = list(&buckets, "series").iter().map(sum).sum();
+    let servers = ask("{ kind = server } | count_over_time()").await;
+    assert_eq!(all, sum(&servers["series"][0]), "{buckets}");
+    let compared = ask("{ } | compare({ status = error })").await;
+    let comparison = &compared["comparison"];
+    assert_eq!(
+        comparison["spans"]["selection"].as_f64().unwrap() + comparison["spans"]["baseline"].as_f64().unwrap(),
+        91.0
+    );
+    let differences: Vec<f64> =
+        list(comparison, "fields").iter().map(|field| field["difference"].as_f64().unwrap()).collect();
+    assert!(differences[0] > 0.5 && differences.is_sorted_by(|a, b| a >= b), "{differences:?}");
+    assert_eq!(server.get("/api/v1/traces/series?q=%7B%7D%7Crate()&step=1ns").await.1["field"], "step");
+}
+
+async fn completion(server: &Server) {
+    let keys = server.ok("/api/v1/traces/keys?prefix=http.r").await;
+    let route = list(&keys, "keys").iter().find(|key| key["key"] == "span.http.route").unwrap();
+    assert_eq!((&route["scope"], &route["types"]), (&"span".into(), &serde_json::json!(["text"])));
+    let resource = server.ok("/api/v1/traces/keys?scope=resource").await;
+    assert!(list(&resource, "keys").iter().any(|key| key["key"] == "resource.service.name"), "{resource}");
+    let values = server.ok("/api/v1/traces/values?key=span.http.route&prefix=/o").await;
+    assert_eq!(values["values"], serde_json::json!([{ "value": "/orders", "span_count": 10 }]));
+    let kinds = server.ok("/api/v1/traces/values?key=kind").await;
+    assert_eq!((&kinds["key"], list(&kinds, "values").len()), (&"span:kind".into(), 5));
 }
 
 async fn one_trace(server: &Server) {
@@ -311,6 +415,11 @@ async fn wrong_questions(server: &Server) {
         ("/api/v1/traces?from=1700000000", "from"),
         ("/api/v1/traces?attr=x", "attr"),
         ("/api/v1/traces?cursor=garbage", "cursor"),
+        ("/api/v1/traces?sort=beauty", "sort"),
+        ("/api/v1/traces?q=%7B", "q"),
+        ("/api/v1/traces/series", "q"),
+        ("/api/v1/traces/keys?scope=trace", "scope"),
+        ("/api/v1/traces/values", "key"),
         ("/api/v1/logs?severity=loud", "severity"),
         ("/api/v1/logs?span_id=1", "span_id"),
         ("/api/v1/logs/tail?severity=loud", "severity"),

@@ -8,6 +8,7 @@ mod retention;
 mod round_trip;
 mod search;
 mod trace;
+mod traceql;
 
 use super::*;
 use crate::items::{self, Item, Items, body, pairs, raw};
@@ -122,17 +123,12 @@ pub(super) fn wait(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn all_traces() -> plan::Traces {
-    plan::Traces {
-        range: TimeRange::ALL,
-        service: None,
-        operation: None,
-        error: None,
-        min_duration_nanos: None,
-        max_duration_nanos: None,
-        attributes: Vec::new(),
-        limit: 100,
-        cursor: None,
-    }
+    plan::Traces::all(TimeRange::ALL)
+}
+
+/// What a query finds at any time.
+fn asking(query: &str) -> plan::Traces {
+    plan::Traces { query: orrery_query::traceql::parse(query).unwrap(), ..all_traces() }
 }
 
 fn all_logs() -> plan::LogFilter {

@@ -150,20 +150,12 @@ fn points(round: u64) -> Vec<Item> {
 pub(crate) fn answers(engine: &Engine) -> Value {
     let control = || Control::within(Duration::from_secs(60));
     let range = TimeRange { from: T0 - SECOND, to: T0 + 3600 * SECOND };
-    let traces = plan::Traces {
-        range,
-        service: None,
-        operation: None,
-        error: None,
-        min_duration_nanos: None,
-        max_duration_nanos: None,
-        attributes: Vec::new(),
-        limit: 100,
-        cursor: None,
+    let asking = |query: &str| {
+        let query = orrery_query::traceql::parse(query).expect("a query");
+        plan::Traces { query, ..plan::Traces::all(range) }
     };
-    let failed = plan::Traces { error: Some(true), ..traces.clone() };
-    let mixed = plan::AttributeFilter { key: "mixed".into(), value: "200".into(), negated: false };
-    let mixed = plan::Traces { attributes: vec![mixed], ..traces.clone() };
+    let (traces, failed) = (plan::Traces::all(range), asking("{ status = error }"));
+    let mixed = asking("{ .mixed = \"200\" || .mixed = 200 }");
     let found = |plan: &plan::Traces| engine.traces(plan, &control()).expect("answers").value.traces;
     let spans = |id| engine.trace(&plan::Trace { trace_id: id }, &control()).expect("answers").value.spans;
     let filter = plan::LogFilter {

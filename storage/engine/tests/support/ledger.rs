@@ -149,17 +149,7 @@ fn number(attributes: &AttributeMap) -> u64 {
 }
 
 fn spans(engine: &dyn Store, base: i64, thorough: impl Fn(u64) -> bool, rows: &mut Rows, partial: &mut bool) {
-    let mut plan = plan::Traces {
-        range: TimeRange::ALL,
-        service: None,
-        operation: None,
-        error: None,
-        min_duration_nanos: None,
-        max_duration_nanos: None,
-        attributes: Vec::new(),
-        limit: 500,
-        cursor: None,
-    };
+    let mut plan = plan::Traces { limit: 500, ..plan::Traces::all(TimeRange::ALL) };
     loop {
         let page = engine.traces(&plan, &control()).expect("traces are found");
         *partial |= page.partial.is_some();

@@ -98,7 +98,8 @@ impl Series {
                 for span in spanset.spans {
                     let span = span as usize;
                     let Some(step) = self.steps.step_of(trace.view.start(span)) else { continue };
-                    let weight = if self.query.hints.extrapolate { trace.view.weight(span) } else { 1.0 };
+                    let sampled = if self.query.hints.extrapolate { trace.view.weight(span) } else { 1.0 };
+                    let weight = sampled * trace.view.stands_for(span);
                     match gathered {
                         Gathered::Groups(groups) => groups.observe(leaf, &trace, span, step, weight),
                         Gathered::Compared(sampled) => sampled.observe(leaf, &trace, span, weight),

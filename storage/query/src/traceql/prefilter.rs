@@ -208,6 +208,11 @@ impl SpanCondition {
         }
     }
 
+    /// What each span meets that a filter chooses.
+    pub fn of(filter: &Filter) -> SpanCondition {
+        filter.condition.as_ref().map_or(SpanCondition::Maybe, |condition| expression(condition, false))
+    }
+
     /// The filter that says the same of single spans: what is only known of a whole trace is left out.
     pub fn to_filter(&self) -> Filter {
         let condition = (*self != SpanCondition::Maybe).then(|| self.to_expression());
@@ -285,7 +290,7 @@ fn pipeline(pipeline: &Pipeline) -> Prefilter {
 
 fn spanset(of: &Spanset) -> Prefilter {
     match of {
-        Spanset::Filter(of) => match filter(of) {
+        Spanset::Filter(of) => match SpanCondition::of(of) {
             SpanCondition::Maybe => Prefilter::Maybe,
             SpanCondition::Never => Prefilter::Never,
             condition => Prefilter::Some(condition),
@@ -300,10 +305,6 @@ fn spanset(of: &Spanset) -> Prefilter {
             }
         },
     }
-}
-
-pub(crate) fn filter(filter: &Filter) -> SpanCondition {
-    filter.condition.as_ref().map_or(SpanCondition::Maybe, |condition| expression(condition, false))
 }
 
 /// What follows from an expression being true; or, if `negated`, from its being false.

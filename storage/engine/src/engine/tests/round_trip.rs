@@ -96,39 +96,34 @@ fn every_filter_finds_the_same_in_memory_and_in_segments() {
     // A trace for each span: a trace is found when its span is.
     let items = rich().into_iter().map(|item| Item { trace: item.span.to_string(), ..item });
     rig.put(Signal::Traces, &items.collect::<Vec<_>>());
-    let filters: Vec<(plan::AttributeFilter, usize)> = [
-        ("http.request.method", "GET", 60),
-        ("http.method", "GET", 60),
-        ("http.status_code", "207", 1),
-        ("mixed", "200", 8),
-        ("mixed", "200.0", 4),
-        ("mixed", "text", 4),
-        ("mixed", "AAEC", 3),
-        ("mixed", "true", 4),
-        ("mixed", "[1,2.0,\"x\"]", 3),
-        ("mixed", "nothing", 0),
-        ("rare.3", "-9223372036854775808", 1),
-        ("ratio", "0.125", 1),
-        ("ratio", ".125", 0),
-        ("sampled", "true", 30),
-        ("service.name", "cart", 60),
-        ("host.name", "h1", 60),
-        ("host.name", "h2", 0),
-        ("weird \"key\"; --", "1", 60),
-        ("name", "an attribute called like a column", 60),
-        ("absent", "", 0),
-    ]
-    .into_iter()
-    .map(|(key, value, count)| (equals(key, value), count))
-    .collect();
-    let count = |filter: &plan::AttributeFilter| -> usize {
-        rig.search(&plan::Traces { attributes: vec![filter.clone()], ..all_traces() }).len()
-    };
+    let filters: Vec<(&str, usize)> = vec![
+        (r#".http.request.method = "GET""#, 60),
+        (r#".http.method = "GET""#, 60),
+        (".http.status_code = 207", 1),
+        (".mixed = 200", 8),
+        (r#".mixed = "200""#, 4),
+        (r#".mixed = "text""#, 4),
+        (r#".mixed = "AAEC""#, 3),
+        (".mixed = true", 4),
+        (r#".mixed = "x""#, 3),
+        (r#".mixed = "nothing""#, 0),
+        (".rare.3 = minInt", 1),
+        (".ratio = 0.125", 1),
+        (r#".ratio = "0.125""#, 0),
+        (".sampled = true", 30),
+        (r#".service.name = "cart""#, 60),
+        (r#"resource.host.name = "h1""#, 60),
+        (r#"span.host.name = "h1""#, 0),
+        (r#".host.name = "h2""#, 0),
+        (r#"span."weird \"key\"; --" = 1"#, 60),
+        (r#"span.name = "an attribute called like a column""#, 60),
+        (r#".absent = """#, 0),
+    ];
     let check = |what: &str| {
         for (filter, expected) in &filters {
-            assert_eq!(count(filter), *expected, "{what}: {filter:?}");
-            let negated = plan::AttributeFilter { negated: true, ..filter.clone() };
-            assert_eq!(count(&negated), 60 - expected, "{what}: {negated:?}");
+            let count = |query: String| rig.search(&asking(&query)).len();
+            assert_eq!(count(format!("{{ {filter} }}")), *expected, "{what}: {filter}");
+            assert_eq!(count(format!("{{ !({filter}) }}")), 60 - expected, "{what}: not {filter}");
         }
     };
     check("memory");

@@ -11,7 +11,7 @@ use crate::segment::index::Index;
 use crate::segment::nested::Nested;
 use arrow::array::{Array, AsArray, BooleanArray, MapArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow::error::ArrowError;
 use orrery_model::{SpanId, SpanKind, StatusCode, TraceId, semconv};
 use orrery_query::traceql::{FieldName, Intrinsic, Literal, Probe, Scope, Value};
@@ -486,7 +486,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Arc<dyn Array>, 
     batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("there is no column {name}")))
 }
 
-fn primitive<'a, T: arrow::datatypes::ArrowPrimitiveType>(
+pub(super) fn primitive<'a, T: ArrowPrimitiveType>(
     batch: &'a RecordBatch,
     name: &str,
 ) -> Result<&'a PrimitiveArray<T>, ArrowError> {

@@ -8,7 +8,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StringArray, StructArray,
 };
 use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{
+    ArrowNativeType, ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type,
+};
 use orrery_model::{SpanBatch, SpanId, SpanKind, StatusCode, Strings, TraceId};
 use orrery_query::answer::AttributeMap;
 use orrery_query::traceql::{Scope, TraceView, Value};
@@ -19,6 +21,8 @@ pub(super) struct Rows {
     context: Arc<ContextTable>,
     /// Attributes of the scopes, parsed when they are asked for.
     scopes: OnceLock<Vec<AttributeMap>>,
+    /// By row, how many spans it stands for; empty where none is left out.
+    weights: Vec<f64>,
     spans: Spans,
 }
 
@@ -141,13 +145,24 @@ impl List {
 impl Rows {
     /// The spans of a request's batch. `context` is the slice's.
     pub(super) fn hot(part: &Part<SpanBatch>, context: &Arc<ContextTable>) -> Rows {
-        Rows { context: Arc::clone(context), scopes: OnceLock::new(), spans: Spans::Hot(part.clone()) }
+        Rows {
+            context: Arc::clone(context),
+            scopes: OnceLock::new(),
+            weights: Vec::new(),
+            spans: Spans::Hot(part.clone()),
+        }
     }
 
     /// Rows read of a segment.
     pub(super) fn sealed(batch: &RecordBatch, promoted: &[Promoted], context: &Arc<ContextTable>) -> Rows {
         let spans = Spans::Sealed(Box::new(Columns::of(batch, promoted)));
-        Rows { context: Arc::clone(context), scopes: OnceLock::new(), spans }
+        Rows { context: Arc::clone(context), scopes: OnceLock::new(), weights: Vec::new(), spans }
+    }
+
+    /// The same, each row standing for so many spans.
+    pub(super) fn weighing(mut self, weights: Vec<f64>) -> Rows {
+        self.weights = weights;
+        self
     }
 
     pub(super) fn is_in_memory(&self) -> bool {
@@ -387,10 +402,7 @@ impl Rows {
     }
 }
 
-fn at<T: Copy + Default>(column: &Option<ScalarBuffer<T>>, row: usize) -> T
-where
-    ScalarBuffer<T>: std::ops::Index<usize, Output = T>,
-{
+fn at<T: ArrowNativeType>(column: &Option<ScalarBuffer<T>>, row: usize) -> T {
     column.as_ref().map_or(T::default(), |column| column[row])
 }
 
@@ -629,6 +641,11 @@ impl TraceView for View<'_> {
     fn attributes(&self, span: usize, visit: &mut dyn FnMut(Scope, &str, Value<'_>)) {
         let (rows, row) = self.at(span);
         rows.attributes(row, visit);
+    }
+
+    fn stands_for(&self, span: usize) -> f64 {
+        let (rows, row) = self.at(span);
+        rows.weights.get(row).copied().unwrap_or(1.0)
     }
 
     fn weight(&self, span: usize) -> f64 {

@@ -3,7 +3,7 @@
 use super::super::session::Session;
 use super::super::source::Source;
 use super::budget::Budget;
-use super::mask::Mask;
+use super::mask::{Mask, primitive};
 use super::needs::Needs;
 use super::question::{Asked, AskedLeaf};
 use super::rows::{Rows, of_resource};
@@ -12,8 +12,9 @@ use crate::context::ContextTable;
 use crate::error::Fault;
 use crate::manifest::SegmentEntry;
 use crate::segment::Segment;
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{Int64Type, UInt64Type};
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{ArrowPrimitiveType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use orrery_model::{ServiceKey, SpanBatch, semconv};
 use orrery_query::traceql::{FieldName, Intrinsic, Literal, Scope};
@@ -26,6 +27,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -50,6 +52,47 @@ pub(super) struct Scan<'a> {
     pub(super) budget: &'a Budget,
     /// Spans that start earlier do not matter, which may become known while they are looked for.
     pub(super) since: Arc<AtomicI64>,
+    /// Which of sealed spans are left out; none in general.
+    pub(super) thinned: Option<Thinned>,
+}
+
+/// Of the spans that are not selected only every so many-th trace is taken, and stands for the others.
+pub(super) struct Thinned {
+    pub(super) selection: Asked,
+    /// Selected spans start in it.
+    pub(super) window: TimeRange,
+    pub(super) every: u64,
+}
+
+/// [`Thinned`] for the rows of a segment.
+struct Thin {
+    selection: Mask,
+    window: TimeRange,
+    every: u64,
+}
+
+impl Thin {
+    fn selects(&self, batch: &RecordBatch) -> Result<BooleanBuffer, ArrowError> {
+        let starts = primitive::<Int64Type>(batch, START)?.values();
+        let in_window = BooleanBuffer::collect_bool(starts.len(), |row| self.window.contains(starts[row]));
+        Ok(&self.selection.holds(batch)? & &in_window)
+    }
+
+    fn takes(&self, batch: &RecordBatch) -> Result<BooleanBuffer, ArrowError> {
+        let ids = batch.column_by_name("trace_id").and_then(|ids| ids.as_fixed_size_binary_opt());
+        let ids = ids.ok_or_else(|| ArrowError::SchemaError("there are no trace ids".to_owned()))?;
+        let is_taken = |row: usize| {
+            // Ids need not be random at both ends.
+            let hash = foldhash::fast::FixedState::default().hash_one(ids.value(row));
+            hash.is_multiple_of(self.every)
+        };
+        Ok(&self.selects(batch)? | &BooleanBuffer::collect_bool(ids.len(), is_taken))
+    }
+
+    fn weights(&self, batch: &RecordBatch) -> Result<Vec<f64>, ArrowError> {
+        let weight = |selected| if selected { 1.0 } else { self.every as f64 };
+        Ok(self.selects(batch)?.iter().map(weight).collect())
+    }
 }
 
 impl Scan<'_> {
@@ -145,6 +188,16 @@ impl Scan<'_> {
         });
         let conditions = conditions.collect();
         let (starts, arrivals) = (project(&[START]), project(&[ARRIVAL]));
+        let thin = match &self.thinned {
+            None => None,
+            Some(Thinned { selection, window, every }) => {
+                let selection = Mask::of(selection, source)?;
+                let mut names = vec!["trace_id".to_owned(), START.to_owned()];
+                selection.columns(&mut |name| names.push(name.to_owned()));
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Some((project(&names), Arc::new(Thin { selection, window: *window, every: *every })))
+            }
+        };
         Ok(Some(Groups {
             scan: self,
             segment: Arc::clone(segment),
@@ -154,6 +207,7 @@ impl Scan<'_> {
             conditions,
             starts,
             arrivals,
+            thin,
         }))
     }
 }
@@ -169,6 +223,7 @@ struct Groups<'a> {
     conditions: Vec<(ProjectionMask, Arc<Mask>)>,
     starts: ProjectionMask,
     arrivals: ProjectionMask,
+    thin: Option<(ProjectionMask, Arc<Thin>)>,
 }
 
 /// Why reading ended early.
@@ -177,9 +232,9 @@ enum Stopped {
     Fault(Fault),
 }
 
-impl<F: Into<Fault>> From<F> for Stopped {
-    fn from(fault: F) -> Stopped {
-        Stopped::Fault(fault.into())
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Stopped {
+        Stopped::Fault(fault)
     }
 }
 
@@ -205,7 +260,13 @@ impl Groups<'_> {
                 let read = self.read_group(control, *group, |batch| {
                     let context = source.context::<SpanBatch>();
                     let spans = (0..batch.num_rows() as u32).map(|row| (0, row)).collect();
-                    each(worker, Rows::sealed(&batch, source.promoted(), &context), spans);
+                    let rows = Rows::sealed(&batch, source.promoted(), &context);
+                    let rows = match &self.thin {
+                        Some((_, thin)) => rows.weighing(thin.weights(&batch)?),
+                        None => rows,
+                    };
+                    each(worker, rows, spans);
+                    Ok(())
                 });
                 if let Err(why) = read {
                     stopped.lock().get_or_insert(why);
@@ -217,14 +278,20 @@ impl Groups<'_> {
             [worker, ..] if threads == 1 => work(worker),
             workers => std::thread::scope(|scope| {
                 for worker in &mut workers[..threads] {
-                    scope.spawn(|| work(worker));
+                    let work = &work;
+                    scope.spawn(move || work(worker));
                 }
             }),
         }
         stopped.into_inner().map_or(Ok(()), Err)
     }
 
-    fn read_group(&self, control: &Control, group: usize, mut each: impl FnMut(RecordBatch)) -> Result<(), Stopped> {
+    fn read_group(
+        &self,
+        control: &Control,
+        group: usize,
+        mut each: impl FnMut(RecordBatch) -> Result<(), Fault>,
+    ) -> Result<(), Stopped> {
         control.check().map_err(Stopped::Asked)?;
         let metadata = self.footer.metadata().row_group(group);
         let rows = metadata.num_rows() as usize;
@@ -237,9 +304,10 @@ impl Groups<'_> {
             .with_row_filter(RowFilter::new(self.predicates(metadata)))
             .with_projection(self.columns.clone())
             .with_batch_size(rows)
-            .build()?;
+            .build()
+            .map_err(Fault::from)?;
         for batch in reader {
-            each(batch?);
+            each(batch.map_err(Fault::from)?)?;
         }
         Ok(())
     }
@@ -254,10 +322,17 @@ impl Groups<'_> {
                 predicates.append(&mut own);
             }
             let mask = Arc::clone(mask);
-            let holds = move |batch: RecordBatch| Ok(BooleanArray::new(mask.holds(&batch)?, None));
-            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), holds)));
+            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), move |batch| {
+                Ok(BooleanArray::new(mask.holds(&batch)?, None))
+            })));
         }
         predicates.append(&mut own);
+        if let Some((columns, thin)) = &self.thin {
+            let thin = Arc::clone(thin);
+            predicates.push(Box::new(ArrowPredicateFn::new(columns.clone(), move |batch| {
+                Ok(BooleanArray::new(thin.takes(&batch)?, None))
+            })));
+        }
         predicates
     }
 
@@ -283,9 +358,7 @@ impl Groups<'_> {
     }
 }
 
-fn numbers<T: arrow::datatypes::ArrowPrimitiveType>(
-    batch: &RecordBatch,
-) -> Result<&arrow::array::PrimitiveArray<T>, ArrowError> {
+fn numbers<T: ArrowPrimitiveType>(batch: &RecordBatch) -> Result<&PrimitiveArray<T>, ArrowError> {
     let column = batch.column(0);
     column.as_primitive_opt::<T>().ok_or_else(|| ArrowError::SchemaError(format!("a time is {}", column.data_type())))
 }

@@ -108,7 +108,7 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Resu
     let mut session = Session::new(inner, "traces", control)?;
     // After the session has seen what there is: so all sealed rows of a first page have arrived before.
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);
-    let budget = Budget::new(ROWS, control);
+    let budget = Budget::new(ROWS, u64::MAX, control);
     let search = Search { plan, question, budget, after: cursor.map(|cursor| cursor.after), seen };
     let limit = page_limit(plan.limit);
     let (mut found, stopped) = match plan.sort {
@@ -137,6 +137,7 @@ impl Search<'_> {
             needs: Needs::of(&self.question.leads_read),
             budget: &self.budget,
             since: Arc::new(i64::MIN.into()),
+            thinned: None,
         }
     }
 

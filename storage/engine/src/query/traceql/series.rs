@@ -5,18 +5,21 @@
 
 use super::super::filter;
 use super::super::session::Session;
+use super::super::source::Source;
 use super::budget::Budget;
 use super::needs::Needs;
-use super::question::Question;
+use super::question::{Asked, Question};
 use super::rows::{Rows, View};
-use super::scan::Scan;
+use super::scan::{Scan, Thinned};
 use super::whole;
 use crate::columns::arrival;
 use crate::engine::Inner;
 use hashbrown::HashSet;
 use orrery_model::{SpanBatch, SpanId, TraceId};
 use orrery_query::answer::Answer;
-use orrery_query::traceql::{Metrics, Problem, Query, Series, SeriesError, TraceView};
+use orrery_query::traceql::{
+    Body, Metric, MetricFunction, Metrics, Problem, Query, Series, SeriesError, SpanCondition, TraceView,
+};
 use orrery_query::{Control, QueryError, TimeRange, plan};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -24,8 +27,10 @@ use std::sync::Arc;
 
 /// Rows that a question looks at, at most.
 const ROWS: u64 = 200_000_000;
-/// The same where every attribute of every span is counted.
+/// The same of spans of which every attribute is counted.
 const COMPARED: u64 = 2_000_000;
+/// Spans that the larger of two groups is thinned to, about.
+const THINNED: u64 = 500_000;
 /// Traces that are judged as a whole, at most.
 const TRACES: usize = 500_000;
 /// Traces whose spans are in memory at once.
@@ -36,8 +41,7 @@ const NEAR: i64 = 300_000_000_000;
 pub(crate) fn run(inner: &Inner, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError> {
     filter::check_range(plan.range)?;
     let question = Question::new(&plan.query)?;
-    let rows = if question.reads.everything { COMPARED } else { ROWS };
-    let (series, session) = gather(inner, "trace series", plan, question, rows, control)?;
+    let (series, session) = gather(inner, "trace series", plan, question, ROWS, control)?;
     Ok(session.answer(series.finish()))
 }
 
@@ -52,7 +56,8 @@ pub(super) fn gather<'a>(
 ) -> Result<(Series, Session<'a>), QueryError> {
     let empty = Series::new(&question.compiled, plan.range, plan.step_nanos).map_err(|error| refused(error, plan))?;
     let mut session = Session::new(inner, name, control)?;
-    let gather = Gather { plan, question, budget: Budget::new(rows, control), seen: inner.visible_seq(), empty };
+    let gather =
+        Gather { plan, question, budget: Budget::new(rows, COMPARED, control), seen: inner.visible_seq(), empty };
     let series = match gather.question.reads.whole_traces {
         false => gather.spans(&mut session)?,
         true => gather.traces(&mut session)?,
@@ -90,16 +95,21 @@ impl Gather<'_> {
             needs: extrapolating(&self.plan.query, needs),
             budget: &self.budget,
             since: Arc::new(i64::MIN.into()),
+            thinned: None,
         }
     }
 
     /// Of spans one by one.
     fn spans(&self, session: &mut Session<'_>) -> Result<Series, QueryError> {
-        let scan = self.scan(self.plan.range, Needs::of(&self.question.reads));
+        let mut scan = self.scan(self.plan.range, Needs::of(&self.question.reads));
+        scan.thinned = self.thinned(session, &scan)?;
         let mut workers = vec![self.empty.clone(); session.inner.config.query_threads.max(1) as usize];
         let received = Mutex::new(HashSet::new());
         self.each_source(session, &scan, &mut workers, |series: &mut Series, rows, mut spans| {
             once(&rows, &mut spans, &received);
+            if self.question.reads.everything {
+                self.budget.spend_whole(spans.len() as u64);
+            }
             series.observe(&View { rows: std::slice::from_ref(&rows), spans: &spans, parents: &[] });
         })?;
         let mut series = workers.pop().expect("there is a worker");
@@ -107,6 +117,20 @@ impl Gather<'_> {
             series.merge(other).map_err(|error| refused(error, self.plan))?;
         }
         Ok(series)
+    }
+
+    /// What may be left out where two groups of spans are compared: of the larger one, which a part shows as well.
+    fn thinned(&self, session: &mut Session<'_>, scan: &Scan<'_>) -> Result<Option<Thinned>, QueryError> {
+        let Body::Metrics(Metric::Spans { function: MetricFunction::Compare { filter, window, .. }, .. }) =
+            &self.plan.query.body
+        else {
+            return Ok(None);
+        };
+        let rows: u64 = scan.sources(session)?.iter().map(Source::rows::<SpanBatch>).sum();
+        let every = rows.div_ceil(THINNED);
+        let selection = Asked::new(&SpanCondition::of(filter))?;
+        let window = window.map_or(TimeRange::ALL, |(from, to)| TimeRange { from, to });
+        Ok((every > 1).then_some(Thinned { selection, window, every }))
     }
 
     /// Of traces as a whole.

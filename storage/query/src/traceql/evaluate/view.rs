@@ -67,6 +67,11 @@ pub trait TraceView {
     fn attribute(&self, span: usize, scope: Scope, name: &str, visit: &mut dyn FnMut(Value<'_>)) -> bool;
     /// Calls `visit` with every attribute, of the resource and of the instrumentation scope too. For `compare()`.
     fn attributes(&self, span: usize, visit: &mut dyn FnMut(Scope, &str, Value<'_>));
+    /// How many spans it stands for of those that the view leaves out. For metrics.
+    fn stands_for(&self, span: usize) -> f64 {
+        _ = span;
+        1.0
+    }
     /// How many spans it stands for, where it was sampled.
     fn weight(&self, span: usize) -> f64 {
         _ = span;
