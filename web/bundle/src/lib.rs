@@ -1,12 +1,11 @@
 //! Builds the dashboard: Rust to wasm, wasm to a set of hashed, compressed files that the server embeds.
 //!
 //! The server's build script is one line, [`build_script`]; `cargo run -p orrery-bundle --example dist -- <dir>` writes
-//! the same files to a folder. Nothing is fetched, no Node, no trunk; the only thing looked for on `PATH` is an
-//! optional `wasm-opt`.
+//! the same files to a folder. Nothing is fetched, no Node, no trunk.
 //!
 //! ```text
-//! wasm target there? → nested cargo → cut → wasm-bindgen → [wasm-opt] → hash names → shell → brotli, gzip → manifest.rs
-//!      (target)        (compile)    (split)  (bindgen)                   (assets, shell)       (compress)   (manifest)
+//! wasm target there? → nested cargo → cut → wasm-bindgen → hash names → shell page → brotli, gzip → manifest.rs
+//!      (target)        (compile)    (split)  (bindgen)          (assets, shell)        (compress)   (manifest)
 //! ```
 //!
 //! `ORRERY_SKIP_UI=1` builds no dashboard but one page that says so: for those who work on something else.
@@ -91,7 +90,7 @@ pub fn build(config: &Config) -> Result<Vec<File>> {
     target::ensure(config)?;
     let wasm = compile::compile(config)?;
     let split = split::split(&wasm, config).context("cutting the wasm into chunks")?;
-    let program = bindgen::bindgen(split.program, config).context("wasm-bindgen")?;
+    let program = bindgen::bindgen(split.program).context("wasm-bindgen")?;
     let ui = config.workspace.join("web/ui");
     let mut files = assets::collect(&ui, program, split.chunks)?;
     files.push(shell::page(&ui, &files)?);

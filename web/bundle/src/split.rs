@@ -10,7 +10,7 @@
 
 use crate::Config;
 use crate::assets::read;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use walrus::{DataKind, Module, ModuleConfig};
@@ -82,6 +82,7 @@ impl Cut {
         let made = wasm_split_cli_support::transform(options).map_err(|error| anyhow!("{error:#}"))?;
         let mut pages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (page, files) in &made.prefetch_map {
+            ensure!(!files.is_empty(), "the page {page} has no code of its own");
             files.iter().for_each(|file| pages.entry(format!("{file}.wasm")).or_default().push(page));
         }
         let mut chunks = BTreeMap::new();

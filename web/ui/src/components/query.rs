@@ -228,7 +228,12 @@ pub(crate) fn QueryBar(
     };
     let blur = move |_| {
         query.focused.set(false);
-        set_timeout(move || drop(query.open.try_set(false)), Duration::from_millis(150));
+        set_timeout(
+            move || {
+                query.open.try_set(false);
+            },
+            Duration::from_millis(150),
+        );
     };
     let click = move |_| {
         query.moved();

@@ -1,7 +1,7 @@
-//! Pages are loaded when they are opened: what only one page needs is a chunk of the program, named here.
+//! Pages are loaded when they are opened: what only one page needs is a chunk, cut out of the program by `web/bundle`.
 //!
-//! What several chunks need may be a chunk as well; `web/bundle` finds out. A page needs an entry in [`of`] and one in
-//! `chunks!`; `boot.js` fetches the chunk of the address it is started with by the same name.
+//! A page is a line of `chunks!` and one of [`of`]. A chunk is named after the first segment of its path, without the `s`
+//! at its end where one thing is shown: so `boot.js` knows what to fetch for the address it is started with.
 
 #![allow(unsafe_code, reason = "a call into another module is an `extern` function")]
 
