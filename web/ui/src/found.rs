@@ -49,7 +49,7 @@ impl Row {
         let which = match self {
             Row::Trace(trace) => format!("t{}", trace.duration_nanos.0),
             Row::Set(_, set) => format!("g{set}"),
-            Row::Span(..) => self.span().map(|span| span.span_id.clone()).unwrap_or_default(),
+            Row::Span(_, set, span) => format!("s{set} {span}"),
             Row::More(_, count) => format!("m{count}"),
         };
         format!("{} {} {which}", trace.trace_id, trace.span_count)
