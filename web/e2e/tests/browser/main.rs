@@ -14,6 +14,7 @@ pub(crate) use say;
 
 mod ask;
 mod axe;
+mod chunks;
 mod journeys;
 mod pages;
 mod product;
@@ -55,6 +56,9 @@ async fn the_dashboard() -> Result<()> {
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
     journeys::by_keyboard_alone(&browser, &product).await?;
     journeys::state_is_in_the_url(&browser, &product).await?;
+    chunks::an_address_fetches_its_page_at_once(&browser, &product).await?;
+    chunks::a_page_arrives_when_it_can(&browser, &product).await?;
+    chunks::a_replaced_server_is_noticed(&browser, &product).await?;
     pages::every_page_in_every_dress(&browser, &product).await?;
     browser.close().await?;
     Ok(())

@@ -48,7 +48,7 @@ async fn check(tab: &Tab, url: &str, dress: &str) -> Result<Vec<String>> {
 }
 
 /// Name and address of every page, with things that exist.
-async fn pages(product: &Product) -> Result<Vec<(&'static str, String)>> {
+pub(crate) async fn pages(product: &Product) -> Result<Vec<(&'static str, String)>> {
     let traces = product.get("/api/v1/traces?service=orders&limit=1").await?;
     let trace = traces["traces"][0]["trace_id"].as_str().context("the shop has orders")?.to_owned();
     let map = product.get("/api/v1/topology").await?;

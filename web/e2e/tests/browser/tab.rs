@@ -5,6 +5,7 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::input::{DispatchMouseEventParams, DispatchMouseEventType, MouseButton};
 use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
+use chromiumoxide::cdp::browser_protocol::network::{BlockPattern, SetBlockedUrLsParams};
 use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
 use chromiumoxide::layout::Point;
 use chromiumoxide::page::{Page, ScreenshotParams};
@@ -122,6 +123,13 @@ impl Tab {
     /// Runs a script in every document from now on, before its own.
     pub(crate) async fn before_every_page(&self, script: &str) -> Result<()> {
         self.page.evaluate_on_new_document(script).await?;
+        Ok(())
+    }
+
+    /// Lets requests for these patterns of URLs fail.
+    pub(crate) async fn block(&self, patterns: &[&str]) -> Result<()> {
+        let patterns = patterns.iter().map(|pattern| BlockPattern::new(*pattern, true));
+        self.page.execute(SetBlockedUrLsParams::builder().url_patterns(patterns).build()).await?;
         Ok(())
     }
 

@@ -56,7 +56,7 @@ macro_rules! chunks {
             };
         )*
         /// Every chunk.
-        pub(crate) static ALL: &[&Chunk] = &[$(&$chunk),*];
+        static ALL: &[&Chunk] = &[$(&$chunk),*];
     };
 }
 
