@@ -24,19 +24,6 @@ pub(crate) fn in_range(sql: &mut Sql, column: &'static str, range: TimeRange) {
     sql.push(" AND ").push(column).push(" < ").bind(range.to);
 }
 
-/// The same, without the conditions that every row of a segment meets: its times need not be decoded then.
-pub(crate) fn in_range_of(sql: &mut Sql, column: &'static str, range: TimeRange, source: &Source) {
-    let (first, last) = match source {
-        Source::Hot(_) => (i64::MIN, i64::MAX),
-        Source::Sealed(segment, _) => (segment.entry.first_unix_nano, segment.entry.last_unix_nano),
-    };
-    if range.from <= first && last < range.to {
-        sql.push(" WHERE true");
-    } else {
-        in_range(sql, column, range);
-    }
-}
-
 /// Refuses ranges that cannot hold anything.
 pub(crate) fn check_range(range: TimeRange) -> Result<(), QueryError> {
     if range.from < range.to { Ok(()) } else { Err(QueryError::Range(range)) }

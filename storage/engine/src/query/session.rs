@@ -85,19 +85,21 @@ impl<'a> Session<'a> {
 
     /// Whether the rows of a source may be read: those of a sealed one once they are verified.
     pub(crate) fn may_read(&mut self, source: &Source) -> bool {
-        if let Source::Sealed(segment, _) = source {
-            if let Err(fault) = segment.verify() {
-                self.left_out(segment, &fault);
-                return false;
-            }
-            self.scanned.segments += 1;
+        let Source::Sealed(segment, _) = source else { return true };
+        let verified = segment.verify();
+        if let Err(fault) = &verified {
+            self.left_out(segment, fault);
         }
-        true
+        verified.is_ok()
     }
 
-    /// Leaves out a source that nothing can be found in.
-    pub(crate) fn skip(&mut self) {
-        self.scanned.segments_pruned += 1;
+    /// Counts a segment of which so many rows are looked at.
+    pub(crate) fn opened(&mut self, rows: u64) {
+        match rows {
+            0 => self.scanned.segments_pruned += 1,
+            _ => self.scanned.segments += 1,
+        }
+        self.scanned.rows += rows;
     }
 
     /// Counts rows that were looked at.

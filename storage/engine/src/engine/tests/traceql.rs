@@ -7,7 +7,7 @@ use orrery_query::QueryError;
 use orrery_query::answer::TracePage;
 use orrery_query::plan::TraceSort;
 use orrery_query::traceql::{
-    Body, Compiled, Literal, Metrics, Prefilter, Scope, Series, Spanset, Stage, Table, TraceView, Value, parse, reads,
+    Body, Compiled, Literal, Metrics, Prefilter, Scope, Series, Stage, Table, TraceView, Value, parse, reads,
 };
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -130,8 +130,8 @@ impl Scan<'_> {
                     return Ok(());
                 }
                 let groups = self.groups(session, source, segment).map_err(|fault| session.fault(fault))?;
+                session.opened(groups.as_ref().map_or(0, Groups::rows));
                 let Some(groups) = groups else { return Ok(()) };
-                session.looked_at(groups.rows());
                 groups.read(session.control(), source, workers, each).map_err(|stopped| match stopped {
                     Stopped::Asked(error) => error,
                     Stopped::Fault(fault) => session.fault(fault),
