@@ -225,6 +225,7 @@ phrases! {
     NO_SPANS "No span matches in this range." "이 범위에 일치하는 스팬이 없습니다.";
     OTHERS "Others" "기타";
     ALL_SPANS "all spans" "모든 스팬";
+    RESULT "Result" "결과";
     N_SERIES "{n} series" "시계열 {n}개";
     DRAWN_OF "The chart draws the {n} greatest of {all} series." "차트는 시계열 {all}개 중 가장 큰 {n}개를 그립니다.";
     NO_SERIES "No span matches in this range ({range}): there is nothing to draw." "이 범위({range})에 일치하는 스팬이 없어 그릴 것이 없습니다.";

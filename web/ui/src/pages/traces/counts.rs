@@ -22,7 +22,7 @@ pub(super) fn panel(query: Query) -> AnyView {
         let spec = Memo::new(move |_| {
             list.with(|list| by_status(list, t(say::MATCHING_SPANS).to_owned(), t(say::ERRORS), t(say::OTHERS)))
         });
-        view! { <div class="panel-body"><TimeChart spec=spec height=100.0 />{legend(spec)}</div> }.into_any()
+        view! { <div class="panel-body"><TimeChart spec=spec height=120.0 />{legend(spec)}</div> }.into_any()
     };
     let head = view! { <span class="hint" role="status">{said}</span> }.into_any();
     let blank = |list: &TraceSeriesList| list.series.is_empty();

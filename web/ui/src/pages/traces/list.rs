@@ -134,7 +134,7 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {counted(found)}<span class="grow"></span>{toggle(spans)}{columns::chooser(query)} }.into_any();
+    let head = view! { {counted(found)}{toggle(spans)}{columns::chooser(query)} }.into_any();
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
@@ -150,12 +150,13 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
 /// How much is here, and whether that is all.
 fn counted(found: Found) -> AnyView {
     let text = move || {
+        found.first.data.with(Option::is_some).then_some(())?;
         let (traces, spans) = found
             .traces
             .with(|traces| (traces.len(), traces.iter().map(|trace| trace.matched_span_count).sum::<u64>()));
         let more = found.cursor.with(Option::is_some);
         let phrase = if more { say::FOUND_SO_FAR } else { say::FOUND };
-        tf(phrase, &[("traces", &grouped(traces)), ("spans", &grouped(spans as usize))])
+        Some(tf(phrase, &[("traces", &grouped(traces)), ("spans", &grouped(spans as usize))]))
     };
     view! { <span class="hint" role="status">{text}</span> }.into_any()
 }
@@ -254,7 +255,7 @@ fn Table(found: Found, spans: Memo<bool>) -> impl IntoView {
     };
     view! {
         <div class="lines found-lines" node_ref=root on:scroll=scrolled tabindex="0" role="group" aria-label=t(say::TRACES)>
-            <table class="table table-found" aria-rowcount=move || rows.with(|rows| rows.all().len()).to_string()>
+            <table class="table table-found" class:has-fields=move || columns.with(|columns| !columns.is_empty()) style=move || format!("--fields:{}", columns.with(Vec::len)) aria-rowcount=move || rows.with(|rows| rows.all().len()).to_string()>
                 <thead><tr>
                     {head(say::TIME, "time", "col-time", found)}
                     <th scope="col">{t(say::TRACE)}</th>

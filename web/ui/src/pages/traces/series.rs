@@ -38,7 +38,7 @@ pub(super) fn series(query: Query, refused: RwSignal<Option<Failure>>) -> AnyVie
         let compares = Memo::new(move |_| list.with(|list| list.comparison.is_some()));
         view! { {move || if compares.get() { compare::compared(list, query) } else { charted(list) }} }.into_any()
     };
-    panel(t(say::SERIES), Some(head), answer, blank, nothing, body)
+    panel(t(say::RESULT), Some(head), answer, blank, nothing, body)
 }
 
 fn charted(list: Signal<Arc<TraceSeriesList>>) -> AnyView {
