@@ -109,6 +109,18 @@ pub fn literal(field: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// A duration in TraceQL, to three digits.
+pub fn duration(seconds: f64) -> String {
+    let nanos = seconds * 1e9;
+    let (unit, size) =
+        [("s", 1e9), ("ms", 1e6), ("us", 1e3)].into_iter().find(|unit| nanos >= unit.1).unwrap_or(("ns", 1.0));
+    let value = nanos / size;
+    let places = (2 - value.max(1.0).log10().floor() as i32).clamp(0, 2) as usize;
+    let text = format!("{value:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{unit}")
+}
+
 /// A value as a person reads it.
 pub fn plain(value: &Value) -> String {
     let nanos = |text: &str| text.parse::<i64>().ok().map(|nanos| Unit::Nanos.format(nanos as f64).to_string());
@@ -201,6 +213,15 @@ mod tests {
         assert_eq!(literal("span.a", &json!(null)), None);
         assert_eq!(plain(&json!({"durationNanos": "1500000"})).replace('\u{2009}', " "), "1.50 ms");
         assert_eq!([plain(&json!("a")), plain(&json!(null)), plain(&json!({"intValue": "5"}))], ["a", "–", "5"]);
+    }
+
+    #[test]
+    fn durations_are_written_to_three_digits() {
+        let written = [0.0, 4e-9, 0.000_001_5, 0.097_528_251, 0.25, 6.061_898, 12.0, 3_600.0].map(duration);
+        assert_eq!(written, ["0ns", "4ns", "1.5us", "97.5ms", "250ms", "6.06s", "12s", "3600s"]);
+        for text in written {
+            assert!(crate::traceql::read(&format!("{{ span:duration > {text} }}")).problem.is_none(), "{text}");
+        }
     }
 
     #[test]

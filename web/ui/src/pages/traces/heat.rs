@@ -7,6 +7,7 @@ use crate::components::panel;
 use crate::components::query::Query;
 use crate::components::state::empty;
 use crate::figures::time;
+use crate::query::duration;
 use crate::series::heatmap;
 use crate::words::{say, t};
 use leptos::html;
@@ -33,7 +34,7 @@ pub(super) fn panel(query: Query) -> AnyView {
     let slow = Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.beyond(SLOW))));
     let why_slow = move |_| {
         if let Some(from) = slow.get_untracked() {
-            compare(query, &format!("{{ span:duration >= {} }}, {TOP}", nanos(from)));
+            compare(query, &format!("{{ span:duration >= {} }}, {TOP}", duration(from)));
         }
     };
     let why_failed = move |_| compare(query, &format!("{{ span:status = error }}, {TOP}"));
@@ -48,10 +49,6 @@ pub(super) fn panel(query: Query) -> AnyView {
         view! { <div class="panel-body"><Heat map=map query=query /></div> }.into_any()
     };
     panel::panel(t(say::DURATIONS), Some(head), load, blank, |_| empty(t(say::NO_SPANS), None), body)
-}
-
-fn nanos(seconds: f64) -> String {
-    format!("{}ns", (seconds * 1e9).round() as i64)
 }
 
 /// Asks how the spans that are found differ where they meet a filter.
@@ -109,7 +106,7 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
             let plot = plot.as_ref()?;
             let (from, to) = (plot.time_at(a.0.min(b.0)), plot.time_at(a.0.max(b.0)));
             let (low, high) = (plot.value_at(a.1.max(b.1)), plot.value_at(a.1.min(b.1)));
-            let (low, high) = (nanos(low), nanos(high));
+            let (low, high) = (duration(low), duration(high));
             Some(format!("{{ span:duration >= {low} && span:duration < {high} }}, {TOP}, {from}, {to}"))
         });
         if let Some(filter) = filter {
