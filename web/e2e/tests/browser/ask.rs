@@ -23,6 +23,7 @@ pub(crate) async fn in_traceql(browser: &Browser) -> Result<()> {
     what_is_found_is_listed(&tab).await?;
     rows_are_built(&tab).await?;
     series_are_drawn(&tab).await?;
+    a_box_says_what_is_different(&tab).await?;
     links_become_queries(&tab, &product).await?;
     ensure!(tab.complaints().iter().all(|said| said.contains("400")), "{:?}", tab.complaints());
     tab.close().await?;
@@ -194,6 +195,26 @@ async fn series_are_drawn(tab: &Tab) -> Result<()> {
     tab.eval::<bool>("(history.back(), true)").await?;
     tab.wait_for("!location.search.includes('from=')").await?;
     tab.settled().await
+}
+
+async fn a_box_says_what_is_different(tab: &Tab) -> Result<()> {
+    ask(tab, "{ kind = client }").await?;
+    tab.wait_for("document.querySelector('.heat canvas')").await?;
+    let [left, top, width, height]: [f64; 4] = tab
+        .eval("(() => { const r = document.querySelector('.heat').getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()")
+        .await?;
+    // What is slow came last: the upper right.
+    tab.drag((left + width * 0.8, top + 4.0), (left + width - 4.0, top + height * 0.4)).await?;
+    tab.wait_for(&format!("{BAR}.startsWith('{{ span:kind = client }} | compare({{ span:duration >= ')")).await?;
+    tab.wait_for("document.querySelector('.compare-legend')").await?;
+    tab.screenshot(&shots().join("ask-box.png")).await?;
+
+    // Failed against the others: the message of those that failed is what sets them apart.
+    ask(tab, "{ kind = client } | compare({ status = error })").await?;
+    let said = "[...document.querySelectorAll('.compare-legend li')].map((l) => l.innerText.trim()).join('; ')";
+    tab.wait_for(&format!("{said} === 'Selected: {FAILED} spans; Others: {} spans'", TRACES - FAILED)).await?;
+    tab.wait_for("[...document.querySelectorAll('.compare-field')].some((f) => f.innerText.includes('card declined'))")
+        .await
 }
 
 async fn links_become_queries(tab: &Tab, product: &Product) -> Result<()> {
