@@ -49,9 +49,9 @@ fn bars(field: &str, value: &ComparedValue, all: Sides, query: Query) -> AnyView
         (share(value.spans.selection, all.selection), share(value.spans.baseline, all.baseline));
     let text = plain(&value.value);
     let filter = literal(field, &value.value).map(|literal| format!("{{ {field} = {literal} }}"));
-    let label = format!("{text}: {} / {}", Unit::Ratio.format(selection), Unit::Ratio.format(baseline));
     let bar = |class: &'static str, share: f64| view! { <span class=class style=format!("width:{:.1}%", share * 100.0)></span> };
     let cannot = filter.is_none();
+    let label = format!("{}: {}", t(say::FILTER), filter.clone().unwrap_or_else(|| text.clone()));
     let click = move |_| {
         if let Some(filter) = &filter {
             query.ask(filter);
@@ -59,7 +59,7 @@ fn bars(field: &str, value: &ComparedValue, all: Sides, query: Query) -> AnyView
     };
     view! {
         <li>
-            <button type="button" class="compare-value" title=label.clone() aria-label=format!("{}: {label}", t(say::FILTER)) disabled=cannot on:click=click>
+            <button type="button" class="compare-value" title=label disabled=cannot on:click=click>
                 <span class="mono clamp">{text}</span>
                 <span class="compare-bars">{bar("compare-bar compare-selection", selection)}{bar("compare-bar compare-baseline", baseline)}</span>
                 <span class="compare-share">{Unit::Ratio.format(selection).to_string()}<span class="hint">{Unit::Ratio.format(baseline).to_string()}</span></span>
