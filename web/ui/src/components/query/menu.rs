@@ -201,7 +201,7 @@ pub(super) fn menu(query: Query, items: Memo<Vec<Item>>, open: Memo<bool>) -> An
     });
     let style = move || {
         let (x, y) = place.get();
-        format!("left:min({x}px, max(0px, 100% - 440px));top:{}px", y + 24.0)
+        format!("left:min({x}px, max(0px, 100% - 560px));top:{}px", y + 24.0)
     };
     let rows = move || {
         items.get().into_iter().enumerate().map(|(at, item)| {
