@@ -204,7 +204,7 @@ async fn asking(server: &Server) {
         ("/api/v1/traces?q=", "{ name =~ \"(\" }", 10, "put a backslash"),
         ("/api/v1/traces?q=", "{ } | rate()", 0, "remove what follows"),
         ("/api/v1/traces/series?q=", "{ status = error }", 0, "append for example | rate()"),
-        ("/api/v1/traces/values?key=", "service.name", 0, "write one of"),
+        ("/api/v1/traces/values?key=", "service.name", 0, "say span.service.name"),
     ]
     .map(|(path, q, offset, hint)| (format!("{path}{}", escaped(q)), offset, q.len(), hint))
     {
