@@ -1,6 +1,6 @@
-//! JSON into the types of the API, in as little code as can be: `serde_json`'s own reader compiles, for every type, how to
-//! read it from an array too, and how to read it from text, which made a tenth of the dashboard. Here every type is read from
-//! a [`Value`], structs from objects only.
+//! JSON into the types of the API, in as little code as can be. `serde_json` compiles for every type how to read it from
+//! text and how from an array too, which made a tenth of the program. Here every type is read from a [`Value`], structs
+//! from objects only.
 
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
