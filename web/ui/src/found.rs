@@ -43,13 +43,16 @@ impl Row {
         self.spanset()?.spans.get(*span)
     }
 
-    /// Tells it from all others of a list, and from what it was before its trace changed.
+    /// Tells it from all others of a list, and from what it was before its trace or the question changed.
     pub fn key(&self) -> String {
         let trace = self.trace();
         let which = match self {
-            Row::Trace(trace) => format!("t{}", trace.duration_nanos.0),
-            Row::Set(_, set) => format!("g{set}"),
-            Row::Span(_, set, span) => format!("s{set} {span}"),
+            Row::Trace(trace) => format!("t{} {}", trace.duration_nanos.0, trace.matched_span_id),
+            Row::Set(_, set) => {
+                let values = self.spanset().iter().flat_map(|set| &set.values);
+                values.fold(format!("g{set}"), |key, value| format!("{key} {}={}", value.name, value.value))
+            }
+            Row::Span(_, set, _) => format!("s{set} {}", self.span().map_or("", |span| &span.span_id)),
             Row::More(_, count) => format!("m{count}"),
         };
         format!("{} {} {which}", trace.trace_id, trace.span_count)
@@ -160,6 +163,13 @@ mod tests {
         assert_eq!(shape(&Rows::new(&traces, false)), "TTT");
         let keys: std::collections::HashSet<String> = rows.all().iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.all().len());
+        // Another span in the same place is another row.
+        let key = |id: &str| {
+            let mut found = trace("a", &[(1, false)], 1);
+            Arc::make_mut(&mut found).spansets[0].spans[0].span_id = id.into();
+            Rows::new(&[found], true).all()[1].key()
+        };
+        assert_ne!(key("1"), key("2"));
         assert_eq!(rows.all()[2].span().map(|span| span.span_id.as_str()), Some("0000000000000001"));
     }
 
