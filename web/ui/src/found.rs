@@ -49,7 +49,7 @@ impl Row {
         let which = match self {
             Row::Trace(trace) => format!("t{} {}", trace.duration_nanos.0, trace.matched_span_id),
             Row::Set(_, set) => {
-                let values = self.spanset().iter().flat_map(|set| &set.values);
+                let values = self.spanset().into_iter().flat_map(|set| &set.values);
                 values.fold(format!("g{set}"), |key, value| format!("{key} {}={}", value.name, value.value))
             }
             Row::Span(_, set, _) => format!("s{set} {}", self.span().map_or("", |span| &span.span_id)),
