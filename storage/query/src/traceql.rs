@@ -46,6 +46,7 @@ mod literal;
 #[cfg(feature = "evaluate")]
 mod metrics;
 mod parse;
+mod parts;
 mod prefilter;
 mod print;
 #[cfg(feature = "evaluate")]
@@ -69,6 +70,7 @@ pub use literal::Literal;
 #[cfg(feature = "evaluate")]
 pub use metrics::{Series, SeriesError};
 pub use parse::parse;
+pub use parts::{Part, parts};
 pub use prefilter::{Leaf, Prefilter, SpanCondition, Test};
 #[cfg(feature = "evaluate")]
 pub use probe::Probe;

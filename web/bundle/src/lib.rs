@@ -126,7 +126,8 @@ fn report(files: &[File], started: Instant) {
 
 /// What the dashboard is made of.
 fn watched(workspace: &Path) -> Vec<PathBuf> {
-    ["web/ui", "web/chart", "web/api", "Cargo.toml", "Cargo.lock"].iter().map(|path| workspace.join(path)).collect()
+    let crates = ["web/ui", "web/chart", "web/api", "storage/query", "storage/model"];
+    crates.iter().chain(&["Cargo.toml", "Cargo.lock"]).map(|path| workspace.join(path)).collect()
 }
 
 /// Cargo's target directory, which it marks with a `CACHEDIR.TAG` if it made it; else by where cargo puts what it makes:

@@ -5,12 +5,14 @@
 //! transparent canvas.
 
 mod draw;
+mod heatmap;
 mod histogram;
 mod hover;
 mod plot;
 mod series;
 mod sparkline;
 
+pub use heatmap::{Cell, Heatmap, draw_box};
 pub use histogram::{Histogram, Level};
 pub use hover::{draw_brush, draw_cursor};
 pub use plot::{Area, Near, Plot};

@@ -4,7 +4,7 @@
 //! it for a canvas context. Colours are roles ([`Ink`]), so one drawing serves both themes.
 //!
 //! * [`tokens`]: the colour table; [`tokens::css`] is the theme sheet.
-//! * [`chart`]: [`ChartSpec`] → [`Plot`] → draw; [`Sparkline`]; [`Histogram`].
+//! * [`chart`]: [`ChartSpec`] → [`Plot`] → draw; [`Sparkline`]; [`Histogram`]; [`Heatmap`].
 //! * [`topology`]: graph → stable layered [`topology::Layout`]; [`map`] draws it, its traffic, hits, zoom.
 //! * [`waterfall`]: spans → rows, critical path, search; draws the visible window and the minimap.
 //!
@@ -43,8 +43,8 @@ pub mod waterfall;
 
 pub use backend::{Pen, SurfaceBackend};
 pub use chart::{
-    Annotation, Axes, ChartSpec, Histogram, Level, Plot, Series, Shape, Sparkline, SparklineShape, Threshold,
-    ValueScale, draw_brush, draw_cursor,
+    Annotation, Axes, Cell, ChartSpec, Heatmap, Histogram, Level, Plot, Series, Shape, Sparkline, SparklineShape,
+    Threshold, ValueScale, draw_box, draw_brush, draw_cursor,
 };
 pub use surface::{Align, Dash, Draw, Face, Stroke, Surface, TextStyle, fit_text};
 pub use svg::SvgSurface;

@@ -3,7 +3,7 @@
 pub(crate) mod live;
 mod request;
 
-pub(crate) use request::{Failure, unreadable};
+pub(crate) use request::{Failure, Flight, unreadable};
 
 use crate::address;
 use leptos::prelude::*;
@@ -211,12 +211,12 @@ pub(crate) fn load_with<T: Send + Sync + 'static>(
     load
 }
 
+/// Asks once, outside of any panel. Dropping the flight cancels the request.
+pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
+    request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
+}
+
 /// Fetches whatever there is.
 pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
     request::once(path, None).await
-}
-
-/// Fetches once, outside of any panel. The request goes on when its page is left.
-pub(crate) async fn fetch<T: DeserializeOwned>(ask: &Ask) -> Result<T, Failure> {
-    request::once(&ask.url, None).await.and_then(|bytes| request::read(&bytes))
 }

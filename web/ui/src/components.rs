@@ -13,6 +13,7 @@ pub(crate) mod map;
 pub(crate) mod palette;
 pub(crate) mod panel;
 pub(crate) mod popover;
+pub(crate) mod query;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod time_picker;

@@ -1,21 +1,15 @@
-//! What is searched for: words of the filter bar, parameters of the address, parameters of the API.
+//! Filters of log records: words of the filter bar, parameters of the address, which are those of the API.
 //!
-//! One word is one filter: `service:cart`, `operation:"GET /cart"`, `status:error`, `>250ms`, `<2s`, `severity:warn`,
-//! `http.route=/cart`, `http.route!=/health`; anything else is text.
+//! One word is one filter: `service:cart`, `severity:warn`, `trace_id:…`, `http.route=/cart`, `http.route!=/health`;
+//! anything else is text.
 
 use crate::address::Params;
 
 /// Parts an address joins several attributes with.
 const AND: &str = " && ";
 
-/// Which page's filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Service, operation, status, duration, attributes.
-    Traces,
-    /// Service, severity, trace, attributes, text.
-    Logs,
-}
+/// Parameters of the address, in the order of their chips.
+pub const NAMES: [&str; 5] = ["service", "severity", "trace_id", "attr", "text"];
 
 /// One filter: the parameter of the address it lives in, and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,90 +20,54 @@ pub struct Filter {
     pub value: String,
 }
 
-impl Subject {
-    /// Parameters this page has, in the order of their chips.
-    pub fn names(self) -> &'static [&'static str] {
-        match self {
-            Subject::Traces => &["service", "operation", "status", "min", "max", "attr"],
-            Subject::Logs => &["service", "severity", "trace_id", "attr", "text"],
+/// Filters of an address, as chips.
+pub fn filters(params: &Params) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    for name in NAMES {
+        let Some(value) = params.get(name) else { continue };
+        match name {
+            "attr" => filters.extend(value.split(AND).map(|value| Filter { name: "attr", value: value.to_owned() })),
+            name => filters.push(Filter { name, value: value.to_owned() }),
         }
     }
-
-    /// Filters of an address, as chips.
-    pub fn filters(self, params: &Params) -> Vec<Filter> {
-        let mut filters = Vec::new();
-        for name in self.names() {
-            let Some(value) = params.get(name) else { continue };
-            match *name {
-                "attr" => {
-                    filters.extend(value.split(AND).map(|value| Filter { name: "attr", value: value.to_owned() }))
-                }
-                name => filters.push(Filter { name, value: value.to_owned() }),
-            }
-        }
-        filters
-    }
-
-    /// Filters as parameters of the API.
-    pub fn query(self, params: &Params) -> Vec<(&'static str, String)> {
-        self.filters(params).into_iter().map(|filter| (api_name(filter.name), filter.value)).collect()
-    }
-
-    /// Reads what was typed. Words that this page has no filter for become text (logs) or are refused (traces).
-    ///
-    /// # Errors
-    /// The word that is no filter.
-    pub fn parse(self, typed: &str) -> Result<Vec<Filter>, String> {
-        let mut filters = Vec::new();
-        let mut text = Vec::new();
-        for word in words(typed) {
-            match self.word(&word) {
-                Some(filter) => filters.push(filter),
-                None if self == Subject::Logs => text.push(word),
-                None => return Err(word),
-            }
-        }
-        if !text.is_empty() {
-            filters.push(Filter { name: "text", value: text.join(" ") });
-        }
-        Ok(filters)
-    }
-
-    fn word(self, word: &str) -> Option<Filter> {
-        let filter = |name: &'static str, value: &str| {
-            self.names().contains(&name).then(|| Filter { name, value: value.to_owned() })
-        };
-        if let Some(value) = word.strip_prefix("duration").unwrap_or(word).strip_prefix('>') {
-            return filter("min", value.trim_start_matches('='));
-        }
-        if let Some(value) = word.strip_prefix("duration").unwrap_or(word).strip_prefix('<') {
-            return filter("max", value.trim_start_matches('='));
-        }
-        let at = word.find([':', '=']).filter(|at| *at > 0 && *at + 1 < word.len())?;
-        let (key, value) = (word[..at].trim_end_matches('!'), &word[at + 1..]);
-        let negated = word[..at].ends_with('!');
-        let named = match key {
-            "service" | "service.name" => Some("service"),
-            "operation" | "name" => Some("operation"),
-            "status" => Some("status"),
-            "severity" | "level" => Some("severity"),
-            "trace" | "trace_id" => Some("trace_id"),
-            _ => None,
-        };
-        match named {
-            Some(name) if !negated => filter(name, value),
-            _ if word[at..].starts_with('=') => filter("attr", word),
-            _ => None,
-        }
-    }
+    filters
 }
 
-/// What a parameter of the address is called by the API.
-fn api_name(name: &'static str) -> &'static str {
-    match name {
-        "min" => "min_duration",
-        "max" => "max_duration",
-        name => name,
+/// Filters as parameters of the API.
+pub fn query(params: &Params) -> Vec<(&'static str, String)> {
+    filters(params).into_iter().map(|filter| (filter.name, filter.value)).collect()
+}
+
+/// Reads what was typed. Words that are no filter become text.
+pub fn parse(typed: &str) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    let mut text = Vec::new();
+    for word in words(typed) {
+        match filter(&word) {
+            Some(filter) => filters.push(filter),
+            None => text.push(word),
+        }
+    }
+    if !text.is_empty() {
+        filters.push(Filter { name: "text", value: text.join(" ") });
+    }
+    filters
+}
+
+fn filter(word: &str) -> Option<Filter> {
+    let at = word.find([':', '=']).filter(|at| *at > 0 && *at + 1 < word.len())?;
+    let (key, value) = (word[..at].trim_end_matches('!'), &word[at + 1..]);
+    let negated = word[..at].ends_with('!');
+    let named = match key {
+        "service" | "service.name" => Some("service"),
+        "severity" | "level" => Some("severity"),
+        "trace" | "trace_id" => Some("trace_id"),
+        _ => None,
+    };
+    match named {
+        Some(name) if !negated => Some(Filter { name, value: value.to_owned() }),
+        _ if word[at..].starts_with('=') => Some(Filter { name: "attr", value: word.to_owned() }),
+        _ => None,
     }
 }
 
@@ -155,26 +113,16 @@ pub fn trace_id(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn parsed(subject: Subject, typed: &str) -> String {
-        match subject.parse(typed) {
-            Ok(filters) => {
-                filters.iter().map(|filter| format!("{}[{}]", filter.name, filter.value)).collect::<Vec<_>>().join(" ")
-            }
-            Err(word) => format!("? {word}"),
-        }
+    fn parsed(typed: &str) -> String {
+        parse(typed).iter().map(|filter| format!("{}[{}]", filter.name, filter.value)).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn words_are_filters() {
-        let traces = |typed| parsed(Subject::Traces, typed);
-        assert_eq!(traces("service:cart status:error"), "service[cart] status[error]");
-        assert_eq!(traces("operation:\"GET /cart\" >250ms duration<2s"), "operation[GET /cart] min[250ms] max[2s]");
-        assert_eq!(traces("http.route=/a:b x!=1"), "attr[http.route=/a:b] attr[x!=1]");
-        assert_eq!(traces("cart"), "? cart");
-        assert_eq!(traces("service:"), "? service:");
-        assert_eq!(traces("severity:warn"), "? severity:warn");
-        assert_eq!(parsed(Subject::Logs, "card declined level:warn for"), "severity[warn] text[card declined for]");
-        assert_eq!(parsed(Subject::Logs, "http://x"), "text[http://x]");
+        assert_eq!(parsed("service:cart level:error"), "service[cart] severity[error]");
+        assert_eq!(parsed("http.route=\"/a b:c\" x!=1"), "attr[http.route=/a b:c] attr[x!=1]");
+        assert_eq!(parsed("card declined level:warn for"), "severity[warn] text[card declined for]");
+        assert_eq!(parsed("http://x service:"), "text[http://x service:]");
     }
 
     #[test]
@@ -185,9 +133,9 @@ mod tests {
             params.set(name, value);
         }
         assert_eq!(params.get("attr"), Some("a=1 && b=2 c"));
-        let chips = Subject::Traces.filters(&params);
+        let chips = filters(&params);
         assert_eq!(chips.len(), 2);
-        assert_eq!(Subject::Traces.query(&params), [("attr", "a=1".to_owned()), ("attr", "b=2 c".to_owned())]);
+        assert_eq!(query(&params), [("attr", "a=1".to_owned()), ("attr", "b=2 c".to_owned())]);
         let (name, value) = removed(&params, &chips[0]);
         params.set(name, value);
         assert_eq!(params.get("attr"), Some("b=2 c"));

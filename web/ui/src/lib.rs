@@ -20,8 +20,13 @@ pub mod calls;
 pub mod changes;
 pub mod figures;
 pub mod filters;
+pub mod found;
+pub mod json;
+pub mod query;
 pub mod range;
+pub mod series;
 pub mod spans;
+pub mod traceql;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]

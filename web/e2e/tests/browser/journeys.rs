@@ -38,11 +38,13 @@ pub(crate) async fn state_is_in_the_url(browser: &Browser, product: &Product) ->
     tab.goto(&format!("{}/traces?service=orders&status=error&lang=en", product.dashboard)).await?;
     let shown: String = tab.eval("document.querySelector('main').innerText").await?;
     ensure!(shown.contains("orders"), "the filter of the link is not shown: {shown}");
+    tab.wait_for("new URLSearchParams(location.search).get('q') === '{ resource.service.name = \"orders\" && span:status = error }'")
+        .await?;
     tab.click("nav a[href^='/services']").await?;
     tab.wait_for("location.pathname === '/services'").await?;
     tab.settled().await?;
     tab.eval::<bool>("(history.back(), true)").await?;
-    tab.wait_for("location.pathname === '/traces' && location.search.includes('status=error')").await?;
+    tab.wait_for("location.pathname === '/traces' && location.search.includes('error')").await?;
     tab.settled().await?;
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
     tab.close().await

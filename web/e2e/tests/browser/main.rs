@@ -12,11 +12,13 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+mod ask;
 mod axe;
 mod chunks;
 mod journeys;
 mod pages;
 mod product;
+mod shop;
 mod speed;
 mod tab;
 mod traces;
@@ -31,6 +33,15 @@ async fn huge_traces() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     traces::of_a_million_spans(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    ask::in_traceql(&browser).await?;
     browser.close().await?;
     Ok(())
 }

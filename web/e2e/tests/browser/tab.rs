@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::input::{DispatchMouseEventParams, DispatchMouseEventType, MouseButton};
 use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
 use chromiumoxide::cdp::browser_protocol::network::{BlockPattern, SetBlockedUrLsParams};
 use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
@@ -141,6 +142,21 @@ impl Tab {
     /// Clicks where the mouse is told to be.
     pub(crate) async fn click_at(&self, x: f64, y: f64) -> Result<()> {
         self.page.click(Point { x, y }).await?;
+        Ok(())
+    }
+
+    /// Presses the mouse in one place and lets go in another.
+    pub(crate) async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
+        self.page.move_mouse(Point { x: from.0, y: from.1 }).await?;
+        self.mouse(DispatchMouseEventType::MousePressed, from).await?;
+        self.page.move_mouse(Point { x: (from.0 + to.0) / 2.0, y: to.1 }).await?;
+        self.page.move_mouse(Point { x: to.0, y: to.1 }).await?;
+        self.mouse(DispatchMouseEventType::MouseReleased, to).await
+    }
+
+    async fn mouse(&self, what: DispatchMouseEventType, (x, y): (f64, f64)) -> Result<()> {
+        let event = DispatchMouseEventParams::builder().r#type(what).x(x).y(y).button(MouseButton::Left).click_count(1);
+        self.page.execute(event.build().map_err(|reason| anyhow!("{reason}"))?).await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The tab's one WebSocket.
 
+use crate::json;
 use crate::scope::Scope;
 use leptos::prelude::*;
 use orrery_api::LiveRequest;
@@ -92,7 +93,7 @@ impl Live {
         handler: impl Fn(T) + Send + Sync + 'static,
     ) {
         let handler = move |text: &str| {
-            if let Ok(event) = serde_json::from_str(text) {
+            if let Ok(event) = json::read(text.as_bytes()) {
                 handler(event);
             }
         };
@@ -178,7 +179,7 @@ impl Live {
 
     fn receive(self, event: &MessageEvent) {
         let Some(text) = event.data().as_string() else { return };
-        let Ok(Topic { event }) = serde_json::from_str(&text) else { return };
+        let Ok(Topic { event }) = json::read(text.as_bytes()) else { return };
         if let Some(handler) = self.handlers.with_value(|handlers| handlers.get(event.as_str()).cloned()) {
             handler(&text);
         }

@@ -1,8 +1,9 @@
 //! One request.
 
+use crate::json;
 use crate::words::{say, t};
 use leptos::prelude::window;
-use orrery_api::Problem;
+use orrery_api::{Place, Problem};
 use serde::de::DeserializeOwned;
 
 use wasm_bindgen::JsCast;
@@ -10,12 +11,16 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, AbortSignal, RequestInit, Response};
 
 /// Why a request got no answer, for a person.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Failure {
     /// HTTP status; 0 when the server was not reached.
     pub(crate) status: u16,
     /// Plain words.
     pub(crate) detail: String,
+    /// Where in the query.
+    pub(crate) place: Option<Place>,
+    /// What to write there instead.
+    pub(crate) hint: Option<String>,
     /// For the server's log.
     pub(crate) request_id: String,
 }
@@ -49,12 +54,12 @@ pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) ->
 
 /// Reads an answer in JSON.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+    json::read(bytes).map_err(|error| unreadable(&error))
 }
 
 /// An answer that is not what this version of the dashboard expects.
 pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
-    Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), request_id: String::new() }
+    Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), ..Failure::default() }
 }
 
 /// Makes a request.
@@ -73,15 +78,15 @@ pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<
 }
 
 fn unreachable_server() -> Failure {
-    Failure { status: 0, detail: t(say::SERVER_UNREACHABLE).to_owned(), request_id: String::new() }
+    Failure { detail: t(say::SERVER_UNREACHABLE).to_owned(), ..Failure::default() }
 }
 
 fn problem(status: u16, bytes: &[u8]) -> Failure {
-    match serde_json::from_slice::<Problem>(bytes) {
+    match json::read::<Problem>(bytes) {
         Ok(problem) => {
             let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
-            Failure { status, detail, request_id: problem.request_id }
+            Failure { status, detail, place: problem.place, hint: problem.hint, request_id: problem.request_id }
         }
-        Err(_) => Failure { status, detail: format!("HTTP {status}"), request_id: String::new() },
+        Err(_) => Failure { status, detail: format!("HTTP {status}"), ..Failure::default() },
     }
 }

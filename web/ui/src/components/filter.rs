@@ -2,7 +2,7 @@
 
 use crate::client::{ask, load};
 use crate::components::icon::icon;
-use crate::filters::{Filter, Subject, added, removed, trace_id};
+use crate::filters::{Filter, NAMES, added, filters, parse, removed, trace_id};
 use crate::nav::{Nav, nav};
 use crate::scope::scope;
 use crate::words::{say, t, tf};
@@ -14,36 +14,26 @@ use std::time::Duration;
 /// Suggestions shown, at most.
 const SUGGESTIONS: usize = 9;
 
-/// The filter bar of a page.
+/// The filter bar of log records.
 #[component]
-pub(crate) fn FilterBar(
-    /// Which filters there are.
-    subject: Subject,
-) -> impl IntoView {
+pub(crate) fn FilterBar() -> impl IntoView {
     let nav = nav();
     let input = NodeRef::<html::Input>::new();
     let typed = RwSignal::new(String::new());
-    let wrong = RwSignal::new(None::<String>);
     let chosen = RwSignal::new(None::<usize>);
     let open = RwSignal::new(false);
-    let chips = Memo::new(move |_| subject.filters(&nav.place().params));
-    let suggestions = suggestions(subject, typed);
+    let chips = Memo::new(move |_| filters(&nav.place().params));
+    let suggestions = suggestions(typed);
     let clear = move || {
         typed.set(String::new());
-        wrong.set(None);
         chosen.set(None);
     };
     let submit = move |text: String| {
         if let Some(id) = trace_id(&text) {
             return nav.go(&nav.href_now(&format!("/traces/{id}"), &[]));
         }
-        match subject.parse(&text) {
-            Ok(filters) => {
-                apply(nav, &filters);
-                clear();
-            }
-            Err(word) => wrong.set(Some(word)),
-        }
+        apply(nav, &parse(&text));
+        clear();
     };
     let take = move |suggestion: Suggestion| {
         if suggestion.complete {
@@ -82,26 +72,24 @@ pub(crate) fn FilterBar(
         }
     });
     on_cleanup(move || slash.remove());
-    let placeholder = t(if subject == Subject::Traces { say::FILTER_TRACES } else { say::FILTER_LOGS });
-    let list = format!("suggestions-{subject:?}");
-    let list_id = list.clone();
+    let placeholder = t(say::FILTER_LOGS);
     view! {
         <div class="filter" role="search">
             {icon("funnel")}
             <For each=move || chips.get() key=|filter| format!("{}{}", filter.name, filter.value) let:filter><Chip filter=filter /></For>
             <input
                 class="filter-input" type="text" node_ref=input autocomplete="off" autocapitalize="off" spellcheck="false" role="combobox" aria-autocomplete="list"
-                aria-label=t(say::FILTER) aria-controls=list aria-expanded=move || (open.get() && !suggestions.with(Vec::is_empty)).to_string()
+                aria-label=t(say::FILTER) aria-controls="suggestions" aria-expanded=move || (open.get() && !suggestions.with(Vec::is_empty)).to_string()
                 placeholder=move || if chips.with(Vec::is_empty) { placeholder } else { "" } prop:value=move || typed.get()
                 aria-activedescendant=move || chosen.get().map(|at| format!("suggestion-{at}"))
-                on:input=move |event| { typed.set(event_target_value(&event)); wrong.set(None); chosen.set(None); open.set(true); }
+                on:input=move |event| { typed.set(event_target_value(&event)); chosen.set(None); open.set(true); }
                 on:keydown=key on:focus=move |_| open.set(true)
                 on:blur=move |_| set_timeout(move || { open.try_set(false); }, Duration::from_millis(150))
             />
             <Show when=move || !chips.with(Vec::is_empty)>
-                <button type="button" class="link" on:click=move |_| nav.set(&subject.names().iter().map(|name| (*name, None)).collect::<Vec<_>>())>{t(say::CLEAR)}</button>
+                <button type="button" class="link" on:click=move |_| nav.set(&NAMES.map(|name| (name, None)))>{t(say::CLEAR)}</button>
             </Show>
-            <ul class="suggestions" id=list_id role="listbox" aria-label=t(say::FILTER) hidden=move || !open.get() || suggestions.with(Vec::is_empty)>
+            <ul class="suggestions" id="suggestions" role="listbox" aria-label=t(say::FILTER) hidden=move || !open.get() || suggestions.with(Vec::is_empty)>
                 {move || suggestions.get().into_iter().enumerate().map(|(at, suggestion)| {
                     let (label, hint) = (suggestion.text.clone(), suggestion.hint.clone());
                     view! {
@@ -113,9 +101,6 @@ pub(crate) fn FilterBar(
                 }).collect_view()}
             </ul>
         </div>
-        <Show when=move || wrong.with(Option::is_some)>
-            <p class="field-error" role="alert">{move || wrong.get().map(|word| tf(say::NO_FILTER, &[("word", &word)]))}</p>
-        </Show>
     }
 }
 
@@ -124,8 +109,6 @@ fn Chip(filter: Filter) -> impl IntoView {
     let nav = nav();
     let (name, value) = match filter.name {
         "attr" => (String::new(), filter.value.clone()),
-        "min" => (String::new(), format!("> {}", filter.value)),
-        "max" => (String::new(), format!("< {}", filter.value)),
         name => (format!("{name}:"), filter.value.clone()),
     };
     let label = tf(say::REMOVE_WHAT, &[("what", &format!("{name}{value}"))]);
@@ -142,14 +125,7 @@ fn apply(nav: Nav, filters: &[Filter]) {
         let (name, value) = added(&params, filter);
         params.set(name, value);
     }
-    nav.set(
-        &Subject::Traces
-            .names()
-            .iter()
-            .chain(Subject::Logs.names())
-            .map(|name| (*name, params.get(name).map(str::to_owned)))
-            .collect::<Vec<_>>(),
-    );
+    nav.set(&NAMES.map(|name| (name, params.get(name).map(str::to_owned))));
 }
 
 fn remove(nav: Nav, filter: &Filter) {
@@ -176,16 +152,15 @@ struct Suggestion {
 }
 
 /// What the last word may become: a filter's name, or a value that occurs.
-fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion>> {
+fn suggestions(typed: RwSignal<String>) -> Memo<Vec<Suggestion>> {
     let scope = scope();
     let values = load::<ValueList>(move || {
         let (key, prefix) = typed.with(|typed| value_wanted(typed))?;
-        let signal = if subject == Subject::Traces { "traces" } else { "logs" };
         let window = scope.window.get_untracked();
         let params = [
             ("from", window.from.to_string()),
             ("to", window.to.to_string()),
-            ("signal", signal.to_owned()),
+            ("signal", "logs".to_owned()),
             ("key", key),
             ("prefix", prefix),
         ];
@@ -195,7 +170,7 @@ fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion
         let text = typed.get();
         let before = text.rfind(' ').map_or("", |at| &text[..=at]).to_owned();
         let word = &text[before.len()..];
-        let fixed = fixed(subject, word, &before);
+        let fixed = fixed(word, &before);
         let Some((_, prefix)) = value_wanted(&text) else { return fixed };
         let head = word[..word.len() - prefix.len()].to_owned();
         let quoted = |value: &str| if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() };
@@ -213,25 +188,14 @@ fn suggestions(subject: Subject, typed: RwSignal<String>) -> Memo<Vec<Suggestion
     })
 }
 
-fn fixed(subject: Subject, word: &str, before: &str) -> Vec<Suggestion> {
-    let all: &[(&str, crate::words::Phrase, bool)] = match subject {
-        Subject::Traces => &[
-            ("service:", say::HINT_SERVICE, false),
-            ("operation:", say::HINT_OPERATION, false),
-            ("status:error", say::HINT_ERROR, true),
-            ("status:ok", say::HINT_OK, true),
-            (">500ms", say::HINT_SLOW, true),
-            ("<10ms", say::HINT_FAST, true),
-            ("http.route=", say::HINT_ATTRIBUTE, false),
-        ],
-        Subject::Logs => &[
-            ("service:", say::HINT_SERVICE, false),
-            ("severity:warn", say::HINT_SEVERITY, true),
-            ("severity:error", say::HINT_SEVERITY, true),
-            ("trace_id:", say::HINT_TRACE, false),
-            ("http.route=", say::HINT_ATTRIBUTE, false),
-        ],
-    };
+fn fixed(word: &str, before: &str) -> Vec<Suggestion> {
+    let all = [
+        ("service:", say::HINT_SERVICE, false),
+        ("severity:warn", say::HINT_SEVERITY, true),
+        ("severity:error", say::HINT_SEVERITY, true),
+        ("trace_id:", say::HINT_TRACE, false),
+        ("http.route=", say::HINT_ATTRIBUTE, false),
+    ];
     let fits = |text: &str| text.starts_with(word) && text != word;
     all.iter()
         .filter(|(text, ..)| fits(text))
@@ -249,9 +213,8 @@ fn value_wanted(typed: &str) -> Option<(String, String)> {
     let at = word.find([':', '='])?;
     let (key, prefix) = (word[..at].trim_end_matches('!'), word[at + 1..].trim_start_matches('"'));
     let key = match key {
-        "" | "status" | "severity" | "level" | "trace_id" => return None,
+        "" | "severity" | "level" | "trace_id" => return None,
         "service" => "service.name",
-        "operation" => "name",
         key => key,
     };
     Some((key.to_owned(), prefix.to_owned()))

@@ -36,7 +36,10 @@ answers!(
     api::MetricNameList,
     api::MetricSeriesList,
     api::HostList,
-    api::ValueList
+    api::ValueList,
+    api::TraceSeriesList,
+    api::TraceKeyList,
+    api::TraceValueList
 );
 
 impl Answer for api::SelfHealth {

@@ -10,7 +10,7 @@ use crate::components::icon::icon;
 use crate::components::panel::panel;
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{date_time, time_millis, utc_offset};
-use crate::filters::Subject;
+use crate::filters::{NAMES, query};
 use crate::nav::nav;
 use crate::scope::scope;
 use crate::words::{say, t, tf};
@@ -45,7 +45,7 @@ struct Tail {
 #[component]
 pub(crate) fn Logs() -> impl IntoView {
     let (nav, scope) = (nav(), scope());
-    let filters = Memo::new(move |_| Subject::Logs.query(&nav.place().params));
+    let filters = Memo::new(move |_| query(&nav.place().params));
     let query = move || {
         let window = scope.window.get();
         let mut query = vec![("from", window.from.to_string()), ("to", window.to.to_string())];
@@ -84,7 +84,7 @@ pub(crate) fn Logs() -> impl IntoView {
     };
     view! {
         <div class="page page-fill">
-            <FilterBar subject=Subject::Logs />
+            <FilterBar />
             {panel(t(say::LOGS_BY_LEVEL), None, histogram, |_| false, |_| ().into_any(), charted)}
             <section class="panel panel-fill" aria-label=t(say::LOGS)>
                 <header class="panel-head"><h2>{t(say::LOGS)}</h2>{chips(list)}<span class="grow"></span>{controls(tail)}</header>
@@ -192,7 +192,7 @@ fn no_logs(unfiltered: bool) -> AnyView {
         return super::services::no_telemetry();
     }
     let nav = nav();
-    let clear = move |_| nav.set(&Subject::Logs.names().iter().map(|name| (*name, None)).collect::<Vec<_>>());
+    let clear = move |_| nav.set(&NAMES.map(|name| (name, None)));
     let clear =
         view! { <button type="button" class="button" on:click=clear>{t(say::CLEAR_FILTERS)}</button> }.into_any();
     empty(tf(say::NO_LOGS, &[("range", &crate::figures::range_label(scope().range.get_untracked()))]), Some(clear))

@@ -1,0 +1,157 @@
+//! Durations of the matching spans over time. A box on them asks what is different inside.
+
+use super::{found_spans, made_of_spans};
+use crate::canvas::{Canvas, CanvasSurface, watch_size};
+use crate::components::figure::{figure, quantity};
+use crate::components::panel;
+use crate::components::query::Query;
+use crate::components::state::empty;
+use crate::figures::time;
+use crate::query::duration;
+use crate::series::heatmap;
+use crate::words::{say, t};
+use leptos::html;
+use leptos::prelude::*;
+use orrery_api::TraceSeriesList;
+use orrery_chart::{Cell, Heatmap, Plot, Unit, draw_box};
+use std::sync::Arc;
+use wasm_bindgen::JsCast;
+
+/// Share of the spans that "slow" means.
+const SLOW: f64 = 0.1;
+/// Pixels from which a box is meant.
+const LEAST: f64 = 5.0;
+/// Values per field that a comparison lists.
+const TOP: u32 = 10;
+
+type Point = (f64, f64);
+
+pub(super) fn panel(query: Query) -> AnyView {
+    let load = made_of_spans(query, "histogram_over_time(span:duration)");
+    let map = Memo::new(move |_| {
+        load.data.with(|list| list.as_ref().map(|list| heatmap(list, t(say::DURATIONS).to_owned())))
+    });
+    let slow = Memo::new(move |_| map.with(|map| map.as_ref().and_then(|map| map.beyond(SLOW))));
+    let why_slow = move |_| {
+        if let Some(from) = slow.get_untracked() {
+            compare(query, &format!("{{ span:duration >= {} }}, {TOP}", duration(from)));
+        }
+    };
+    let why_failed = move |_| compare(query, &format!("{{ span:status = error }}, {TOP}"));
+    let head = view! {
+        <span class="hint">{t(say::DURATIONS_HINT)}</span>
+        <button type="button" class="button" disabled=move || slow.with(Option::is_none) on:click=why_slow>{t(say::WHY_SLOW)}</button>
+        <button type="button" class="button" disabled=move || slow.with(Option::is_none) on:click=why_failed>{t(say::WHY_FAILED)}</button>
+    }
+    .into_any();
+    let blank = |list: &TraceSeriesList| list.series.is_empty();
+    let body = move |_: Signal<Arc<TraceSeriesList>>| {
+        view! { <div class="panel-body"><Heat map=map query=query /></div> }.into_any()
+    };
+    panel::panel(t(say::DURATIONS), Some(head), load, blank, |_| empty(t(say::NO_SPANS), None), body)
+}
+
+/// Asks how the spans that are found differ where they meet a filter.
+fn compare(query: Query, filter: &str) {
+    if let Some(spans) = untrack(|| found_spans(query)) {
+        query.ask(&format!("{spans} | compare({filter})"));
+    }
+}
+
+#[component]
+fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
+    let root = NodeRef::<html::Div>::new();
+    let size = watch_size(root);
+    let plot = StoredValue::new(None::<Plot>);
+    let (pointer, corner) = (RwSignal::new(None::<Point>), RwSignal::new(None::<Point>));
+    let draw = move |surface: &mut CanvasSurface| {
+        map.with(|map| {
+            let Some(map) = map else { return };
+            let spec = map.spec();
+            let laid = Plot::new(&spec, surface);
+            laid.draw(&spec, surface);
+            map.draw(&laid, surface);
+            plot.set_value(Some(laid));
+        })
+    };
+    let overlay = move |surface: &mut CanvasSurface| {
+        let (pointer, corner) = (pointer.get(), corner.get());
+        plot.with_value(|plot| {
+            if let (Some(plot), Some(a), Some(b)) = (plot, corner, pointer) {
+                draw_box(plot, a, b, surface);
+            }
+        });
+    };
+    let place = |event: &web_sys::PointerEvent| -> Option<Point> {
+        let node: web_sys::Element = event.current_target()?.dyn_into().ok()?;
+        let bounds = node.get_bounding_client_rect();
+        Some((f64::from(event.client_x()) - bounds.left(), f64::from(event.client_y()) - bounds.top()))
+    };
+    let down = move |event: web_sys::PointerEvent| {
+        if event.button() == 0 {
+            pointer.set(place(&event));
+            corner.set(place(&event));
+            if let Some(node) = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) {
+                let _ = node.set_pointer_capture(event.pointer_id());
+            }
+        }
+    };
+    let up = move |_: web_sys::PointerEvent| {
+        let (Some(a), Some(b)) = (corner.get_untracked(), pointer.get_untracked()) else { return };
+        corner.set(None);
+        if (a.0 - b.0).abs() < LEAST || (a.1 - b.1).abs() < LEAST {
+            return;
+        }
+        let filter = plot.with_value(|plot| {
+            let plot = plot.as_ref()?;
+            let (from, to) = (plot.time_at(a.0.min(b.0)), plot.time_at(a.0.max(b.0)));
+            let (low, high) = (plot.value_at(a.1.max(b.1)), plot.value_at(a.1.min(b.1)));
+            let (low, high) = (duration(low), duration(high));
+            Some(format!("{{ span:duration >= {low} && span:duration < {high} }}, {TOP}, {from}, {to}"))
+        });
+        if let Some(filter) = filter {
+            compare(query, &filter);
+        }
+    };
+    let leave = move |_: web_sys::PointerEvent| {
+        if corner.with_untracked(Option::is_none) {
+            pointer.set(None);
+        }
+    };
+    let tip = move || {
+        let (x, y) = pointer.get().filter(|_| corner.with(Option::is_none))?;
+        let cell = map.with(|map| plot.with_value(|plot| map.as_ref()?.cell_at(plot.as_ref()?, x, y)))?;
+        Some(tip(cell, x, size.get().0))
+    };
+    view! {
+        <div class="chart-root heat" style="height:120px" node_ref=root aria-hidden="true" on:pointerdown=down on:pointermove=move |event| pointer.set(place(&event)) on:pointerup=up on:pointerleave=leave>
+            <Canvas draw=draw /><Canvas draw=overlay />{tip}
+        </div>
+        <div class="heat-scale hint" aria-hidden="true"><span class="heat-ramp"></span>{t(say::HEAT_SCALE)}</div>
+        {move || map.with(|map| map.as_ref().map(twin))}
+    }
+}
+
+fn tip(cell: Cell, x: f64, width: f64) -> AnyView {
+    let style = if x > width / 2.0 { format!("right:{}px", width - x + 12.0) } else { format!("left:{}px", x + 12.0) };
+    let (low, high) = (Unit::Seconds.format(cell.end / 2.0), Unit::Seconds.format(cell.end));
+    view! {
+        <div class="tip" style=style><div class="tip-time">{time(cell.at)}</div>
+            <div class="tip-row"><span class="tip-name">{format!("{low} – {high}")}</span><span>{figure(&Unit::Number, cell.count)}</span></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Numbers of spans by duration, for those who do not see it.
+fn twin(map: &Heatmap) -> AnyView {
+    let row = |(end, count): &(f64, f64)| {
+        let (low, high) = (Unit::Seconds.format(end / 2.0), Unit::Seconds.format(*end));
+        view! { <tr><th scope="row">{quantity(low)}" – "{quantity(high)}</th><td>{figure(&Unit::Number, *count)}</td></tr> }
+    };
+    view! {
+        <div class="sr-only"><table><caption>{map.title.clone()}</caption><thead><tr><th scope="col">{t(say::DURATION)}</th><th scope="col">{t(say::SPANS)}</th></tr></thead>
+            <tbody>{map.sizes().iter().map(row).collect_view()}</tbody></table></div>
+    }
+    .into_any()
+}
