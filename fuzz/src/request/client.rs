@@ -60,7 +60,7 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Rust's own `main` ignores it; under libFuzzer's, a write to a receiver that has hung up would end the process
         // without a word.
-        runtime.block_on(async { signal(SignalKind::pipe()) }).unwrap();
+        _ = runtime.block_on(async { signal(SignalKind::pipe()) }).unwrap();
         let sink = Arc::new(Memory::default());
         let config = Config { limits: limits(), ..Config::default() };
         let receiver = Receiver::with_clock(sink.clone(), config, || RECEIVED);
@@ -73,10 +73,9 @@ impl Client {
     }
 
     pub(crate) fn call(&mut self, shape: &Shape<'_>, sent: &Sent) -> Answer {
-        let wire = Bytes::copy_from_slice(&sent.wire);
         let (status, rejected) = match shape.transport {
-            Transport::Http(encoding) => self.http(shape, encoding, wire),
-            Transport::Grpc => self.grpc(shape, wire),
+            Transport::Http(encoding) => self.http(shape, encoding, sent.wire.clone()),
+            Transport::Grpc => self.grpc(shape, sent.wire.clone()),
         };
         Answer { status, rejected, stored: self.sink.0.lock().unwrap().take() }
     }

@@ -48,9 +48,15 @@ impl Small {
 
     /// Takes the room of others, but for so many bytes.
     fn fill(&self, left: u64) {
-        let free = rustix::fs::statvfs(&self.mount).map(|stat| stat.f_bavail * stat.f_frsize).expect("mounted");
         let file = fs::File::create(self.mount.join("others")).expect("a file");
-        _ = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, free.saturating_sub(left).max(1));
+        loop {
+            let free = rustix::fs::statvfs(&self.mount).map(|stat| stat.f_bavail * stat.f_frsize).expect("mounted");
+            let Some(room) = free.checked_sub(left).filter(|room| *room > 0) else { return };
+            // Not if something was written in between.
+            if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, room).is_ok() {
+                return;
+            }
+        }
     }
 
     fn empty(&self) {
