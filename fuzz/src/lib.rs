@@ -23,12 +23,14 @@ mod oracle;
 #[path = "../../collector/receive/tests/otlp/rows.rs"]
 mod rows;
 
+use mutate::Known;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use oracle::Request;
 use orrery_model::Encoding;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Something that reads bytes, and what must be true of it.
 pub struct Target {
@@ -40,26 +42,31 @@ pub struct Target {
     words: fn() -> Vec<String>,
     /// Bytes before a protobuf message; `None` where there is none.
     head: Option<usize>,
+    known: OnceLock<Known>,
 }
 
 /// All there are.
-pub const TARGETS: [Target; 6] = [
+pub static TARGETS: [Target; 6] = [
     of_protobuf::<ExportTraceServiceRequest>("traces", seeds::traces),
     of_protobuf::<ExportLogsServiceRequest>("logs", seeds::logs),
     of_protobuf::<ExportMetricsServiceRequest>("metrics", seeds::metrics),
-    Target { name: "json", check: json::check, seeds: seeds::json, words: json::words, head: None },
-    Target {
-        name: "request",
-        check: request::check,
-        seeds: request::seeds,
-        words: Vec::new,
-        head: Some(request::HEAD),
-    },
-    Target { name: "text", check: text::check, seeds: text::seeds, words: text::words, head: None },
+    target("json", json::check, seeds::json, json::words, None),
+    target("request", request::check, request::seeds, Vec::new, Some(request::HEAD)),
+    target("text", text::check, text::seeds, text::words, None),
 ];
 
 const fn of_protobuf<R: Request>(name: &'static str, seeds: fn() -> Vec<Vec<u8>>) -> Target {
-    Target { name, check: protobuf::<R>, seeds, words: Vec::new, head: Some(0) }
+    target(name, protobuf::<R>, seeds, Vec::new, Some(0))
+}
+
+const fn target(
+    name: &'static str,
+    check: fn(&[u8]),
+    seeds: fn() -> Vec<Vec<u8>>,
+    words: fn() -> Vec<String>,
+    head: Option<usize>,
+) -> Target {
+    Target { name, check, seeds, words, head, known: OnceLock::new() }
 }
 
 /// What prost reads we read alike, over JSON too; what it refuses we refuse; limits hold.
@@ -77,7 +84,9 @@ impl Target {
     /// which changes bytes without knowing what they mean, on them all.
     pub fn mutate(&self, bytes: &[u8], max: usize, seed: u32, plain: &mut dyn FnMut(&mut Vec<u8>)) -> Option<Vec<u8>> {
         let (head, message) = bytes.split_at_checked(self.head?)?;
-        let mutated = mutate::mutate(message, max.checked_sub(head.len())?, seed, plain)?;
+        let known =
+            self.known.get_or_init(|| Known::of((self.seeds)().iter().filter_map(|seed| seed.get(head.len()..))));
+        let mutated = mutate::mutate(message, max.checked_sub(head.len())?, known, seed, plain)?;
         Some([head, &mutated].concat())
     }
 
@@ -103,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_target_has_seeds_and_they_pass_whole_and_cut() {
-        for target in TARGETS {
+        for target in &TARGETS {
             let seeds = (target.seeds)();
             assert!(seeds.len() > 10, "{}: {}", target.name, seeds.len());
             for seed in seeds {

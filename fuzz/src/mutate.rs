@@ -1,21 +1,23 @@
 //! Mutations of a protobuf message that write all lengths anew, so that a fuzzer gets at what lies deep in it.
 //!
-//! They know no schema: bytes that can be read as a message are taken for one.
+//! They know no schema: bytes that can be read as a message are taken for one, and which fields a kind of message has is
+//! learnt from seeds.
 
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Levels that are told apart; what lies deeper is bytes.
 const MAX_DEPTH: usize = 100;
 
 type Message = Vec<Field>;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Field {
     number: u32,
     value: Value,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
     Varint(u64),
     Fixed64([u8; 8]),
@@ -25,6 +27,49 @@ enum Value {
     Group(Message),
 }
 
+/// A kind of message: the numbers of the last four fields that lead to it.
+type Kind = u32;
+
+const REQUEST: Kind = 0;
+
+fn nested_kind(kind: Kind, field: &Field) -> Kind {
+    kind << 8 | field.number & 0xff
+}
+
+/// The fields that a kind of message was seen to have, by number, and their values.
+#[derive(Debug, Default)]
+pub(crate) struct Known(BTreeMap<Kind, BTreeMap<u32, BTreeSet<Value>>>);
+
+impl Known {
+    /// Of these messages, as far as they are some, and all nested in them.
+    pub(crate) fn of<'a>(messages: impl Iterator<Item = &'a [u8]>) -> Known {
+        let mut known = Known::default();
+        for mut bytes in messages {
+            if let Some(message) = read(&mut bytes, None, MAX_DEPTH) {
+                known.learn(&message, REQUEST);
+            }
+        }
+        known
+    }
+
+    fn learn(&mut self, message: &[Field], kind: Kind) {
+        for field in message {
+            self.0.entry(kind).or_default().entry(field.number).or_default().insert(field.value.clone());
+            if let Some(inner) = nested(&field.value) {
+                self.learn(inner, nested_kind(kind, field));
+            }
+        }
+    }
+
+    /// A field of this kind of message: any of its numbers, then any of the values seen there.
+    fn field(&self, kind: Kind, random: &mut Random) -> Option<Field> {
+        let numbers = self.0.get(&kind)?;
+        let (number, values) = numbers.iter().nth(random.below(numbers.len()))?;
+        let value = values.iter().nth(random.below(values.len()))?.clone();
+        Some(Field { number: *number, value })
+    }
+}
+
 /// What changes bytes without knowing what they mean.
 pub(crate) type Plain<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
@@ -32,16 +77,16 @@ pub(crate) type Plain<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 ///
 /// `None` when the bytes are no message or come to none or to more than `max`; and now and then, because wrong lengths
 /// are worth trying too. Mutate the bytes as such then.
-pub(crate) fn mutate(mut bytes: &[u8], max: usize, seed: u32, plain: Plain<'_>) -> Option<Vec<u8>> {
+pub(crate) fn mutate(mut bytes: &[u8], max: usize, known: &Known, seed: u32, plain: Plain<'_>) -> Option<Vec<u8>> {
     let mut random = Random(u64::from(seed));
     if random.below(8) == 0 {
         return None;
     }
     let mut message = read(&mut bytes, None, MAX_DEPTH)?;
     loop {
-        let elsewhere = random.part(&mut message).clone();
+        let elsewhere = random.part(&mut message).1.clone();
         let donor = random.pick(&elsewhere);
-        random.change(&mut message, donor, plain);
+        random.change(&mut message, known, donor, plain);
         if random.below(2) == 0 {
             break;
         }
@@ -121,12 +166,12 @@ fn nested(value: &Value) -> Option<&Message> {
     if let Value::Message(inner) | Value::Group(inner) = value { Some(inner) } else { None }
 }
 
-/// Of the message and all nested in it, in order: the numbers of the last three fields that lead there.
-fn kinds(message: &[Field], kind: u32, out: &mut Vec<u32>) {
+/// Of the message and all nested in it, in order.
+fn kinds(message: &[Field], kind: Kind, out: &mut Vec<Kind>) {
     out.push(kind);
     for field in message {
         if let Some(inner) = nested(&field.value) {
-            kinds(inner, kind << 8 | field.number & 0xff, out);
+            kinds(inner, nested_kind(kind, field), out);
         }
     }
 }
@@ -163,31 +208,34 @@ impl Random {
     }
 
     /// The message or one nested in it: of a random kind among those there are, then one of that kind.
-    fn part<'a>(&mut self, message: &'a mut Message) -> &'a mut Message {
+    fn part<'a>(&mut self, message: &'a mut Message) -> (Kind, &'a mut Message) {
         let mut parts = Vec::new();
-        kinds(message, 0, &mut parts);
+        kinds(message, REQUEST, &mut parts);
         let mut all = parts.clone();
         all.sort_unstable();
         all.dedup();
         let kind = all[self.below(all.len())];
         let of_kind: Vec<usize> = (0..parts.len()).filter(|at| parts[*at] == kind).collect();
         let at = of_kind[self.below(of_kind.len())];
-        nth(message, &mut { at }).expect("parts are counted alike")
+        (kind, nth(message, &mut { at }).expect("parts are counted alike"))
     }
 
-    fn change(&mut self, message: &mut Message, donor: Option<Field>, plain: Plain<'_>) {
-        let part = self.part(message);
+    fn change(&mut self, message: &mut Message, known: &Known, donor: Option<Field>, plain: Plain<'_>) {
+        let (kind, part) = self.part(message);
+        let familiar = known.field(kind, self);
         if part.is_empty() {
-            return part.push(self.field());
+            return part.push(familiar.filter(|_| self.below(4) > 0).unwrap_or_else(|| self.field()));
         }
         let (at, other) = (self.below(part.len()), self.below(part.len()));
-        match self.below(10) {
-            0..3 => part.insert(at, self.field()),
-            3 => part.insert(at, donor.unwrap_or_else(|| self.field())),
-            4 => part.insert(at, part[at].clone()),
-            5 => _ = part.remove(at),
-            6 => part.swap(at, other),
-            7 => part[at].number = self.number(),
+        match self.below(12) {
+            0..2 => part.insert(at, self.field()),
+            // At the end too: of several values of one field the last one counts.
+            2..5 => part.insert(self.below(part.len() + 1), familiar.unwrap_or_else(|| self.field())),
+            5 => part.insert(at, donor.unwrap_or_else(|| self.field())),
+            6 => part.insert(at, part[at].clone()),
+            7 => _ = part.remove(at),
+            8 => part.swap(at, other),
+            9 => part[at].number = self.number(),
             _ => self.change_value(&mut part[at].value, plain),
         }
     }
@@ -245,7 +293,6 @@ mod tests {
     use super::*;
     use crate::seeds;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     fn reread(mut bytes: &[u8]) -> Option<Message> {
         read(&mut bytes, None, MAX_DEPTH)
@@ -283,7 +330,7 @@ mod tests {
         let request = seeds::traces().into_iter().max_by_key(Vec::len).unwrap();
         let paths = unknown_fields(&reread(&request).unwrap());
         assert_eq!(paths, BTreeSet::new());
-        let mutants = (0..20_000).filter_map(|seed| mutate(&request, 1 << 20, seed, &mut flip));
+        let mutants = (0..20_000).filter_map(|seed| mutate(&request, 1 << 20, &Known::default(), seed, &mut flip));
         let paths: BTreeSet<_> = mutants.flat_map(|mutant| unknown_fields(&reread(&mutant).unwrap())).collect();
         let [resource, scope, span, event, link] =
             [&[1, 1][..], &[1, 2, 1], &[1, 2, 2], &[1, 2, 2, 11], &[1, 2, 2, 13]];
@@ -306,6 +353,29 @@ mod tests {
         paths
     }
 
+    /// Exemplars with integers, into a gauge's data point that has nothing.
+    #[test]
+    fn what_seeds_have_is_put_where_it_belongs() {
+        let point = [1, 2, 2, 5, 1];
+        let empty = point
+            .iter()
+            .rfold(Vec::new(), |inner, number| vec![Field { number: *number, value: Value::Message(inner) }]);
+        let known = Known::of(seeds::metrics().iter().map(Vec::as_slice));
+        let has_exemplar = |seed| {
+            let mutant = mutate(&written(&empty), 4096, &known, seed, &mut flip)?;
+            let exemplar = [&point[..], &[5]].concat();
+            at(&reread(&mutant)?, &exemplar)?.iter().find(|field| field.number == 6).cloned()
+        };
+        let exemplars = (0..2_000).filter_map(has_exemplar).count();
+        assert!(exemplars > 10, "{exemplars}");
+    }
+
+    /// The last message on this path.
+    fn at<'a>(message: &'a Message, path: &[u32]) -> Option<&'a Message> {
+        let Some((first, rest)) = path.split_first() else { return Some(message) };
+        at(nested(&message.iter().rfind(|field| field.number == *first)?.value)?, rest)
+    }
+
     proptest! {
         #[test]
         fn any_bytes_can_be_mutated_and_what_is_written_is_read_alike(
@@ -316,7 +386,7 @@ mod tests {
             if let Some(message) = reread(&bytes) {
                 prop_assert_eq!(reread(&written(&message)), Some(message));
             }
-            if let Some(mutated) = mutate(&bytes, max, seed, &mut flip) {
+            if let Some(mutated) = mutate(&bytes, max, &Known::default(), seed, &mut flip) {
                 prop_assert!((1..=max).contains(&mutated.len()));
             }
         }

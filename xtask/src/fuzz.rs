@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::UNIX_EPOCH;
 
 /// Coverage of edges and comparisons, which libFuzzer steers by.
@@ -58,7 +58,7 @@ pub(crate) fn fuzz(only: Option<&str>, seconds: u32, inputs: &[PathBuf]) -> Resu
         }
     }
     if !failed.is_empty() {
-        bail!("findings in {}", failed.join(", "));
+        bail!("findings, or an end before its time, in {}", failed.join(", "));
     }
     Ok(())
 }
@@ -128,11 +128,9 @@ impl Run {
     fn end(mut self) -> Result<Option<String>> {
         let status = self.child.wait()?;
         let log = String::from_utf8_lossy(&fs::read(&self.log)?).into_owned();
-        let at = |what: &str| log.lines().find(|line| line.starts_with('#') && line.contains(what)).unwrap_or("-");
-        eprintln!("{}\n  {}\n  {}", self.target, at("INITED"), at("DONE"));
-        if status.success() {
-            return Ok(None);
-        }
+        eprintln!("{}\n  {}\n  {}", self.target, said(&log, "INITED"), said(&log, "DONE"));
+        let Some(fault) = fault(status, &log) else { return Ok(None) };
+        eprintln!("{fault}");
         let tail: Vec<&str> = log.lines().filter(|line| !line.starts_with('#') && !line.starts_with('\t')).collect();
         eprintln!("{}", tail[tail.len().saturating_sub(80)..].join("\n"));
         let kept = log.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
@@ -141,7 +139,41 @@ impl Run {
             let input = BASE64.encode(fs::read(path)?);
             eprintln!("again, here:      cargo xtask fuzz {} --input {path}", self.target);
             eprintln!("again, elsewhere: base64 -d > FILE <<< {input}");
+        } else {
+            eprintln!("no input was kept; all that was said is in {}", self.log.display());
         }
         Ok(Some(self.target))
+    }
+}
+
+/// The first line of libFuzzer's own with this word.
+fn said<'a>(log: &'a str, what: &str) -> &'a str {
+    log.lines().find(|line| line.starts_with('#') && line.contains(what)).unwrap_or("-")
+}
+
+/// What went wrong with a run, if something did. Not only findings: a signal or an `exit` may have ended it without a
+/// word in the middle.
+fn fault(status: ExitStatus, log: &str) -> Option<String> {
+    if status.success() && said(log, "DONE") != "-" {
+        return None;
+    }
+    let last = log.lines().rfind(|line| line.starts_with('#')).unwrap_or("nothing was tried");
+    Some(format!("ended before its time, with {status}, after: {last}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_in_the_middle_has_failed_and_says_how() {
+        let ended = |script| Command::new("sh").args(["-c", script]).status().unwrap();
+        let whole = "#3\tINITED cov: 9\n#7\tDONE   cov: 9\n";
+        assert_eq!(fault(ended("exit 0"), whole), None);
+        let fault = |status, log| fault(status, log).unwrap();
+        assert!(fault(ended("kill -PIPE $$"), "#3\tINITED cov: 9\n#5\tpulse\n").contains("SIGPIPE"));
+        assert!(fault(ended("exit 0"), "#3\tINITED cov: 9\n#5\tpulse\n").ends_with("#5\tpulse"));
+        assert!(fault(ended("exit 0"), "").ends_with("nothing was tried"));
+        assert!(fault(ended("exit 77"), whole).contains("77"));
     }
 }

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) static CLIENT: LazyLock<Mutex<Client>> = LazyLock::new(|| Mutex::new(Client::start()));
 
@@ -57,6 +58,9 @@ impl Sink for Memory {
 impl Client {
     fn start() -> Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Rust's own `main` ignores it; under libFuzzer's, a write to a receiver that has hung up would end the process
+        // without a word.
+        _ = runtime.block_on(async { signal(SignalKind::pipe()) }).unwrap();
         let sink = Arc::new(Memory::default());
         let config = Config { limits: limits(), ..Config::default() };
         let receiver = Receiver::with_clock(sink.clone(), config, || RECEIVED);
@@ -69,10 +73,9 @@ impl Client {
     }
 
     pub(crate) fn call(&mut self, shape: &Shape<'_>, sent: &Sent) -> Answer {
-        let wire = Bytes::copy_from_slice(&sent.wire);
         let (status, rejected) = match shape.transport {
-            Transport::Http(encoding) => self.http(shape, encoding, wire),
-            Transport::Grpc => self.grpc(shape, wire),
+            Transport::Http(encoding) => self.http(shape, encoding, sent.wire.clone()),
+            Transport::Grpc => self.grpc(shape, sent.wire.clone()),
         };
         Answer { status, rejected, stored: self.sink.0.lock().unwrap().take() }
     }
@@ -89,10 +92,12 @@ impl Client {
             .header("host", "receiver")
             .header("content-type", kind)
             .header("content-encoding", coding);
+        // So much is not read to its end: the receiver hangs up, and its answer may be lost on the way.
+        let is_hung_up_on = wire.len() > 2 * limits().max_wire_bytes;
         let request = request.body(Full::new(wire)).unwrap();
         let address = self.http;
         let connection = &mut self.http1;
-        let (status, _, body) = self.runtime.block_on(async {
+        let answer = self.runtime.block_on(async {
             if connection.as_ref().is_none_or(|connection| connection.is_closed()) {
                 let io = connect(address).await;
                 let (sender, task) = hyper::client::conn::http1::handshake(io).await.unwrap();
@@ -100,9 +105,16 @@ impl Client {
                 *connection = Some(sender);
             }
             let sender = connection.as_mut().unwrap();
-            sender.ready().await.unwrap();
-            whole(sender.send_request(request).await.unwrap()).await
+            sender.ready().await?;
+            whole(sender.send_request(request).await?).await
         });
+        if is_hung_up_on {
+            *connection = None;
+        }
+        let (status, _, body) = match answer {
+            Err(_) if is_hung_up_on => return (413, 0),
+            answer => answer.unwrap(),
+        };
         let rejected = match (status, encoding) {
             (200, Encoding::Protobuf) => rejected_protobuf(&body),
             (200, Encoding::Json) => rejected_json(&body),
@@ -136,7 +148,7 @@ impl Client {
             }
             let sender = connection.as_mut().unwrap();
             sender.ready().await.unwrap();
-            whole(sender.send_request(request).await.unwrap()).await
+            whole(sender.send_request(request).await.unwrap()).await.unwrap()
         });
         assert_eq!(status, 200, "of HTTP, whatever gRPC's status is");
         match headers.get("grpc-status").expect("a status").as_bytes() {
@@ -155,12 +167,12 @@ async fn connect(address: SocketAddr) -> TokioIo<TcpStream> {
 }
 
 /// Status, headers with trailers, and body.
-async fn whole(response: Response<Incoming>) -> (u16, HeaderMap, Bytes) {
+async fn whole(response: Response<Incoming>) -> hyper::Result<(u16, HeaderMap, Bytes)> {
     let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap();
+    let body = body.collect().await?;
     let mut headers = head.headers;
     headers.extend(body.trailers().cloned().unwrap_or_default());
-    (head.status.as_u16(), headers, body.to_bytes())
+    Ok((head.status.as_u16(), headers, body.to_bytes()))
 }
 
 /// The three responses have the same shape.

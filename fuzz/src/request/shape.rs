@@ -3,6 +3,7 @@
 use super::limits;
 use crate::oracle::RECEIVED;
 use crate::seeds;
+use hyper::body::Bytes;
 use orrery_model::{Body, Compression, Encoding, Signal};
 use std::io::Write;
 
@@ -38,7 +39,7 @@ pub(crate) struct Shape<'a> {
 
 /// What goes out, and what we know of it.
 pub(crate) struct Sent {
-    pub(crate) wire: Vec<u8>,
+    pub(crate) wire: Bytes,
     /// What a receiver without limits reads; `None` when nobody but the receiver knows.
     pub(crate) body: Option<Body>,
     pub(crate) is_too_big: bool,
@@ -82,7 +83,7 @@ impl Shape<'_> {
         // Two bytes are the smallest item, resource or scope.
         let may_be_too_big = is_too_big || plain.len() > 2 * limits().max_items;
         let wire = if self.transport == Transport::Grpc { framed(is_compressed, &coded) } else { coded };
-        Sent { wire, body: Some(self.body(Compression::Identity, plain)), is_too_big, may_be_too_big }
+        Sent { wire: wire.into(), body: Some(self.body(Compression::Identity, plain)), is_too_big, may_be_too_big }
     }
 
     fn raw(&self) -> Sent {
@@ -94,7 +95,7 @@ impl Shape<'_> {
         };
         let is_framed = self.transport == Transport::Grpc;
         let body = compression.filter(|_| !is_framed).map(|compression| self.body(compression, self.content.to_vec()));
-        Sent { wire: self.content.to_vec(), body, is_too_big: false, may_be_too_big: true }
+        Sent { wire: Bytes::copy_from_slice(self.content), body, is_too_big: false, may_be_too_big: true }
     }
 
     fn body(&self, compression: Compression, bytes: Vec<u8>) -> Body {

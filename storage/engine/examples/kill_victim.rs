@@ -12,7 +12,7 @@ mod items;
 mod ledger;
 
 use orrery_query::Store;
-use orrery_storage::{Config, Engine, failpoint};
+use orrery_storage::{Config, Engine, OpenError, failpoint};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Write;
@@ -37,6 +37,18 @@ fn config(dir: &Path) -> Config {
     }
 }
 
+/// Opens the engine. Who starts us has looked at the directory a moment ago, and what it was starting then has its lock
+/// too, until it is another program.
+fn open(dir: &Path) -> Result<Engine, OpenError> {
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get() as u32);
+    loop {
+        match Engine::open(config(dir), Arc::new(items::Items)) {
+            Err(OpenError::Locked { pid, .. }) if pid == parent => std::thread::sleep(Duration::from_millis(2)),
+            opened => return opened,
+        }
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [dir, ledger, first, base, rest @ ..] = &arguments[..] else { anyhow::bail!("four arguments at least") };
@@ -48,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     // A line is on disk before what it says happens, or is believed.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::DSYNC;
     let mut ledger = File::from(rustix::fs::open(ledger, flags, Mode::RUSR | Mode::WUSR)?);
-    let engine = Engine::open(config(&dir), Arc::new(items::Items))?;
+    let engine = open(&dir)?;
     let (send, answers) = mpsc::channel();
     let mut next = first.parse::<u64>()?;
     loop {

@@ -1,6 +1,7 @@
 //! Data point columns.
 
 use super::{Builder, Columns, IdField, attributes_bytes, context_bytes};
+use crate::counts::Counts;
 use crate::reason;
 use orrery_model::batch::{Buckets, Context, Distribution, Exemplar, Metric, MetricKind, Temporality};
 use orrery_model::{Attributes, Batch, MetricBatch, SpanId, Sym, TraceId, Value};
@@ -8,7 +9,7 @@ use orrery_model::{Attributes, Batch, MetricBatch, SpanId, Sym, TraceId, Value};
 const NO_RECORDED_VALUE: u32 = 1;
 
 /// What a metric says beside its points, which go to the columns at once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MetricDraft {
     pub(crate) name: Sym,
     pub(crate) description: Sym,
@@ -21,6 +22,8 @@ pub(crate) struct MetricDraft {
     pub(crate) fault: Option<&'static str>,
     /// Row of the metric's first point.
     first_row: usize,
+    /// What was rejected of the request before.
+    rejected: Counts,
 }
 
 /// The fields of a data point of any kind.
@@ -47,13 +50,16 @@ pub(crate) struct ExemplarDraft {
 impl Builder<'_, MetricBatch> {
     /// Opens a metric.
     pub(crate) fn begin_metric(&self) -> MetricDraft {
-        MetricDraft { first_row: self.columns.rows(), ..MetricDraft::default() }
+        let rejected = self.kit.rejected.clone();
+        MetricDraft { first_row: self.columns.rows(), rejected, ..MetricDraft::default() }
     }
 
-    /// The open metric turns out to be of another kind: points read so far do not count, the last kind wins.
+    /// The open metric turns out to be of another kind: points read so far do not count, not as
+    /// rejected either: the last kind wins.
     pub(crate) fn set_kind(&mut self, metric: &mut MetricDraft, kind: MetricKind) {
         if metric.kind.is_some_and(|known| known != kind) {
             self.truncate(metric.first_row);
+            self.kit.rejected.clone_from(&metric.rejected);
             (metric.temporality, metric.is_monotonic) = (0, false);
         }
         metric.kind = Some(kind);

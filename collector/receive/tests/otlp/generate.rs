@@ -164,13 +164,15 @@ fn any_exemplar() -> impl Strategy<Value = Exemplar> {
         0.8,
         prop_oneof![any_double().prop_map(exemplar::Value::AsDouble), any::<i64>().prop_map(exemplar::Value::AsInt)],
     );
-    (any_time(), value, any_trace_id(), any_span_id()).prop_map(|(time_unix_nano, value, trace_id, span_id)| Exemplar {
-        time_unix_nano,
-        value,
-        trace_id,
-        span_id,
-        ..Default::default()
-    })
+    (any_time(), value, any_trace_id(), any_span_id(), any_pairs()).prop_map(
+        |(time_unix_nano, value, trace_id, span_id, filtered_attributes)| Exemplar {
+            time_unix_nano,
+            value,
+            trace_id,
+            span_id,
+            filtered_attributes,
+        },
+    )
 }
 
 fn any_number_point() -> impl Strategy<Value = NumberDataPoint> {
@@ -234,18 +236,26 @@ fn any_exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoin
             .prop_map(|buckets| buckets.map(|(offset, bucket_counts)| ExponentialBuckets { offset, bucket_counts }))
     };
     let scale = prop_oneof![9 => 0..20i32, 1 => any::<i32>()];
-    (any_time(), any_time(), any::<u64>(), scale, any::<u64>(), buckets(), buckets(), any_pairs()).prop_map(
-        |(start, time, count, scale, zero_count, positive, negative, attributes)| ExponentialHistogramDataPoint {
-            start_time_unix_nano: start,
-            time_unix_nano: time,
-            count,
+    let optional = || proptest::option::of(any_double());
+    let when = (any_time(), any_time(), 0..3u32);
+    let zero = (any::<u64>(), any_double());
+    let sums = (any::<u64>(), optional(), optional(), optional());
+    (when, sums, scale, zero, buckets(), buckets(), any_pairs(), vec(any_exemplar(), 0..2)).prop_map(
+        |(when, sums, scale, zero, positive, negative, attributes, exemplars)| ExponentialHistogramDataPoint {
+            start_time_unix_nano: when.0,
+            time_unix_nano: when.1,
+            flags: when.2,
+            count: sums.0,
+            sum: sums.1,
+            min: sums.2,
+            max: sums.3,
             scale,
-            zero_count,
+            zero_count: zero.0,
+            zero_threshold: zero.1,
             positive,
             negative,
             attributes,
-            zero_threshold: 0.5,
-            ..Default::default()
+            exemplars,
         },
     )
 }

@@ -224,7 +224,7 @@ fn j12_the_last_member_of_a_oneof_wins() {
     let point = metrics(r#"{"name":"m","gauge":{"dataPoints":[{"asInt":"1","asDouble":2.5}]}}"#).0;
     assert_eq!(point.value, [Value::Double(2.5)]);
     let (batch, decoded) = metrics(
-        r#"{"name":"m","sum":{"aggregationTemporality":1,"dataPoints":[{"asInt":1},{"asInt":2}]},"gauge":{"dataPoints":[{"asInt":3}]}}"#,
+        r#"{"name":"m","sum":{"aggregationTemporality":1,"dataPoints":[{"asInt":1},{}]},"gauge":{"dataPoints":[{"asInt":3}]}}"#,
     );
     assert_eq!((batch.value, decoded.rejected.total()), (vec![Value::Int(3)], 0));
 }

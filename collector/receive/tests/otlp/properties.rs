@@ -129,9 +129,23 @@ fn a_field_sent_twice_counts_once() {
     );
 }
 
-/// A request with one span or log record of these fields.
+/// A request with one span, log record or metric of these fields.
 fn request(fields: &[u8]) -> Vec<u8> {
     field(1, &field(2, &field(2, fields)))
+}
+
+/// Of several kinds of data of one metric the last one counts: points of the others are not even rejected.
+#[test]
+fn a_point_of_a_kind_that_does_not_count_is_not_rejected() {
+    let no_value = field(7, &field(1, &[]));
+    let value = field(5, &field(1, &[&[6 << 3 | 1], &[0; 8][..]].concat()));
+    for (data, kept, rejected) in [([&no_value, &value], 1, 0), ([&value, &no_value], 0, 1)] {
+        let metric = [&field(1, b"m")[..], data[0], data[1]].concat();
+        let request = request(&metric);
+        check_bytes::<ExportMetricsServiceRequest>(&request);
+        let decoded = decode(Signal::Metrics, Encoding::Protobuf, &request).unwrap();
+        assert_eq!((decoded.batch.len(), decoded.rejected.total()), (kept, rejected));
+    }
 }
 
 /// Malformed is malformed, though it is not kept: a later entry of the same key replaces it, or nobody needs it.

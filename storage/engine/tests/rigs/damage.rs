@@ -2,9 +2,9 @@
 //!
 //! A small directory with all signals, segments, rollups and a log is copied, damaged, opened, read, written and opened
 //! again. `ORRERY_ROUNDS` sets how many cases are drawn; with `ORRERY_ROUNDS=0` every case there is runs, which takes
-//! hours. `ORRERY_SEED` repeats a run, `ORRERY_CASE=rollups` runs the cases whose name begins so.
+//! hours: `ORRERY_PART=7/40` runs the seventh fortieth of them. `ORRERY_SEED` repeats a run, `ORRERY_CASE=rollups` runs
+//! the cases whose name begins so.
 
-use crate::items;
 use crate::ledger;
 use crate::ledger::{Rows, expected, mix};
 use crate::rounds;
@@ -13,7 +13,7 @@ use orrery_storage::{Config, Engine, OpenError};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// Cases drawn on every change.
@@ -137,7 +137,7 @@ fn append(engine: &Engine, numbers: std::ops::Range<u64>) {
         engine.append(body, batch, Box::new(move |result| _ = send.send(result)));
     }
     for _ in 0..count {
-        answers.recv_timeout(START).expect("an answer").expect("acknowledged");
+        answers.recv_timeout(rounds::HANGS).expect("an answer").expect("acknowledged");
     }
     rounds::wait("everything durable is queryable", || ledger::settled(engine));
 }
@@ -146,13 +146,13 @@ fn append(engine: &Engine, numbers: std::ops::Range<u64>) {
 fn specimen(dir: &Path) {
     let config = Config { wal_file_bytes: 3_000, ..rounds::quiet(dir) };
     let eager = Config { seal_after: Duration::ZERO, ..config.clone() };
-    let engine = Engine::open(eager, Arc::new(items::Items)).expect("opens");
+    let engine = rounds::open(eager).expect("opens");
     for (at, first) in (0..SEALED).step_by(8).enumerate() {
         append(&engine, first..first + 8);
         rounds::wait("sealed", || engine.health().segments >= 3 * (at as u64 + 1) && engine.health().hot_bytes == 0);
     }
     drop(engine);
-    let engine = Engine::open(config, Arc::new(items::Items)).expect("opens");
+    let engine = rounds::open(config).expect("opens");
     append(&engine, SEALED..SEALED + 8);
     append(&engine, SEALED + 8..ALL);
     engine.count_rejected(orrery_model::Signal::Logs, "empty", 3);
@@ -197,6 +197,13 @@ fn drawn(mut groups: Vec<Vec<Case>>, count: u64, state: &mut u64) -> Vec<Case> {
     drawn
 }
 
+/// `ORRERY_PART=7/40`.
+fn part() -> Option<(u64, u64)> {
+    let part = std::env::var("ORRERY_PART").ok()?;
+    let numbers = part.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    Some(numbers.expect("ORRERY_PART is the number of a part and how many there are, as 7/40"))
+}
+
 /// Whether losing something in this case cannot be seen: the log simply ends earlier.
 fn may_be_silent(case: &Case, last: &Path) -> bool {
     case.file == last && matches!(case.damage, Damage::Cut(_) | Damage::Missing)
@@ -205,7 +212,7 @@ fn may_be_silent(case: &Case, last: &Path) -> bool {
 fn examine(case: &Case, dir: &Path, last: &Path) -> Result<&'static str, String> {
     let config = || Config { seal_after: Duration::from_secs(3600), ..rounds::quiet(dir) };
     let began = Instant::now();
-    let engine = match Engine::open(config(), Arc::new(items::Items)) {
+    let engine = match rounds::open(config()) {
         Ok(engine) => engine,
         // A number that a newer server may have written.
         Err(OpenError::NewerFormat { .. }) if case.file == Path::new("version") => return Ok("refused"),
@@ -227,7 +234,7 @@ fn examine(case: &Case, dir: &Path, last: &Path) -> Result<&'static str, String>
     }
     let all = plan::Services { range: TimeRange::ALL, environment: None, points: 0 };
     rounds::wait("rollups answer", || {
-        engine.services(&all, &Control::within(START)).is_ok_and(|answer| answer.partial.is_none())
+        engine.services(&all, &Control::within(rounds::HANGS)).is_ok_and(|answer| answer.partial.is_none())
     });
     append(&engine, 1000..1004);
     let added = |rows: &Rows| (1000..1004).all(|number| rows.get(&number) == Some(&expected(number, BASE)));
@@ -236,8 +243,7 @@ fn examine(case: &Case, dir: &Path, last: &Path) -> Result<&'static str, String>
         return Err("what was written afterwards is not there".into());
     }
     drop(engine);
-    let engine =
-        Engine::open(config(), Arc::new(items::Items)).map_err(|error| format!("does not open again: {error:?}"))?;
+    let engine = rounds::open(config()).map_err(|error| format!("does not open again: {error:?}"))?;
     rounds::wait("replayed", || ledger::settled(&engine));
     let (last, _) = ledger::read(&engine, BASE, |_| true);
     if last != after {
@@ -263,30 +269,31 @@ fn missing(rows: &Rows) -> Result<u64, String> {
 
 #[test]
 fn damage_is_survived_told_and_never_believed() {
-    // Nothing here is about syncing: in memory, where there is such a place.
-    let memory = Path::new("/dev/shm");
-    let temp = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    let temp = temp.expect("a directory");
+    let temp = rounds::in_memory();
     let specimen_dir = temp.path().join("specimen");
     specimen(&specimen_dir);
     let last = files(&specimen_dir).into_iter().filter(|file| file.starts_with("wal")).max().expect("a log");
     let mut state = rounds::seed();
     let mut groups = cases(&specimen_dir);
+    if let Some((part, of)) = part() {
+        let mut numbers = 0..;
+        let mut is_wanted = |_: &Case| numbers.next().is_some_and(|number| number % of == part % of);
+        groups.iter_mut().for_each(|group| group.retain(&mut is_wanted));
+        groups.retain(|group| !group.is_empty());
+    }
     if let Ok(name) = std::env::var("ORRERY_CASE") {
         groups.iter_mut().for_each(|group| group.retain(|case| case.name().starts_with(&name)));
         groups.retain(|group| !group.is_empty());
     }
-    let mut cases = drawn(groups, rounds::count(CASES), &mut state);
-    cases.reverse();
-    let queue = Mutex::new(cases);
+    let cases = drawn(groups, rounds::count(CASES), &mut state);
     let outcomes = Mutex::new(BTreeMap::<&str, u64>::new());
     let failures = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(case) = { queue.lock().expect("no panic").pop() } {
+    rounds::run("cases of damage", cases.len() as u64, u64::MAX, |share| {
+        for case in share.map(|number| &cases[number as usize]) {
             let dir = tempfile::tempdir_in(temp.path()).expect("a directory");
             copy(&specimen_dir, dir.path());
             case.apply(dir.path());
-            let examined = std::panic::catch_unwind(|| examine(&case, dir.path(), &last));
+            let examined = std::panic::catch_unwind(|| examine(case, dir.path(), &last));
             match examined.unwrap_or_else(|_| Err("panicked".into())) {
                 Ok(outcome) => {
                     println!("{}: {outcome}", case.name());
@@ -295,8 +302,7 @@ fn damage_is_survived_told_and_never_believed() {
                 Err(reason) => failures.lock().expect("no panic").push(format!("{}: {reason}", case.name())),
             }
         }
-    };
-    std::thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(work)));
+    });
     let failures = failures.into_inner().expect("no panic");
     println!("{:?}; {} failed", outcomes.into_inner().expect("no panic"), failures.len());
     assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));

@@ -46,14 +46,8 @@ fn writer(dir: &Path) -> Writer {
     path.pop();
     path.pop();
     let mut command = Command::new(path.join("examples").join("writer"));
-    Writer(
-        command
-            .arg(dir)
-            .args(["0", "1000000"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the example writer is built with the tests"),
-    )
+    command.arg(dir).args(["0", "1000000"]).stdout(Stdio::null());
+    Writer(command.spawn().expect("the example writer is built with the tests"))
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub(crate) fn settled(engine: &dyn Store) -> bool {
 }
 
 fn control() -> Control {
-    Control::within(Duration::from_secs(60))
+    Control::within(Duration::from_secs(300))
 }
 
 fn number(attributes: &AttributeMap) -> u64 {

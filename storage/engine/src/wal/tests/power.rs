@@ -3,7 +3,9 @@
 
 use super::*;
 use crate::manifest::ManifestFile;
+use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 
 const ROOT: &str = "/data";
 
@@ -176,13 +178,34 @@ fn histories() -> u32 {
     std::env::var("ORRERY_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2_000)
 }
 
+/// Where random choices begin: `ORRERY_SEED`, or anywhere.
+fn seed() -> RngSeed {
+    let given = std::env::var("ORRERY_SEED").ok().and_then(|seed| seed.parse().ok());
+    given.map_or(RngSeed::Random, RngSeed::Fixed)
+}
+
+/// Of a long run one wants to know how far it is, past the test harness, which keeps to itself what is printed.
+fn passed() {
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    let passed = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
+    if passed.is_multiple_of(10_000) {
+        _ = writeln!(io::stderr(), "histories: {passed} of {} passed", histories());
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: histories(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: histories(),
+        rng_seed: seed(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_was_acknowledged_survives_any_disk(steps in prop::collection::vec(step(), 1..40)) {
         let mut world = World::new();
         steps.iter().for_each(|step| world.take(step));
         world.take(&Step::Crash { seed: 1, again: 0 });
+        passed();
     }
 }
