@@ -9,8 +9,8 @@ use crate::segment::Segment;
 use orrery_query::{Control, TimeRange, plan};
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 const TICK: Duration = Duration::from_millis(500);
@@ -57,9 +57,11 @@ impl Inner {
     fn warm_filters(&self) {
         let mut segments = self.current.get().segments.clone();
         segments.sort_by_key(|segment| Reverse(segment.entry.last_unix_nano));
+        // Files of segments that are retired meanwhile need not wait for this.
+        let segments: Vec<Weak<Segment>> = segments.iter().map(Arc::downgrade).collect();
         let goes_on = || !self.stopping.load(Ordering::Acquire) && self.segments.memory.has_room();
-        for segment in segments.iter().take_while(|_| goes_on()) {
-            self.judge(segment, segment.traces().map(drop));
+        for segment in segments.iter().filter_map(Weak::upgrade).take_while(|_| goes_on()) {
+            self.judge(&segment, segment.traces().map(drop));
         }
     }
 

@@ -282,5 +282,6 @@ fn retired_files_linger_for_readers_outside() {
     rig.engine().inner.compact_for_test();
     assert_eq!((rig.engine().health().segments, segment_files(&rig, "parquet").len()), (1, 3));
     rig.engine().inner.bury(Duration::ZERO);
-    assert_eq!(segment_files(&rig, "parquet").len(), 1);
+    // Whoever reads one just now keeps it: the thread that verifies checksums.
+    wait("the others go", || segment_files(&rig, "parquet").len() == 1);
 }
