@@ -8,6 +8,8 @@
 //! - A service's id is `namespace/name@environment` (parts that are empty are left out).
 
 pub mod columns;
+pub mod diff;
+pub mod impact;
 pub mod live;
 pub mod logs;
 pub mod metrics;
@@ -20,6 +22,8 @@ pub mod topology;
 pub mod traces;
 
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
+pub use diff::{Change, EdgeDiff, NodeDiff, Pair, TopologyDiff, What};
+pub use impact::{Affected, Held, Impact, Origin};
 pub use live::*;
 pub use logs::*;
 pub use metrics::*;
