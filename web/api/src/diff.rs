@@ -452,7 +452,8 @@ mod tests {
             "New c",
             "New a>b",
             "Gone a>old by old",
-            "New c>b by c", "New a>bank by bank",
+            "New c>b by c",
+            "New a>bank by bank",
         ];
         assert_eq!(told(&diff), expected);
         let union = diff.union();

@@ -1,6 +1,6 @@
 //! Nodes: one outline per kind, name, and rate, errors and duration in columns.
 
-use super::{Hit, Map, NodeView, Scene, Status, Tone, glyph, mark, viewport::node_in};
+use super::{Hit, Map, NodeView, Scene, Status, Tone, Viewport, glyph, mark, viewport::node_in};
 use crate::{
     surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
     tokens::{Ink, Token},
@@ -111,6 +111,9 @@ fn draw_details<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f
     let icon = Token::Text2.alpha(strength);
     glyph::draw_kind(s, view.kind, card.x + (text_left(view.kind) - 15.0) * k, card.y + card.h / 2.0, 7.5 * k, icon);
     draw_faded_status(s, view.status, right - 3.5 * t, card.y + upper * k, 3.8 * t, strength);
+    if view.kind == Kind::Group {
+        draw_opener(s, card, strength);
+    }
     let name = TextStyle::new(Token::Text1.alpha(strength), 12.0 * t, 600);
     let end = draw_members(s, view, (right - 11.0 * t, card.y + upper * k), 10.5 * t, strength);
     let text = fit_text(s, &view.label, end - left, &name);
@@ -193,6 +196,7 @@ fn text_left(kind: Kind) -> f64 {
 
 fn text_right(kind: Kind) -> f64 {
     match kind {
+        Kind::Group => OPENER + 6.0,
         Kind::Gateway | Kind::Queue | Kind::Function => 17.0,
         Kind::User | Kind::UnknownCaller | Kind::Client => 15.0,
         _ => 8.0,
@@ -202,6 +206,32 @@ fn text_right(kind: Kind) -> f64 {
 /// Middles of the two text rows from the top; a cylinder's lid takes some of its height.
 fn rows(kind: Kind) -> (f64, f64) {
     if kind == Kind::Database { (17.5, 33.0) } else { (14.5, 30.5) }
+}
+
+/// Width of the strip at the right end of a group that opens it.
+const OPENER: f64 = 26.0;
+
+impl Map<'_> {
+    /// The group that a click on a screen point opens: the one hit, if the point is on its plus.
+    pub fn opener(&self, hit: Hit, viewport: &Viewport, screen: (f64, f64)) -> Option<usize> {
+        let Hit::Node(at) = hit else { return None };
+        let is_group = self.nodes.get(at).is_some_and(|view| view.kind == Kind::Group);
+        let right = self.layout.nodes.get(at).map(|placed| placed.x + placed.width)?;
+        (is_group && viewport.zoom >= BRIEF_ZOOM && viewport.to_world(screen).0 >= right - OPENER).then_some(at)
+    }
+}
+
+fn draw_opener<S: Surface>(s: &mut S, card: &Card, strength: f64) {
+    let (left, middle) = (card.x + card.w - OPENER * card.k, card.y + card.h / 2.0);
+    s.line(
+        (left, card.y + 7.0 * card.k),
+        (left, card.y + card.h - 7.0 * card.k),
+        &Stroke::new(Token::Line2.alpha(strength), 1.0),
+    );
+    let (x, arm) = (left + OPENER * card.k / 2.0, 4.5 * text_zoom(card.k));
+    let stroke = Stroke::new(Token::Accent.alpha(strength), 1.5);
+    s.line((x - arm, middle), (x + arm, middle), &stroke);
+    s.line((x, middle - arm), (x, middle + arm), &stroke);
 }
 
 const HEX: f64 = 11.0;

@@ -153,6 +153,12 @@ fn a_group_tells_how_many_it_stands_for() {
     let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
     let mut svg = SvgSurface::new(800.0, 400.0);
     draw_map(&mut svg, &map, &Viewport::default(), &Focus::default());
+    let v = Viewport::default();
+    let right = layout.nodes[1].x + layout.nodes[1].width;
+    let at = |x: f64| v.to_screen((x, layout.nodes[1].center().1));
+    assert_eq!(map.opener(Hit::Node(1), &v, at(right - 12.0)), Some(1), "a click on its plus opens it");
+    assert_eq!(map.opener(Hit::Node(1), &v, at(right - 60.0)), None);
+    assert_eq!(map.opener(Hit::Node(0), &v, at(right - 12.0)), None);
     let svg = svg.finish("map", "");
     assert!(svg.contains(">1,204<"), "{svg}");
 }
