@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::input::{DispatchMouseEventParams, DispatchMouseEventType, MouseButton};
 use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
 use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
 use chromiumoxide::layout::Point;
@@ -133,6 +134,24 @@ impl Tab {
     /// Clicks where the mouse is told to be.
     pub(crate) async fn click_at(&self, x: f64, y: f64) -> Result<()> {
         self.page.click(Point { x, y }).await?;
+        Ok(())
+    }
+
+    /// Presses the mouse in one place, moves it to another in steps, and lets go there.
+    pub(crate) async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
+        const STEPS: u32 = 8;
+        let event = |kind, at: (f64, f64)| {
+            let event = DispatchMouseEventParams::builder().r#type(kind).x(at.0).y(at.1).button(MouseButton::Left);
+            event.buttons(1).click_count(1).build().map_err(|reason| anyhow!("{reason}"))
+        };
+        self.point(from.0, from.1).await?;
+        self.page.execute(event(DispatchMouseEventType::MousePressed, from)?).await?;
+        for step in 1..=STEPS {
+            let share = f64::from(step) / f64::from(STEPS);
+            let at = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+            self.page.execute(event(DispatchMouseEventType::MouseMoved, at)?).await?;
+        }
+        self.page.execute(event(DispatchMouseEventType::MouseReleased, to)?).await?;
         Ok(())
     }
 
