@@ -209,7 +209,7 @@ fn sides(model: Model, selection: Selection) -> AnyView {
     let found = Memo::new(move |_| {
         model.comparison.get()?;
         let diff = model.diff.data.get()?;
-        let sides = match &selection {
+        match &selection {
             Selection::Node(id) => {
                 let is_it = |node: &Option<Node>| node.as_ref().is_some_and(|node| node.id == *id);
                 diff.nodes
@@ -226,8 +226,7 @@ fn sides(model: Model, selection: Selection) -> AnyView {
                     .find(|diff| is_it(&diff.now) || is_it(&diff.before))
                     .map(|diff| [diff.before.as_ref().map(|edge| edge.red), diff.now.as_ref().map(|edge| edge.red)])
             }
-        };
-        sides
+        }
     });
     let row = |name: Phrase, red: Option<Red>| {
         let red = red.filter(|red| red.count > 0.0);
