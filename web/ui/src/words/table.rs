@@ -202,6 +202,7 @@ phrases! {
     MARK_AFFECTED "↑ {share} fail" "↑ {share} 실패";
     MARK_HELD "↓ held {share}" "↓ {share} 방어";
     MARK_BEGINS "! {share} begin here" "! {share} 여기서 시작";
+    BEFORE_AND_AFTER "Before and after {version}" "{version} 전후 비교";
     BEFORE "Before" "이전";
     NOW_SIDE "Now" "현재";
     REACH "Blast radius" "영향 범위";

@@ -4,6 +4,7 @@ use super::{Model, reach};
 use crate::atlas::Selection;
 use crate::atlas::scene::group_name;
 use crate::client::{Load, ask, load};
+use crate::compare::Comparison;
 use crate::components::drawer::Drawer;
 use crate::components::figure::{
     duration, error_ratio, figure, health_badge, health_glyph, kind_icon, kind_word, sparkline, steps, tile,
@@ -16,7 +17,7 @@ use crate::pages::service_path;
 use crate::scope::{now_nanos, scope};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, EdgeKind, ErrorGroup, Health, Node, Quantiles, Red, ServiceDetail, Topology, paths};
+use orrery_api::{Edge, EdgeKind, ErrorGroup, Health, Node, Quantiles, Red, ServiceDetail, Slice, Topology, paths};
 use orrery_chart::{Token, Unit};
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -276,13 +277,36 @@ fn explained(detail: Signal<Arc<ServiceDetail>>, model: Model) -> AnyView {
     })
         }
     };
+    let rollout = move || detail.with(|detail| rollout(&detail.versions, model));
     view! {
         {errors}
+        {rollout}
         <Show when=move || has_operations.get()><h3 class="mini-head"><span class="grow">{t(say::OPERATIONS)}</span><span class="mini-num">{t(say::RATE)}</span><span class="mini-num">{t(say::P95)}</span></h3><ul class="mini">{operations}</ul></Show>
         {ends(|detail| &detail.callers, say::CALLERS, true)}
         {ends(|detail| &detail.callees, say::CALLEES, false)}
     }
     .into_any()
+}
+
+/// The map before and after the newest of several versions came, for as long as it has run in this range.
+fn rollout(versions: &[Slice], model: Model) -> Option<AnyView> {
+    let [newest, others @ ..] = versions else { return None };
+    let since = newest.first_seen_unix_nano.0 / 1_000_000;
+    let to = model.scope.window.get().to / 1_000_000;
+    let came_later = others.iter().any(|other| other.first_seen_unix_nano < newest.first_seen_unix_nano);
+    let compare = move |_| {
+        let comparison = Comparison::Between(since - (to - since), since);
+        model.nav.set(&[
+            ("range", None),
+            ("from", Some(since.to_string())),
+            ("to", Some(to.to_string())),
+            ("compare", Some(comparison.address())),
+        ]);
+    };
+    let label = tf(say::BEFORE_AND_AFTER, &[("version", &newest.name)]);
+    (came_later && since < to).then(|| {
+        view! { <div class="actions"><button type="button" class="button" on:click=compare>{icon("diff")}{label}</button></div> }.into_any()
+    })
 }
 
 /// Error groups, each a link to its failing span.
