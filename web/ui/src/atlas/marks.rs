@@ -19,7 +19,7 @@ pub struct Marks {
 impl Marks {
     /// The most important change of everything that changed.
     pub fn of_changes(diff: &TopologyDiff) -> Marks {
-        let mut marks = Marks { only: true, ..Marks::default() };
+        let mut marks = Marks { only: !diff.changes.is_empty(), ..Marks::default() };
         for change in &diff.changes {
             let mark = Mark { tone: tone(change.what), text: brief(change) };
             match &change.caller {
