@@ -218,10 +218,12 @@ fn paired<T, K: Ord, P>(
 ) -> Vec<P> {
     let mut all: BTreeMap<K, (Option<T>, Option<T>)> = BTreeMap::new();
     for one in before {
-        all.entry(key(&one)).or_default().0 = Some(one);
+        let sides = all.entry(key(&one)).or_default();
+        sides.0 = Some(one);
     }
     for one in now {
-        all.entry(key(&one)).or_default().1 = Some(one);
+        let sides = all.entry(key(&one)).or_default();
+        sides.1 = Some(one);
     }
     all.into_values().map(|(before, now)| pair(before, now)).collect()
 }

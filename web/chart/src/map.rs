@@ -194,7 +194,9 @@ impl Map<'_> {
         let edges: Vec<bool> = (0..self.layout.ends.len()).map(touches).collect();
         let mut nodes = vec![false; self.layout.nodes.len()];
         for ends in self.layout.ends.iter().zip(&edges).filter(|(_, touches)| **touches).map(|(ends, _)| ends) {
-            [ends.from, ends.to].into_iter().filter_map(|n| nodes.get_mut(n)).for_each(|n| *n = true);
+            for node in [ends.from, ends.to] {
+                nodes.get_mut(node).into_iter().for_each(|n| *n = true);
+            }
         }
         if let Hit::Node(node) = selected {
             nodes.get_mut(node).into_iter().for_each(|n| *n = true);
