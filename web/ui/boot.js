@@ -20,6 +20,12 @@
       : "The dashboard could not start. Try reloading the page. (" + error + ")";
     app.append(p);
   };
+  // The code of the page that is asked for comes beside the program, not after it.
+  const [, page, id] = location.pathname.split("/");
+  for (const href of {{pages}}[id ? page.replace(/s$/, "") : page || "overview"] ?? []) {
+    const link = document.createElement("link");
+    document.head.append(Object.assign(link, { rel: "preload", as: "fetch", type: "application/wasm", crossOrigin: "", href }));
+  }
   const start = () => import("{{orrery.js}}").then((orrery) => orrery.default({ module_or_path: "{{orrery.wasm}}" })).catch(failed);
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
 })();

@@ -1,7 +1,9 @@
 //! Every file of the dashboard but its page.
 
-use crate::bindgen::Code;
+use crate::bindgen::Program;
+use crate::split::LOADER;
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One file to serve.
@@ -36,9 +38,19 @@ impl File {
 
     /// A file under `/assets/`, its name hashed: `orrery.js` becomes `orrery-<12 hexadecimal digits>.js`.
     pub(crate) fn hashed(name: &str, bytes: Vec<u8>) -> File {
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
-        let path = format!("/assets/{stem}-{}.{extension}", hash(&bytes));
+        let path = path(name, &hash(&bytes));
         File { immutable: true, ..File::fixed(&path, bytes) }
+    }
+
+    /// Of a chunk: its name, which is that of the page it belongs to, or several joined by hyphens.
+    pub fn chunk(&self) -> Option<&str> {
+        let name = self.path.strip_prefix("/assets/")?.strip_suffix(".wasm")?.rsplit_once('-')?.0;
+        (name != "orrery").then_some(name)
+    }
+
+    /// Bytes over the wire.
+    pub fn size(&self) -> usize {
+        self.brotli.as_ref().map_or(self.bytes.len(), Vec::len)
     }
 
     /// Whether this is the hashed form of `name`.
@@ -60,9 +72,34 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..12].to_owned()
 }
 
+/// The chunks that each page needs.
+pub fn pages(files: &[File]) -> BTreeMap<&str, Vec<&File>> {
+    let mut pages: BTreeMap<&str, Vec<&File>> = BTreeMap::new();
+    for file in files {
+        for page in file.chunk().into_iter().flat_map(|name| name.split('-')) {
+            pages.entry(page).or_default().push(file);
+        }
+    }
+    pages
+}
+
+/// The same as a script writes it.
+pub(crate) fn pages_js(files: &[File]) -> String {
+    let paths = |files: Vec<&File>| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    format!("{:?}", pages(files).into_iter().map(|(page, files)| (page, paths(files))).collect::<BTreeMap<_, _>>())
+}
+
+fn path(name: &str, hash: &str) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    format!("/assets/{stem}-{hash}.{extension}")
+}
+
 /// Code, styles, fonts, icons.
-pub(crate) fn collect(ui: &Path, code: Code) -> Result<Vec<File>> {
-    let mut files = vec![File::hashed("orrery.wasm", code.wasm), File::hashed("orrery.js", code.js)];
+pub(crate) fn collect(ui: &Path, program: Program, chunks: BTreeMap<String, Vec<u8>>) -> Result<Vec<File>> {
+    let mut files = vec![File::hashed("orrery.wasm", program.wasm)];
+    files.extend(chunks.into_iter().map(|(name, chunk)| File::hashed(&format!("{name}.wasm"), chunk)));
+    let loader = String::from_utf8(read(&ui.join("chunks.js"))?).context("chunks.js")?;
+    files.extend(scripts(&program.js, &loader, &files));
     for font in listed(&ui.join("assets/fonts"), "woff2")? {
         files.push(File::hashed(&name(&font), read(&font)?));
     }
@@ -70,6 +107,19 @@ pub(crate) fn collect(ui: &Path, code: Code) -> Result<Vec<File>> {
     let css = styles(&ui.join("styles"), |name| !crate::shell::CRITICAL.contains(&name))?;
     files.push(File::hashed("orrery.css", named(&css, &files).into_bytes()));
     Ok(files)
+}
+
+/// wasm-bindgen's script and the one that loads chunks. They name each other, so that both have the hash of both.
+fn scripts(program: &str, loader: &str, files: &[File]) -> [File; 2] {
+    let loaders = pages(files).into_keys();
+    let loaders = loaders.map(|page| format!("export const __wasm_split_load_{page} = loader({page:?});\n"));
+    let loader = loader.replace("{{pages}}", &pages_js(files)).replace("{{loaders}}", &loaders.collect::<String>());
+    let both = hash(format!("{program}{loader}").as_bytes());
+    let [program_path, loader_path] = ["orrery.js", "chunks.js"].map(|name| path(name, &both));
+    let program = program.replace(&format!("from {LOADER:?}"), &format!("from {loader_path:?}"));
+    let loader = loader.replace("{{orrery.js}}", &program_path);
+    [(program_path, program), (loader_path, loader)]
+        .map(|(path, script)| File { immutable: true, ..File::fixed(&path, script.into_bytes()) })
 }
 
 /// All style sheets of a folder that `wanted` names, in order of their names, one after the other.

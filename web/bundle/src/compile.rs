@@ -23,8 +23,8 @@ pub(crate) fn compile(config: &Config) -> Result<PathBuf> {
     command.args(["build", "--quiet", "--package", "orrery-ui", "--target", TARGET, "--profile", PROFILE]);
     command.arg("--target-dir").arg(&target_dir);
     clean(&mut command);
-    // Erased components are smaller and compile faster.
-    command.env("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}erase_components");
+    // Erased components are smaller and compile faster; relocations say what a chunk needs.
+    command.env("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}erase_components\u{1f}-Clink-arg=--emit-relocs");
     let output = command.output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("compiling orrery-ui failed\n{}", String::from_utf8_lossy(&output.stderr).trim());

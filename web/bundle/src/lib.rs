@@ -1,12 +1,11 @@
 //! Builds the dashboard: Rust to wasm, wasm to a set of hashed, compressed files that the server embeds.
 //!
 //! The server's build script is one line, [`build_script`]; `cargo run -p orrery-bundle --example dist -- <dir>` writes
-//! the same files to a folder. Nothing is fetched, no Node, no trunk; the only thing looked for on `PATH` is an
-//! optional `wasm-opt`.
+//! the same files to a folder. Nothing is fetched, no Node, no trunk.
 //!
 //! ```text
-//! wasm target there? → nested cargo → wasm-bindgen → [wasm-opt] → hash names → shell page → brotli, gzip → manifest.rs
-//!      (target)        (compile)       (bindgen)                   (assets, shell)           (compress)   (manifest)
+//! wasm target there? → nested cargo → cut → wasm-bindgen → hash names → shell page → brotli, gzip → manifest.rs
+//!      (target)        (compile)    (split)  (bindgen)          (assets, shell)        (compress)   (manifest)
 //! ```
 //!
 //! `ORRERY_SKIP_UI=1` builds no dashboard but one page that says so: for those who work on something else.
@@ -18,6 +17,7 @@ mod compress;
 mod manifest;
 mod progress;
 mod shell;
+mod split;
 mod target;
 
 use anyhow::{Context, Result};
@@ -25,9 +25,9 @@ use progress::say;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub use assets::File;
+pub use assets::{File, pages};
 
-/// Largest dashboard we ship, in bytes of brotli: what a first visit costs before anything is usable.
+/// Most wasm that a visit may begin with, in bytes of brotli: the program and the first page.
 pub const WASM_BUDGET_BYTES: usize = 450 * 1024;
 
 /// What to build and where.
@@ -89,9 +89,10 @@ pub fn build(config: &Config) -> Result<Vec<File>> {
     let started = Instant::now();
     target::ensure(config)?;
     let wasm = compile::compile(config)?;
-    let code = bindgen::bindgen(&wasm, config).context("wasm-bindgen")?;
+    let split = split::split(&wasm, config).context("cutting the wasm into chunks")?;
+    let program = bindgen::bindgen(split.program).context("wasm-bindgen")?;
     let ui = config.workspace.join("web/ui");
-    let mut files = assets::collect(&ui, code)?;
+    let mut files = assets::collect(&ui, program, split.chunks)?;
     files.push(shell::page(&ui, &files)?);
     compress::all(&mut files);
     report(&files, started);
@@ -99,18 +100,27 @@ pub fn build(config: &Config) -> Result<Vec<File>> {
 }
 
 fn report(files: &[File], started: Instant) {
-    let Some(wasm) = files.iter().find(|file| file.path.ends_with(".wasm")) else { return };
-    let size = wasm.brotli.as_ref().map_or(wasm.bytes.len(), Vec::len);
+    let kib = |bytes: usize| bytes.div_ceil(1024);
+    let program = files.iter().find(|file| file.is("orrery.wasm")).map_or(0, File::size);
+    let chunks: Vec<(&str, usize)> = files.iter().filter_map(|file| Some((file.chunk()?, file.size()))).collect();
+    let all = program + chunks.iter().map(|(_, size)| size).sum::<usize>();
+    let listed: Vec<String> = chunks.iter().map(|(name, size)| format!("{name} {}", kib(*size))).collect();
     say(
         "Dashboard",
-        &format!("ready: {} KiB of wasm over the wire, {:.1} s", size / 1024, started.elapsed().as_secs_f64()),
+        &format!(
+            "ready: {} KiB of wasm over the wire, chunks {}, in all {} KiB; {:.1} s",
+            kib(program),
+            listed.join(", "),
+            kib(all),
+            started.elapsed().as_secs_f64()
+        ),
     );
-    if size > WASM_BUDGET_BYTES {
-        println!(
-            "cargo:warning=the dashboard's wasm is {} KiB brotli, over its budget of {} KiB",
-            size / 1024,
-            WASM_BUDGET_BYTES / 1024
-        );
+    for (page, chunks) in pages(files) {
+        let size = program + chunks.into_iter().map(File::size).sum::<usize>();
+        if size > WASM_BUDGET_BYTES {
+            let (size, budget) = (kib(size), kib(WASM_BUDGET_BYTES));
+            println!("cargo:warning=the page {page} needs {size} KiB of wasm, over the budget of {budget} KiB");
+        }
     }
 }
 

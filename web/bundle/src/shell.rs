@@ -1,6 +1,6 @@
 //! The page: the frame of the dashboard, painted before any of its code has arrived.
 
-use crate::assets::{File, named, read, styles};
+use crate::assets::{File, named, pages_js, read, styles};
 use anyhow::{Context, Result};
 use base64::Engine;
 use sha2::{Digest, Sha256};
@@ -11,14 +11,15 @@ pub(crate) const CRITICAL: [&str; 2] = ["10-base.css", "20-shell.css"];
 
 /// `/index.html` from the template `web/ui/index.html`: `{{name}}` is the path of a file, `{{critical}}` the
 /// colours and the styles of the frame, `{{icons}}` the icons, `{{boot}}` the script that starts everything and `{{boot-hash}}`
-/// its hash for the content security policy. The script is inlined because the first paint waits for it.
+/// its hash for the content security policy, `{{pages}}` in that script the chunks of every page. The script is inlined
+/// because the first paint waits for it.
 pub(crate) fn page(ui: &Path, files: &[File]) -> Result<File> {
     let template = String::from_utf8(read(&ui.join("index.html"))?).context("index.html")?;
     let critical =
         orrery_chart::tokens::css() + &named(&styles(&ui.join("styles"), |name| CRITICAL.contains(&name))?, files);
     let icons = String::from_utf8(read(&ui.join("assets/icons.svg"))?).context("icons.svg")?;
     let boot = String::from_utf8(read(&ui.join("boot.js"))?).context("boot.js")?;
-    let boot = named(&boot, files);
+    let boot = named(&boot, files).replace("{{pages}}", &pages_js(files));
     let boot_hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(boot.as_bytes()));
     let html = named(&template, files)
         .replace("{{boot}}", &boot)

@@ -3,7 +3,6 @@
 use crate::client::live::Live;
 use crate::client::{ask, load};
 use crate::components::alarm::Alarm;
-use crate::components::chart::Cursor;
 use crate::components::icon::icon;
 use crate::components::palette::Palette;
 use crate::components::popover::Popover;
@@ -48,6 +47,7 @@ pub(crate) fn start() {
     let _ = frame.remove_attribute("aria-busy");
     let _ = frame.remove_attribute("class");
     mount_to(frame, App).forget();
+    pages::chunks::foresee();
 }
 
 #[component]
@@ -101,28 +101,10 @@ fn Frame() -> impl IntoView {
                 <button type="button" class="icon-button" aria-label=t(say::REFRESH) title=t(say::REFRESH) on:click=move |_| scope.refresh()>{icon("refresh-cw")}</button>
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
-            <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || page(&path.get())}</main>
+            <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
             <Palette open=palette services=services />
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>
-    }
-}
-
-/// The page of a path.
-fn page(path: &str) -> AnyView {
-    let segments = crate::address::Place { path: path.to_owned(), ..Default::default() }.segments();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    Cursor::provide();
-    match segments[..] {
-        [] => view! { <pages::overview::Overview /> }.into_any(),
-        ["services"] => view! { <pages::services::Services /> }.into_any(),
-        ["services", id] => view! { <pages::service::Service id=id.to_owned() /> }.into_any(),
-        ["traces"] => view! { <pages::traces::Traces /> }.into_any(),
-        ["traces", id] => view! { <pages::trace::TracePage id=id.to_owned() /> }.into_any(),
-        ["logs"] => view! { <pages::logs::Logs /> }.into_any(),
-        ["metrics"] => view! { <pages::metrics::Metrics /> }.into_any(),
-        ["health"] => view! { <pages::health::HealthPage /> }.into_any(),
-        _ => pages::not_found(),
     }
 }
 

@@ -211,6 +211,11 @@ pub(crate) fn load_with<T: Send + Sync + 'static>(
     load
 }
 
+/// Fetches whatever there is.
+pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
+    request::once(path, None).await
+}
+
 /// Fetches once, outside of any panel. The request goes on when its page is left.
 pub(crate) async fn fetch<T: DeserializeOwned>(ask: &Ask) -> Result<T, Failure> {
     request::once(&ask.url, None).await.and_then(|bytes| request::read(&bytes))

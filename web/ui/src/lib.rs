@@ -4,7 +4,7 @@
 //! - `scope`: time window, environment and liveness, shared by all pages.
 //! - `client`: answers of the API as signals, cancelled when nobody waits; one WebSocket per tab.
 //! - `components`: what pages are made of; `components::state` is loading, empty, error, partial and stale.
-//! - `pages`: one module per page.
+//! - `pages`: one module per page, loaded when it is opened (`pages::chunks`).
 //! - [`words`]: everything it says, English and Korean, checked by the compiler.
 //!
 //! Pictures come from `orrery-chart`; `canvas` gives it a surface.

@@ -1,5 +1,6 @@
-//! The pages.
+//! The pages, each loaded when it is opened.
 
+pub(crate) mod chunks;
 pub(crate) mod health;
 pub(crate) mod logs;
 pub(crate) mod metrics;
@@ -10,9 +11,71 @@ pub(crate) mod trace;
 pub(crate) mod traces;
 
 use crate::address::encode_segment;
+use crate::components::chart::Cursor;
+use crate::components::icon::icon;
+use crate::components::state::skeleton;
 use crate::nav::nav;
 use crate::words::{say, t};
+use chunks::{Chunk, Page};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// The page of a path, as soon as its code is there.
+pub(crate) fn page(path: &str) -> AnyView {
+    let Some((chunk, id)) = chunks::of(path) else { return not_found() };
+    Cursor::provide();
+    match chunk.loaded() {
+        Some(page) => page(id),
+        None => arriving(chunk, id),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Arrival {
+    Waiting,
+    Failed,
+    Here(Page),
+}
+
+fn arriving(chunk: Chunk, id: String) -> AnyView {
+    let arrival = RwSignal::new(Arrival::Waiting);
+    let load = move || {
+        arrival.set(Arrival::Waiting);
+        spawn_local(async move {
+            let next = match chunk.load().await {
+                Ok(page) => Arrival::Here(page),
+                Err(_) => {
+                    chunks::reload_if_replaced().await;
+                    Arrival::Failed
+                }
+            };
+            // Nobody waits any more where the reader has gone elsewhere.
+            arrival.try_set(next);
+        });
+    };
+    load();
+    let view = move || match arrival.get() {
+        Arrival::Waiting => view! { <div class="page">{skeleton()}</div> }.into_any(),
+        Arrival::Failed => not_loaded(load),
+        Arrival::Here(page) => page(id.clone()),
+    };
+    view.into_any()
+}
+
+fn not_loaded(again: impl Fn() + 'static) -> AnyView {
+    let reload = move |_| drop(window().location().reload());
+    view! {
+        <div class="page">
+            <div class="notice" role="alert">
+                <span class="glyph is-err" aria-hidden="true">"◆"</span>
+                <div><p>{t(say::PAGE_NOT_LOADED)}</p></div>
+                <button type="button" class="button" on:click=move |_| again()>{icon("refresh-cw")}{t(say::RETRY)}</button>
+                <button type="button" class="button" on:click=reload>{t(say::RELOAD)}</button>
+            </div>
+        </div>
+    }
+    .into_any()
+}
 
 /// Path of a service or inferred node.
 pub(crate) fn service_path(id: &str) -> String {

@@ -48,6 +48,8 @@ phrases! {
     TRACE_TITLE "Trace {id}" "트레이스 {id}";
     NOT_FOUND "Not found" "찾을 수 없음";
     NO_SUCH_PAGE "There is no such page." "없는 페이지입니다.";
+    PAGE_NOT_LOADED "This page could not be loaded. Is the server reachable?" "이 페이지를 불러오지 못했습니다. 서버에 연결할 수 있는지 확인해 주세요.";
+    RELOAD "Reload" "새로고침";
     TO_OVERVIEW "Go to the overview" "개요로 이동";
     CLOSE "Close" "닫기";
 
