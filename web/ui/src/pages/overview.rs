@@ -65,7 +65,7 @@ impl Model {
         });
         let wanted = nav.param("reach");
         let reach = Memo::new(move |_| wanted.get().is_some());
-        let impact = reach::load_impact(scope, selection, map, reach);
+        let impact = reach::load_impact(scope, selection, map, reach, move |id| compare::is_gone(comparison, diff, id));
         let choice = cut::choice(nav);
         let scene = Memo::new(move |_| {
             Arc::new(map.get().map(|map| choice.with(|choice| Scene::of(&map, choice))).unwrap_or_default())

@@ -17,6 +17,7 @@ use leptos::prelude::*;
 use orrery_api::{Change, TopologyDiff, diff, paths};
 use orrery_chart::Unit;
 use orrery_chart::map::Tone;
+use std::sync::Arc;
 
 /// Changes listed, at most.
 const MOST: usize = 60;
@@ -30,6 +31,15 @@ pub(super) fn load_diff(scope: Scope, comparison: Memo<Option<Comparison>>) -> L
         query.extend([("compare_from", before.from.to_string()), ("compare_to", before.to.to_string())]);
         Some(ask(paths::TOPOLOGY_DIFF, &query).chosen((scope.range.get(), comparison)))
     })
+}
+
+/// Whether a node is on the map only because it was in the range compared with; tracked.
+pub(super) fn is_gone(comparison: Memo<Option<Comparison>>, diff: Load<TopologyDiff>, id: &str) -> bool {
+    let was = |diff: &Arc<TopologyDiff>| {
+        let mut gone = diff.nodes.iter().filter(|diff| diff.now.is_none()).filter_map(|diff| diff.before.as_ref());
+        gone.any(|node| node.id == id)
+    };
+    comparison.with(Option::is_some) && diff.data.with(|diff| diff.as_ref().is_some_and(was))
 }
 
 /// With what to compare.

@@ -1,6 +1,6 @@
 //! What a node or an edge is doing, and the way to a failing span.
 
-use super::{Model, reach};
+use super::{Model, compare, reach};
 use crate::atlas::Selection;
 use crate::atlas::scene::group_name;
 use crate::client::{Load, ask, load};
@@ -14,7 +14,7 @@ use crate::components::state::{empty, loaded};
 use crate::figures::ago;
 use crate::nav::nav;
 use crate::pages::service_path;
-use crate::scope::{now_nanos, scope};
+use crate::scope::now_nanos;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{Edge, EdgeKind, ErrorGroup, Health, Node, Quantiles, Red, ServiceDetail, Slice, Topology, paths};
@@ -149,7 +149,7 @@ fn of_bundle(caller: String, callee: String, model: Model) -> AnyView {
 fn of_node(id: String, model: Model) -> AnyView {
     let choose = model.choose;
     let found = node_of(model, id.clone());
-    let detail = detail(id.clone());
+    let detail = detail(id.clone(), model);
     let name = crate::pages::service_name(&id);
     let label =
         Signal::derive(move || found.with(|node| node.as_ref().map_or_else(|| name.clone(), |node| node.name.clone())));
@@ -190,11 +190,14 @@ fn of_node(id: String, model: Model) -> AnyView {
     .into_any()
 }
 
-fn detail(id: String) -> Load<ServiceDetail> {
-    let scope = scope();
+/// What there is about a node; about one that is gone, what there was.
+fn detail(id: String, model: Model) -> Load<ServiceDetail> {
+    let scope = model.scope;
     let path = format!("{}/{}", paths::SERVICES, crate::address::encode_segment(&id));
     load(move || {
-        let window = scope.window.get();
+        let now = scope.window.get();
+        let before = model.comparison.get().filter(|_| compare::is_gone(model.comparison, model.diff, &id));
+        let window = before.map_or(now, |comparison| comparison.window(now));
         Some(
             ask(
                 &path,
@@ -367,7 +370,7 @@ fn of_edge(caller: String, callee: String, model: Model) -> AnyView {
     } else {
         caller.clone()
     };
-    let told = detail(teller.clone());
+    let told = detail(teller.clone(), model);
     let ends = [(caller, from), (callee, to)].map(|(id, node)| {
         let label = name(node.get_untracked(), &id);
         view! { <button type="button" class="button" on:click=move |_| choose.run(Some(Selection::Node(id.clone())))>{node.get_untracked().map(|node| icon(kind_icon(node.kind)))}{label}</button> }

@@ -1,6 +1,6 @@
 //! How far the failures of a node reach: who fails because of it, who held, where they begin.
 
-use super::Model;
+use super::{Model, compare};
 use crate::atlas::Selection;
 use crate::atlas::scene::group_name;
 use crate::client::{Load, ask, load};
@@ -23,11 +23,12 @@ pub(super) fn load_impact(
     selection: Memo<Option<Selection>>,
     map: Memo<Option<Arc<Topology>>>,
     reach: Memo<bool>,
+    is_gone: impl Fn(&str) -> bool + Copy + Send + Sync + 'static,
 ) -> Load<Impact> {
     let failing = Memo::new(move |_| {
         let Some(Selection::Node(id)) = selection.get() else { return None };
         let wanted = reach.get() || map.with(|map| map.as_ref().is_some_and(|map| fails(map, &id)));
-        (wanted && group_name(&id).is_none()).then_some(id)
+        (wanted && group_name(&id).is_none() && !is_gone(&id)).then_some(id)
     });
     load(move || {
         let mut query = scope.query();
