@@ -39,7 +39,7 @@ pub const RATE_RATIO: f64 = 2.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum ChangeKind {
     /// A larger share of calls fails.
     MoreErrors,
     /// A host or model that sends no telemetry is called which was not.
@@ -65,7 +65,7 @@ pub enum What {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Change {
     /// What changed.
-    pub what: What,
+    pub what: ChangeKind,
     /// Id of the node; of an edge the callee's.
     pub node: String,
     /// Of an edge: id of the caller.
@@ -230,7 +230,7 @@ fn paired<T, K: Ord, P>(
 
 /// A change, not yet of anything.
 struct Told {
-    what: What,
+    what: ChangeKind,
     before: Option<f64>,
     now: Option<f64>,
     /// Traffic concerned, comparable among changes of one kind.
@@ -248,14 +248,14 @@ fn changes(sides: Pair<Option<Red>>, seconds: Pair<f64>, outside: bool) -> Vec<T
     match (sides.before, sides.now) {
         (None, None) => Vec::new(),
         (None, Some(now)) => {
-            let what = if outside { What::NewExternal } else { What::New };
+            let what = if outside { ChangeKind::NewExternal } else { ChangeKind::New };
             absent(&now, seconds.before)
                 .then(|| Told { what, before: None, now: Some(now.rate), weight: now.rate })
                 .into_iter()
                 .collect()
         }
         (Some(before), None) => {
-            let gone = Told { what: What::Gone, before: Some(before.rate), now: None, weight: before.rate };
+            let gone = Told { what: ChangeKind::Gone, before: Some(before.rate), now: None, weight: before.rate };
             absent(&before, seconds.now).then_some(gone).into_iter().collect()
         }
         (Some(before), Some(now)) => {
@@ -281,7 +281,7 @@ fn errors(sides: &Pair<Red>) -> Option<Told> {
     let mean = (sides.before.errors + sides.now.errors) / all.max(1.0);
     let deviation = (mean * (1.0 - mean) * (1.0 / sides.before.count + 1.0 / sides.now.count)).max(0.0).sqrt();
     let stands_out = high - low >= ERRORS_SHARE && high >= low * ERRORS_RATIO && high - low > ERRORS_SIGMA * deviation;
-    let what = if now > before { What::MoreErrors } else { What::FewerErrors };
+    let what = if now > before { ChangeKind::MoreErrors } else { ChangeKind::FewerErrors };
     let weight = (high - low) * sides.now.rate;
     (are_enough(sides) && stands_out).then_some(Told { what, before: Some(before), now: Some(now), weight })
 }
@@ -290,7 +290,7 @@ fn duration(sides: &Pair<Red>) -> Option<Told> {
     let (before, now) = (sides.before.p95_nanos?.0 as f64, sides.now.p95_nanos?.0 as f64);
     let (low, high) = (before.min(now), before.max(now));
     let stands_out = high >= low * SLOWER_RATIO && high - low >= SLOWER_NANOS;
-    let what = if now > before { What::Slower } else { What::Faster };
+    let what = if now > before { ChangeKind::Slower } else { ChangeKind::Faster };
     let weight = (high - low) * sides.now.rate;
     (are_enough(sides) && stands_out).then_some(Told { what, before: Some(before), now: Some(now), weight })
 }
@@ -299,7 +299,7 @@ fn rate(sides: &Pair<Red>) -> Option<Told> {
     let (before, now) = (sides.before.rate, sides.now.rate);
     let (low, high) = (before.min(now), before.max(now));
     let enough = sides.before.count >= ENOUGH_CALLS || sides.now.count >= ENOUGH_CALLS;
-    let what = if now > before { What::Busier } else { What::Quieter };
+    let what = if now > before { ChangeKind::Busier } else { ChangeKind::Quieter };
     (enough && high >= low * RATE_RATIO).then_some(Told {
         what,
         before: Some(before),
@@ -311,15 +311,15 @@ fn rate(sides: &Pair<Red>) -> Option<Told> {
 /// An edge's change is explained by the same change of its callee (of a new or gone edge, of either end); a node's,
 /// when an edge out of it changed so and that edge's callee did.
 fn explain(found: &mut [(Change, f64)]) {
-    let group = |what: What| if what == What::NewExternal { What::New } else { what };
-    let nodes: BTreeSet<(String, What)> = found
+    let group = |what: ChangeKind| if what == ChangeKind::NewExternal { ChangeKind::New } else { what };
+    let nodes: BTreeSet<(String, ChangeKind)> = found
         .iter()
         .filter(|(change, _)| change.caller.is_none())
         .map(|(change, _)| (change.node.clone(), group(change.what)))
         .collect();
-    let changed = |node: &str, what: What| nodes.contains(&(node.to_owned(), group(what)));
-    let comes_and_goes = |what: What| matches!(group(what), What::New | What::Gone);
-    let mut causes: BTreeMap<(String, What), String> = BTreeMap::new();
+    let changed = |node: &str, what: ChangeKind| nodes.contains(&(node.to_owned(), group(what)));
+    let comes_and_goes = |what: ChangeKind| matches!(group(what), ChangeKind::New | ChangeKind::Gone);
+    let mut causes: BTreeMap<(String, ChangeKind), String> = BTreeMap::new();
     for (change, _) in found.iter_mut() {
         let Some(caller) = change.caller.clone() else { continue };
         if changed(&change.node, change.what) {
@@ -332,7 +332,7 @@ fn explain(found: &mut [(Change, f64)]) {
         }
     }
     for (change, _) in found.iter_mut().filter(|(change, _)| change.caller.is_none()) {
-        let rate = matches!(change.what, What::Busier | What::Quieter);
+        let rate = matches!(change.what, ChangeKind::Busier | ChangeKind::Quieter);
         // More calls come from callers, not from callees.
         change.explained_by = causes
             .get(&(change.node.clone(), group(change.what)))

@@ -22,7 +22,7 @@ pub mod topology;
 pub mod traces;
 
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
-pub use diff::{Change, EdgeDiff, NodeDiff, Pair, TopologyDiff, What};
+pub use diff::{Change, ChangeKind, EdgeDiff, NodeDiff, Pair, TopologyDiff};
 pub use impact::{Affected, Held, Impact, Origin};
 pub use live::*;
 pub use logs::*;

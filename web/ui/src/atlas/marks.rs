@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, group_name};
 use crate::words::{Phrase, say, t, tf};
-use orrery_api::{Change, Impact, TopologyDiff, What};
+use orrery_api::{Change, ChangeKind, Impact, TopologyDiff};
 use orrery_chart::Unit;
 use orrery_chart::map::{Mark, Tone};
 use std::collections::HashMap;
@@ -92,14 +92,14 @@ impl Marks {
 }
 
 /// How a change is shown.
-pub fn tone(what: What) -> Tone {
+pub fn tone(what: ChangeKind) -> Tone {
     match what {
-        What::MoreErrors => Tone::Failing,
-        What::Slower => Tone::Slower,
-        What::New | What::NewExternal => Tone::Added,
-        What::Gone => Tone::Gone,
-        What::Faster | What::FewerErrors => Tone::Better,
-        What::Busier | What::Quieter => Tone::Other,
+        ChangeKind::MoreErrors => Tone::Failing,
+        ChangeKind::Slower => Tone::Slower,
+        ChangeKind::New | ChangeKind::NewExternal => Tone::Added,
+        ChangeKind::Gone => Tone::Gone,
+        ChangeKind::Faster | ChangeKind::FewerErrors => Tone::Better,
+        ChangeKind::Busier | ChangeKind::Quieter => Tone::Other,
     }
 }
 
@@ -108,15 +108,15 @@ fn brief(change: &Change) -> String {
     let now = quantity(change.what, change.now);
     let with = |phrase: Phrase| tf(phrase, &[("now", &now)]);
     match change.what {
-        What::New => t(say::MARK_NEW).to_owned(),
-        What::NewExternal => t(say::MARK_NEW_EXTERNAL).to_owned(),
-        What::Gone => t(say::MARK_GONE).to_owned(),
-        What::MoreErrors => with(say::MARK_MORE_ERRORS),
-        What::FewerErrors => with(say::MARK_FEWER_ERRORS),
-        What::Slower => with(say::MARK_SLOWER),
-        What::Faster => with(say::MARK_FASTER),
-        What::Busier => with(say::MARK_BUSIER),
-        What::Quieter => with(say::MARK_QUIETER),
+        ChangeKind::New => t(say::MARK_NEW).to_owned(),
+        ChangeKind::NewExternal => t(say::MARK_NEW_EXTERNAL).to_owned(),
+        ChangeKind::Gone => t(say::MARK_GONE).to_owned(),
+        ChangeKind::MoreErrors => with(say::MARK_MORE_ERRORS),
+        ChangeKind::FewerErrors => with(say::MARK_FEWER_ERRORS),
+        ChangeKind::Slower => with(say::MARK_SLOWER),
+        ChangeKind::Faster => with(say::MARK_FASTER),
+        ChangeKind::Busier => with(say::MARK_BUSIER),
+        ChangeKind::Quieter => with(say::MARK_QUIETER),
     }
 }
 
@@ -125,20 +125,22 @@ pub fn told(change: &Change) -> String {
     let sides = [("before", quantity(change.what, change.before)), ("now", quantity(change.what, change.now))];
     let with = |phrase: Phrase| tf(phrase, &[(sides[0].0, &sides[0].1), (sides[1].0, &sides[1].1)]);
     match change.what {
-        What::New => tf(say::TOLD_NEW, &[("now", &sides[1].1)]),
-        What::NewExternal => tf(say::TOLD_NEW_EXTERNAL, &[("now", &sides[1].1)]),
-        What::Gone => tf(say::TOLD_GONE, &[("before", &sides[0].1)]),
-        What::MoreErrors | What::FewerErrors => with(say::CHANGED_ERRORS),
-        What::Slower | What::Faster => with(say::CHANGED_LATENCY),
-        What::Busier | What::Quieter => with(say::CHANGED_RATE),
+        ChangeKind::New => tf(say::TOLD_NEW, &[("now", &sides[1].1)]),
+        ChangeKind::NewExternal => tf(say::TOLD_NEW_EXTERNAL, &[("now", &sides[1].1)]),
+        ChangeKind::Gone => tf(say::TOLD_GONE, &[("before", &sides[0].1)]),
+        ChangeKind::MoreErrors | ChangeKind::FewerErrors => with(say::CHANGED_ERRORS),
+        ChangeKind::Slower | ChangeKind::Faster => with(say::CHANGED_LATENCY),
+        ChangeKind::Busier | ChangeKind::Quieter => with(say::CHANGED_RATE),
     }
 }
 
-fn quantity(what: What, value: Option<f64>) -> String {
+fn quantity(what: ChangeKind, value: Option<f64>) -> String {
     let unit = match what {
-        What::MoreErrors | What::FewerErrors => Unit::Ratio,
-        What::Slower | What::Faster => Unit::Nanos,
-        What::New | What::NewExternal | What::Gone | What::Busier | What::Quieter => Unit::PerSecond,
+        ChangeKind::MoreErrors | ChangeKind::FewerErrors => Unit::Ratio,
+        ChangeKind::Slower | ChangeKind::Faster => Unit::Nanos,
+        ChangeKind::New | ChangeKind::NewExternal | ChangeKind::Gone | ChangeKind::Busier | ChangeKind::Quieter => {
+            Unit::PerSecond
+        }
     };
     unit.format(value.unwrap_or(f64::NAN)).to_string()
 }
@@ -149,7 +151,7 @@ mod tests {
     use crate::atlas::scene::{Choice, Open};
     use orrery_api::{Node, ServiceRef, Topology};
 
-    fn change(what: What, node: &str, caller: Option<&str>) -> Change {
+    fn change(what: ChangeKind, node: &str, caller: Option<&str>) -> Change {
         Change {
             what,
             node: node.into(),
@@ -171,10 +173,10 @@ mod tests {
         let map = Topology { nodes: vec![node("a"), node("b"), node("c")], ..Topology::default() };
         let diff = TopologyDiff {
             changes: vec![
-                change(What::MoreErrors, "shop/a", None),
-                change(What::Slower, "shop/b", None),
-                change(What::Busier, "shop/a", None),
-                change(What::MoreErrors, "shop/a", Some("shop/b")),
+                change(ChangeKind::MoreErrors, "shop/a", None),
+                change(ChangeKind::Slower, "shop/b", None),
+                change(ChangeKind::Busier, "shop/a", None),
+                change(ChangeKind::MoreErrors, "shop/a", Some("shop/b")),
             ],
             ..TopologyDiff::default()
         };
