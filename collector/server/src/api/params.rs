@@ -239,8 +239,16 @@ fn unknown(name: &str, known: &[Parameter]) -> Failure {
 mod tests {
     use super::*;
 
-    const KNOWN: &[Parameter] =
-        &[FROM, TO, COMPARE_FROM, COMPARE_TO, SERVICE, ATTR, Parameter::new("limit", "50", ""), Parameter::new("severity", "warn", "")];
+    const KNOWN: &[Parameter] = &[
+        FROM,
+        TO,
+        COMPARE_FROM,
+        COMPARE_TO,
+        SERVICE,
+        ATTR,
+        Parameter::new("limit", "50", ""),
+        Parameter::new("severity", "warn", ""),
+    ];
     const NOW: i64 = 1_763_600_000_000_000_000;
 
     fn parse(query: &str) -> Params {
@@ -278,7 +286,10 @@ mod tests {
             params.compared_range(params.range().unwrap()).unwrap()
         };
         assert_eq!(compared("from=now-1h"), TimeRange { from: NOW - 2 * HOUR, to: NOW - HOUR });
-        assert_eq!(compared("from=now-1h&compare_to=now-24h"), TimeRange { from: NOW - 25 * HOUR, to: NOW - 24 * HOUR });
+        assert_eq!(
+            compared("from=now-1h&compare_to=now-24h"),
+            TimeRange { from: NOW - 25 * HOUR, to: NOW - 24 * HOUR }
+        );
         let both = "from=now-1h&compare_from=now-5h&compare_to=now-3h";
         assert_eq!(compared(both), TimeRange { from: NOW - 5 * HOUR, to: NOW - 3 * HOUR });
     }

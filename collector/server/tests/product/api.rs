@@ -116,9 +116,15 @@ async fn map(server: &Server) {
 
 async fn changes_and_impact(server: &Server) {
     let impact = server.ok("/api/v1/topology/impact?node=shop/shop-payment%40test").await;
-    assert_eq!((impact["failures"].as_f64(), impact["origins"][0]["node"].as_str()), (Some(2.0), Some("shop/shop-payment@test")));
+    assert_eq!(
+        (impact["failures"].as_f64(), impact["origins"][0]["node"].as_str()),
+        (Some(2.0), Some("shop/shop-payment@test"))
+    );
     let checkout = list(&impact, "affected").iter().find(|found| found["node"] == "shop/shop-checkout@test").unwrap();
-    assert_eq!((checkout["failures"].as_f64(), checkout["share"].as_f64(), checkout["hops"].as_u64()), (Some(2.0), Some(0.2), Some(1)));
+    assert_eq!(
+        (checkout["failures"].as_f64(), checkout["share"].as_f64(), checkout["hops"].as_u64()),
+        (Some(2.0), Some(0.2), Some(1))
+    );
     let (status, problem) = server.get("/api/v1/topology/impact?node=nobody").await;
     assert_eq!((status, problem["type"].as_str()), (404, Some("orrery:not-found")));
     let (status, problem) = server.get("/api/v1/topology/impact").await;
@@ -131,7 +137,10 @@ async fn changes_and_impact(server: &Server) {
     let sides = &list(&itself, "edges")[0];
     assert_eq!(sides["before"]["red"]["count"], sides["now"]["red"]["count"]);
     let before = server.ok("/api/v1/topology/diff").await;
-    assert!(list(&before, "changes").is_empty() && before["partial"].as_str().is_some_and(|why| why.contains("compared with")));
+    assert!(
+        list(&before, "changes").is_empty()
+            && before["partial"].as_str().is_some_and(|why| why.contains("compared with"))
+    );
     let (status, problem) = server.get("/api/v1/topology/diff?compare_from=now&compare_to=now-1h").await;
     assert_eq!((status, problem["field"].as_str()), (400, Some("compare_from")));
 }
