@@ -23,6 +23,7 @@ pub mod send;
 mod server;
 mod shape;
 mod span;
+pub mod system;
 mod trace;
 pub mod wire;
 mod world;

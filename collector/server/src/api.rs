@@ -7,6 +7,7 @@ pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod live;
 mod logs;
+mod map;
 mod metrics;
 pub(crate) mod moment;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) fn router() -> Router<Arc<Api>> {
     let mut router = Router::new();
     router = add(router, &services::TOPOLOGY, services::topology);
+    router = add(router, &map::DIFF, map::diff);
+    router = add(router, &map::IMPACT, map::impact);
     router = add(router, &services::LIST, services::list);
     router = add(router, &services::DETAIL, services::detail);
     router = add(router, &traces::LIST, traces::list);

@@ -8,7 +8,9 @@
 //! - A service's id is `namespace/name@environment` (parts that are empty are left out).
 
 pub mod columns;
+pub mod diff;
 pub mod fields;
+pub mod impact;
 pub mod live;
 pub mod logs;
 pub mod metrics;
@@ -22,7 +24,9 @@ pub mod topology;
 pub mod traces;
 
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
+pub use diff::{Change, ChangeKind, EdgeDiff, NodeDiff, Pair, TopologyDiff};
 pub use fields::*;
+pub use impact::{Affected, Held, Impact, Origin};
 pub use live::*;
 pub use logs::*;
 pub use metrics::*;

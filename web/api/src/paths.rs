@@ -8,6 +8,10 @@ pub const SERVICES: &str = "/api/v1/services";
 pub const SERVICE: &str = "/api/v1/services/{id}";
 /// `GET`: [`crate::Topology`].
 pub const TOPOLOGY: &str = "/api/v1/topology";
+/// `GET`: [`crate::TopologyDiff`].
+pub const TOPOLOGY_DIFF: &str = "/api/v1/topology/diff";
+/// `GET`: [`crate::Impact`].
+pub const TOPOLOGY_IMPACT: &str = "/api/v1/topology/impact";
 /// `GET`: [`crate::TraceList`].
 pub const TRACES: &str = "/api/v1/traces";
 /// `GET`: [`crate::TraceSeriesList`].

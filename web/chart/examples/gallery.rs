@@ -326,7 +326,13 @@ fn shop() -> Shop {
                 p95_nanos: calls.iter().map(|e| e.4).reduce(f64::max),
             };
             let status = status(name);
-            NodeView { label: (*name).into(), kind: *kind, status, flow: (status != Status::Unknown).then_some(flow) }
+            NodeView {
+                label: (*name).into(),
+                kind: *kind,
+                status,
+                flow: (status != Status::Unknown).then_some(flow),
+                ..NodeView::default()
+            }
         })
         .collect();
     let views = edges
@@ -334,6 +340,7 @@ fn shop() -> Shop {
         .map(|e| EdgeView {
             flow: Flow { rate: e.2, error_ratio: e.3, p95_nanos: Some(e.4), ..Flow::default() },
             is_async: named[e.0].1 == Queue || named[e.1].1 == Queue,
+            mark: None,
         })
         .collect();
     Shop { layout: layout(&graph, None), graph, nodes, edges: views }
@@ -371,8 +378,8 @@ fn grow(shop: &Shop) -> Shop {
     let (mut nodes, mut edges) = (shop.nodes.clone(), shop.edges.clone());
     let flow = Flow { rate: 40.0, error_ratio: 0.0, p95_nanos: Some(8e6), ..Flow::default() };
     for (label, kind) in [("fraud-check", Kind::Service), ("fraud-db", Kind::Database)] {
-        nodes.push(NodeView { label: label.into(), kind, status: Status::Ok, flow: Some(flow) });
-        edges.push(EdgeView { flow, is_async: false });
+        nodes.push(NodeView { label: label.into(), kind, status: Status::Ok, flow: Some(flow), ..NodeView::default() });
+        edges.push(EdgeView { flow, ..EdgeView::default() });
     }
     Shop { layout: layout(&graph, Some(&shop.layout)), graph, nodes, edges }
 }
@@ -449,8 +456,9 @@ fn large(n: usize) -> Shop {
         kind: kind(i),
         status: if i % 17 == 0 { Status::Err } else { Status::Ok },
         flow: Some(flow(i)),
+        ..NodeView::default()
     });
-    let edges = graph.edges.iter().map(|e| EdgeView { flow: flow(e.to), is_async: false }).collect();
+    let edges = graph.edges.iter().map(|e| EdgeView { flow: flow(e.to), ..EdgeView::default() }).collect();
     Shop { nodes: nodes.collect(), edges, layout: layout(&graph, None), graph }
 }
 

@@ -9,12 +9,14 @@
 mod edge;
 mod glyph;
 mod label;
+mod mark;
 mod node;
 mod traffic;
 mod viewport;
 
 pub use glyph::{draw_kind, draw_status, kind_svg, status_svg};
 pub use label::Labels;
+pub use mark::{Mark, Tone};
 pub use traffic::{Traffic, draw_traffic};
 pub use viewport::{Hit, Viewport};
 
@@ -91,15 +93,23 @@ pub struct NodeView {
     pub status: Status,
     /// Rate, errors, duration; `None` writes "no data".
     pub flow: Option<Flow>,
+    /// How many nodes it stands for, for a [`Kind::Group`].
+    pub members: usize,
+    /// Stands where the reader put it.
+    pub pinned: bool,
+    /// What is to be said about it before anything else.
+    pub mark: Option<Mark>,
 }
 
 /// What is shown on an edge.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct EdgeView {
     /// Rate, errors, duration as the caller saw them.
     pub flow: Flow,
     /// Messages rather than calls: drawn dashed.
     pub is_async: bool,
+    /// What is to be said about it before anything else.
+    pub mark: Option<Mark>,
 }
 
 /// A map to draw: views in the order of the layout's nodes and edges.
@@ -124,40 +134,74 @@ pub struct Focus {
     pub has_keyboard: bool,
     /// If not empty, a search: one flag per node, the others fade.
     pub matching: Vec<bool>,
+    /// It is about the marks: what has none fades.
+    pub marks_only: bool,
 }
 
 /// How strongly to draw what is not in focus.
 const FADED: f64 = 0.28;
 
-impl Map<'_> {
-    /// Opacity of a node: full unless a search or a selection is about others.
-    fn node_strength(&self, node: usize, focus: &Focus) -> f64 {
-        let found = focus.matching.is_empty() || focus.matching.get(node).copied().unwrap_or(true);
-        let related = match focus.selected {
-            None => true,
-            Some(Hit::Node(selected)) => {
-                node == selected
-                    || self
-                        .layout
-                        .ends
-                        .iter()
-                        .any(|e| (e.from, e.to) == (selected, node) || (e.from, e.to) == (node, selected))
-            }
-            Some(Hit::Edge(edge)) => self.layout.ends.get(edge).is_some_and(|e| e.from == node || e.to == node),
-        };
-        if found && related { 1.0 } else { FADED }
+/// How strongly each node and edge is drawn: full unless a search, the marks or a selection are about others.
+struct Strengths {
+    nodes: Vec<f64>,
+    edges: Vec<f64>,
+}
+
+impl Strengths {
+    fn node(&self, node: usize) -> f64 {
+        self.nodes.get(node).copied().unwrap_or(1.0)
     }
 
-    fn edge_strength(&self, edge: usize, focus: &Focus) -> f64 {
-        let Some(ends) = self.layout.ends.get(edge) else { return 0.0 };
-        let related = match focus.selected {
-            None => true,
-            Some(Hit::Node(node)) => ends.from == node || ends.to == node,
-            Some(Hit::Edge(selected)) => selected == edge,
+    fn edge(&self, edge: usize) -> f64 {
+        self.edges.get(edge).copied().unwrap_or(1.0)
+    }
+}
+
+impl Map<'_> {
+    fn strengths(&self, focus: &Focus) -> Strengths {
+        let strength = |full: bool| if full { 1.0 } else { FADED };
+        let found = |node: usize| focus.matching.is_empty() || focus.matching.get(node).copied().unwrap_or(true);
+        let (about_nodes, about_edges) =
+            if focus.marks_only { self.marked(focus.selected) } else { self.related(focus.selected) };
+        let ends = |edge: usize| self.layout.ends.get(edge).map_or([usize::MAX; 2], |e| [e.from, e.to]);
+        Strengths {
+            nodes: about_nodes.into_iter().enumerate().map(|(n, about)| strength(about && found(n))).collect(),
+            edges: about_edges
+                .into_iter()
+                .enumerate()
+                .map(|(e, about)| strength(about && ends(e).into_iter().any(found)))
+                .collect(),
+        }
+    }
+
+    /// What carries a mark, and what is chosen.
+    fn marked(&self, selected: Option<Hit>) -> (Vec<bool>, Vec<bool>) {
+        let is = |hit: Hit| selected == Some(hit);
+        let node = |n: usize| is(Hit::Node(n)) || self.nodes.get(n).is_some_and(|view| view.mark.is_some());
+        let edge = |e: usize| is(Hit::Edge(e)) || self.edges.get(e).is_some_and(|view| view.mark.is_some());
+        ((0..self.layout.nodes.len()).map(node).collect(), (0..self.layout.ends.len()).map(edge).collect())
+    }
+
+    /// What is chosen and what it touches; everything if nothing is chosen.
+    fn related(&self, selected: Option<Hit>) -> (Vec<bool>, Vec<bool>) {
+        let Some(selected) = selected else {
+            return (vec![true; self.layout.nodes.len()], vec![true; self.layout.ends.len()]);
         };
-        let found = focus.matching.is_empty()
-            || [ends.from, ends.to].iter().any(|n| focus.matching.get(*n).copied().unwrap_or(true));
-        if found && related { 1.0 } else { FADED }
+        let touches = |e: usize| match selected {
+            Hit::Node(node) => self.layout.ends[e].from == node || self.layout.ends[e].to == node,
+            Hit::Edge(edge) => edge == e,
+        };
+        let edges: Vec<bool> = (0..self.layout.ends.len()).map(touches).collect();
+        let mut nodes = vec![false; self.layout.nodes.len()];
+        for ends in self.layout.ends.iter().zip(&edges).filter(|(_, touches)| **touches).map(|(ends, _)| ends) {
+            for node in [ends.from, ends.to] {
+                nodes.get_mut(node).into_iter().for_each(|n| *n = true);
+            }
+        }
+        if let Hit::Node(node) = selected {
+            nodes.get_mut(node).into_iter().for_each(|n| *n = true);
+        }
+        (nodes, edges)
     }
 
     /// Whether an edge is pointed at or chosen, itself or through one of its nodes.
@@ -174,12 +218,22 @@ impl Map<'_> {
 ///
 /// Returns where labels are, for [`draw_traffic`] to pass beneath them.
 pub fn draw_map<S: Surface>(surface: &mut S, map: &Map<'_>, viewport: &Viewport, focus: &Focus) -> Labels {
-    let visible = viewport.visible(surface.size());
-    edge::draw_edges(surface, map, viewport, focus, visible);
+    let scene =
+        Scene { map, viewport, focus, window: viewport.visible(surface.size()), strengths: map.strengths(focus) };
+    edge::draw_edges(surface, &scene);
     for i in 0..map.layout.nodes.len().min(map.nodes.len()) {
-        node::draw_node(surface, map, i, viewport, focus, visible);
+        node::draw_node(surface, &scene, i);
     }
-    label::draw_labels(surface, map, viewport, focus, visible)
+    label::draw_labels(surface, &scene)
+}
+
+/// One frame.
+struct Scene<'a> {
+    map: &'a Map<'a>,
+    viewport: &'a Viewport,
+    focus: &'a Focus,
+    window: viewport::Window,
+    strengths: Strengths,
 }
 
 #[cfg(test)]

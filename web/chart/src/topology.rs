@@ -49,6 +49,8 @@ pub enum Kind {
     /// Any other instrumented service.
     #[default]
     Service,
+    /// Several services drawn as one.
+    Group,
     /// Issues or checks tokens.
     Auth,
     /// A function.
@@ -163,17 +165,43 @@ impl Layout {
         let back = (1.0 - share).clamp(0.0, 1.0);
         let shift =
             |n: &Placed| places.get(n.id.as_str()).map_or((0.0, 0.0), |o| ((o.x - n.x) * back, (o.y - n.y) * back));
-        let shifts: Vec<(f64, f64)> = self.nodes.iter().map(shift).collect();
-        let mut tween = self.clone();
-        for (node, by) in tween.nodes.iter_mut().zip(&shifts) {
+        self.shifted(&self.nodes.iter().map(shift).collect::<Vec<_>>())
+    }
+
+    /// This layout with some nodes where the reader put them: left upper corners, by id. The others stay where they
+    /// are; what a pinned node would cover gives way up or down. For drawing only: do not seed with it.
+    pub fn pinned(&self, pins: &HashMap<String, (f64, f64)>) -> Layout {
+        let pin = |n: &Placed| pins.get(&n.id).copied();
+        let held: Vec<usize> = (0..self.nodes.len()).filter(|n| pin(&self.nodes[*n]).is_some()).collect();
+        if held.is_empty() {
+            return self.clone();
+        }
+        let mut nodes = self.nodes.clone();
+        for node in &mut nodes {
+            (node.x, node.y) = pin(node).unwrap_or((node.x, node.y));
+        }
+        for at in (0..nodes.len()).filter(|n| !held.contains(n)) {
+            if held.iter().any(|h| nodes[at].overlaps(&nodes[*h])) {
+                nodes[at].y = place::free_level(&nodes, at);
+            }
+        }
+        let shifts: Vec<(f64, f64)> =
+            nodes.iter().zip(&self.nodes).map(|(to, from)| (to.x - from.x, to.y - from.y)).collect();
+        Layout { bounds: place::bounds(&nodes), ..self.shifted(&shifts) }
+    }
+
+    /// Every node moved, and its edges with it.
+    fn shifted(&self, shifts: &[(f64, f64)]) -> Layout {
+        let mut moved = self.clone();
+        for (node, by) in moved.nodes.iter_mut().zip(shifts) {
             (node.x, node.y) = (node.x + by.0, node.y + by.1);
         }
-        for (route, ends) in tween.edges.iter_mut().zip(&self.ends) {
+        for (route, ends) in moved.edges.iter_mut().zip(&self.ends) {
             if let (Some(from), Some(to)) = (shifts.get(ends.from), shifts.get(ends.to)) {
                 *route = route.shifted(*from, *to);
             }
         }
-        tween
+        moved
     }
 
     /// The closest node in a direction, for moving the selection with arrow keys; (1, 0) is right.
@@ -264,4 +292,4 @@ impl Seed {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

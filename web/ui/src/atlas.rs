@@ -1,8 +1,15 @@
 //! The API's map as the chart crate's map.
 
-use orrery_api::{Edge, EdgeKind, Health, NodeKind, Red, Topology};
+pub mod marks;
+pub mod pins;
+pub mod scene;
+
+use marks::Marks;
+use orrery_api::{Edge, EdgeKind, Health, Node, NodeKind, Red, Topology};
 use orrery_chart::map::{EdgeView, Flow, Hit, NODE_HEIGHT, NODE_WIDTH, NodeView, Status};
 use orrery_chart::topology::{EdgeSpec, Graph, Kind, NodeSpec};
+use scene::{Scene, group_name};
+use std::collections::HashMap;
 
 /// A node or edge, as an address names it: `node:<id>` or `edge:<caller> > <callee>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +49,17 @@ impl Selection {
     }
 
     /// Where it is drawn.
-    pub fn hit(&self, topology: &Topology) -> Option<Hit> {
+    pub fn hit(&self, scene: &Scene) -> Option<Hit> {
+        let topology = &scene.topology;
         match self {
-            Selection::Node(id) => topology.nodes.iter().position(|node| node.id == *id).map(Hit::Node),
+            Selection::Node(id) => {
+                let id = scene.drawn_as(id);
+                topology.nodes.iter().position(|node| node.id == id).map(Hit::Node)
+            }
             Selection::Edge(caller, callee) => {
-                topology.edges.iter().position(|edge| edge.caller == *caller && edge.callee == *callee).map(Hit::Edge)
+                let ends = (scene.drawn_as(caller), scene.drawn_as(callee));
+                let is_it = |edge: &Edge| edge.caller == ends.0 && edge.callee == ends.1;
+                topology.edges.iter().position(is_it).map(Hit::Edge)
             }
         }
     }
@@ -54,12 +67,14 @@ impl Selection {
 
 /// What to lay out: nodes and edges in the order of the topology.
 pub fn graph(topology: &Topology) -> Graph {
-    let place = |id: &str| topology.nodes.iter().position(|node| node.id == id).unwrap_or(usize::MAX);
+    let places: HashMap<&str, usize> =
+        topology.nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
+    let place = |id: &str| places.get(id).copied().unwrap_or(usize::MAX);
     Graph {
         nodes: topology
             .nodes
             .iter()
-            .map(|node| NodeSpec { id: node.id.clone(), kind: kind(node.kind), width: NODE_WIDTH, height: NODE_HEIGHT })
+            .map(|node| NodeSpec { id: node.id.clone(), kind: kind_of(node), width: NODE_WIDTH, height: NODE_HEIGHT })
             .collect(),
         edges: topology
             .edges
@@ -70,23 +85,32 @@ pub fn graph(topology: &Topology) -> Graph {
 }
 
 /// What is written on the nodes.
-pub fn node_views(topology: &Topology) -> Vec<NodeView> {
-    let view = |node: &orrery_api::Node| NodeView {
+pub fn node_views(scene: &Scene, marks: &Marks) -> Vec<NodeView> {
+    let view = |node: &Node| NodeView {
         label: node.name.clone(),
-        kind: kind(node.kind),
+        kind: kind_of(node),
         status: status(node.health),
         flow: (node.red.count > 0.0).then(|| flow(&node.red)),
+        members: group_name(&node.id).and_then(|_| scene.group(&node.id)).map_or(0, |group| group.members.len()),
+        pinned: false,
+        mark: marks.of_node(scene, &node.id),
     };
-    topology.nodes.iter().map(view).collect()
+    scene.topology.nodes.iter().map(view).collect()
 }
 
 /// What is shown on the edges.
-pub fn edge_views(topology: &Topology) -> Vec<EdgeView> {
+pub fn edge_views(scene: &Scene, marks: &Marks) -> Vec<EdgeView> {
+    let mut marks = marks.of_edges(scene);
     let view = |edge: &Edge| EdgeView {
         flow: flow(&edge.red),
         is_async: matches!(edge.kind, EdgeKind::Publish | EdgeKind::Consume),
+        mark: marks.remove(&(edge.caller.clone(), edge.callee.clone())),
     };
-    topology.edges.iter().map(view).collect()
+    scene.topology.edges.iter().map(view).collect()
+}
+
+fn kind_of(node: &Node) -> Kind {
+    if group_name(&node.id).is_some() { Kind::Group } else { kind(node.kind) }
 }
 
 /// Calls without a rate are those of one trace: they are counted.

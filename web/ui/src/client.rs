@@ -26,7 +26,7 @@ pub(crate) fn ask(path: &str, params: &[(&str, String)]) -> Ask {
     for (name, value) in params.iter().filter(|(_, value)| !value.is_empty()) {
         let pair = format!("{}{name}={}", if url.contains('?') { '&' } else { '?' }, address::encode(value));
         url += &pair;
-        if !matches!(*name, "from" | "to") {
+        if !matches!(*name, "from" | "to" | "compare_from" | "compare_to") {
             choice += &pair;
         }
     }

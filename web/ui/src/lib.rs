@@ -18,6 +18,7 @@ pub mod address;
 pub mod atlas;
 pub mod calls;
 pub mod changes;
+pub mod compare;
 pub mod figures;
 pub mod filters;
 pub mod found;

@@ -29,7 +29,8 @@ impl Rates {
         Rates { known: TimeRange { from: oldest.unwrap_or(now), to: now } }
     }
 
-    fn seconds(self, range: TimeRange) -> f64 {
+    /// Seconds of a range for which data can exist, at least one.
+    pub(crate) fn seconds(self, range: TimeRange) -> f64 {
         let nanos = range.to.min(self.known.to).saturating_sub(range.from.max(self.known.from));
         nanos.max(SECOND) as f64 / SECOND as f64
     }

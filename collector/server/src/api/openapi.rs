@@ -3,7 +3,7 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, metrics, own, retention, series, services, tail, traces};
+use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -16,6 +16,8 @@ use utoipa::openapi::{
 /// Everything documented, in the order of the document.
 const ENDPOINTS: &[&Endpoint] = &[
     &services::TOPOLOGY,
+    &map::DIFF,
+    &map::IMPACT,
     &services::LIST,
     &services::DETAIL,
     &traces::LIST,
@@ -60,6 +62,8 @@ fn document() -> OpenApi {
 fn schemas() -> ComponentsBuilder {
     let mut all = Vec::new();
     add::<api::Topology>(&mut all);
+    add::<api::TopologyDiff>(&mut all);
+    add::<api::Impact>(&mut all);
     add::<api::ServiceList>(&mut all);
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);

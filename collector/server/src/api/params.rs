@@ -44,6 +44,13 @@ pub(crate) const FROM: Parameter = Parameter::new(
     "First instant inside: Unix nanoseconds, RFC 3339, or relative like `now-15m`. Default: 15 minutes before `to`.",
 );
 pub(crate) const TO: Parameter = Parameter::new("to", "now", "First instant after, written like `from`. Default: now.");
+pub(crate) const COMPARE_FROM: Parameter = Parameter::new(
+    "compare_from",
+    "now-30m",
+    "First instant of the range compared with, written like `from`. Default: as long before `compare_to` as `from` is before `to`.",
+);
+pub(crate) const COMPARE_TO: Parameter =
+    Parameter::new("compare_to", "now-15m", "First instant after the range compared with. Default: `from`.");
 pub(crate) const ENVIRONMENT: Parameter =
     Parameter::new("environment", "production", "Only this `deployment.environment.name`.");
 pub(crate) const SERVICE: Parameter =
@@ -116,11 +123,20 @@ impl Params {
 
     /// `from` and `to`; the last 15 minutes by default.
     pub(crate) fn range(&self) -> Result<TimeRange, Failure> {
+        self.range_of([FROM.name, TO.name], self.now, DEFAULT_RANGE_NANOS)
+    }
+
+    /// `compare_from` and `compare_to`; by default what lies just before a range, as long.
+    pub(crate) fn compared_range(&self, range: TimeRange) -> Result<TimeRange, Failure> {
+        self.range_of([COMPARE_FROM.name, COMPARE_TO.name], range.from, range.to.saturating_sub(range.from))
+    }
+
+    fn range_of(&self, [first, last]: [&'static str; 2], end: i64, length: i64) -> Result<TimeRange, Failure> {
         let instant = |name: &'static str| self.parsed(name, |text| moment::instant(text, self.now));
-        let to = instant("to")?.unwrap_or(self.now);
-        let from = instant("from")?.unwrap_or(to.saturating_sub(DEFAULT_RANGE_NANOS));
+        let to = instant(last)?.unwrap_or(end);
+        let from = instant(first)?.unwrap_or(to.saturating_sub(length));
         TimeRange::new(from, to)
-            .ok_or_else(|| Failure::invalid("from", format!("`from` ({from}) must lie before `to` ({to})")))
+            .ok_or_else(|| Failure::invalid(first, format!("`{first}` ({from}) must lie before `{last}` ({to})")))
     }
 
     /// A whole number within bounds.
@@ -223,8 +239,16 @@ fn unknown(name: &str, known: &[Parameter]) -> Failure {
 mod tests {
     use super::*;
 
-    const KNOWN: &[Parameter] =
-        &[FROM, TO, SERVICE, ATTR, Parameter::new("limit", "50", ""), Parameter::new("severity", "warn", "")];
+    const KNOWN: &[Parameter] = &[
+        FROM,
+        TO,
+        COMPARE_FROM,
+        COMPARE_TO,
+        SERVICE,
+        ATTR,
+        Parameter::new("limit", "50", ""),
+        Parameter::new("severity", "warn", ""),
+    ];
     const NOW: i64 = 1_763_600_000_000_000_000;
 
     fn parse(query: &str) -> Params {
@@ -233,7 +257,8 @@ mod tests {
 
     fn check_refused(query: &str, field: &str, says: &str) {
         let failure = Params::parse(query, KNOWN, NOW).and_then(|params| {
-            params.range()?;
+            let range = params.range()?;
+            params.compared_range(range)?;
             params.number("limit", 1..=1000, 50)?;
             params.severity()?;
             params.attributes()
@@ -254,9 +279,26 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_compared_with_what_came_before_it_by_default() {
+        const HOUR: i64 = 3_600_000_000_000;
+        let compared = |query: &str| {
+            let params = parse(query);
+            params.compared_range(params.range().unwrap()).unwrap()
+        };
+        assert_eq!(compared("from=now-1h"), TimeRange { from: NOW - 2 * HOUR, to: NOW - HOUR });
+        assert_eq!(
+            compared("from=now-1h&compare_to=now-24h"),
+            TimeRange { from: NOW - 25 * HOUR, to: NOW - 24 * HOUR }
+        );
+        let both = "from=now-1h&compare_from=now-5h&compare_to=now-3h";
+        assert_eq!(compared(both), TimeRange { from: NOW - 5 * HOUR, to: NOW - 3 * HOUR });
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_the_fix() {
         check_refused("form=now-1h", "form", "`from`");
         check_refused("from=now&to=now-1h", "from", "before");
+        check_refused("compare_from=now-1h&compare_to=now-2h", "compare_from", "before `compare_to`");
         check_refused("from=soon", "from", "now-15m");
         check_refused("limit=0", "limit", "1 to 1000");
         check_refused("limit=5&limit=6", "limit", "twice");

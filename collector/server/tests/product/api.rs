@@ -47,6 +47,7 @@ async fn every_endpoint_answers() {
     let server = seeded().await;
     services(&server).await;
     map(&server).await;
+    changes_and_impact(&server).await;
     traces(&server).await;
     asking(&server).await;
     span_metrics(&server).await;
@@ -114,6 +115,37 @@ async fn map(server: &Server) {
     // A time before there was anything.
     let past = server.ok("/api/v1/topology?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z").await;
     assert!(list(&past, "nodes").is_empty());
+}
+
+async fn changes_and_impact(server: &Server) {
+    let impact = server.ok("/api/v1/topology/impact?node=shop/shop-payment%40test").await;
+    assert_eq!(
+        (impact["failures"].as_f64(), impact["origins"][0]["node"].as_str()),
+        (Some(2.0), Some("shop/shop-payment@test"))
+    );
+    let checkout = list(&impact, "affected").iter().find(|found| found["node"] == "shop/shop-checkout@test").unwrap();
+    assert_eq!(
+        (checkout["failures"].as_f64(), checkout["share"].as_f64(), checkout["hops"].as_u64()),
+        (Some(2.0), Some(0.2), Some(1))
+    );
+    let (status, problem) = server.get("/api/v1/topology/impact?node=nobody").await;
+    assert_eq!((status, problem["type"].as_str()), (404, Some("orrery:not-found")));
+    let (status, problem) = server.get("/api/v1/topology/impact").await;
+    assert_eq!((status, problem["field"].as_str()), (400, Some("node")));
+
+    let map = server.ok("/api/v1/topology").await;
+    let itself = server.ok("/api/v1/topology/diff?compare_from=now-15m&compare_to=now").await;
+    assert_eq!(list(&itself, "nodes").len(), list(&map, "nodes").len());
+    assert!(list(&itself, "changes").is_empty() && itself["partial"].is_null(), "{itself:#}");
+    let sides = &list(&itself, "edges")[0];
+    assert_eq!(sides["before"]["red"]["count"], sides["now"]["red"]["count"]);
+    let before = server.ok("/api/v1/topology/diff").await;
+    assert!(
+        list(&before, "changes").is_empty()
+            && before["partial"].as_str().is_some_and(|why| why.contains("compared with"))
+    );
+    let (status, problem) = server.get("/api/v1/topology/diff?compare_from=now&compare_to=now-1h").await;
+    assert_eq!((status, problem["field"].as_str()), (400, Some("compare_from")));
 }
 
 async fn traces(server: &Server) {

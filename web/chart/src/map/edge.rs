@@ -1,9 +1,6 @@
 //! Edges: width by rate, colour by errors, dashed for messages.
 
-use super::{
-    Focus, Map, Viewport, node,
-    viewport::{Window, edge_in},
-};
+use super::{Hit, Scene, Tone, node, viewport::edge_in};
 use crate::{
     surface::{Dash, Draw, Stroke, Surface},
     tokens::{Ink, Token},
@@ -19,33 +16,38 @@ pub(crate) fn line_zoom(zoom: f64) -> f64 {
     zoom.powf(0.75).clamp(0.3, 1.3)
 }
 
-pub(super) fn draw_edges<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) {
+pub(super) fn draw_edges<S: Surface>(s: &mut S, scene: &Scene<'_>) {
+    let map = scene.map;
     let mut order: Vec<usize> = (0..map.layout.edges.len().min(map.edges.len())).collect();
     // What matters is drawn over what does not.
-    order.sort_by(|a, b| {
-        let key = |i: &usize| (map.is_lit(*i, focus), Token::errors(map.edges[*i].flow.error_ratio), *i);
-        key(a).cmp(&key(b))
+    order.sort_by_cached_key(|i| {
+        let view = &map.edges[*i];
+        let full = scene.strengths.edge(*i) == 1.0;
+        (map.is_lit(*i, scene.focus), full, view.mark.is_some(), Token::errors(view.flow.error_ratio), *i)
     });
-    for i in order.into_iter().filter(|i| edge_in(map, *i, window)) {
-        draw_edge(s, map, i, v, focus);
+    for i in order.into_iter().filter(|i| edge_in(map, *i, scene.window)) {
+        draw_edge(s, scene, i);
     }
 }
 
-fn ink(map: &Map<'_>, i: usize, focus: &Focus) -> Ink {
-    let selected = focus.selected == Some(super::Hit::Edge(i));
-    let errors = Token::errors(map.edges[i].flow.error_ratio);
-    let token = match (selected, map.is_lit(i, focus), errors) {
+fn ink(scene: &Scene<'_>, i: usize) -> Ink {
+    let view = &scene.map.edges[i];
+    let selected = scene.focus.selected == Some(Hit::Edge(i));
+    let errors = Token::errors(view.flow.error_ratio);
+    let token = match (selected, &view.mark, scene.map.is_lit(i, scene.focus), errors) {
         (true, ..) => Token::Accent,
-        (_, true, Token::Errors0) => Token::Text2,
+        (_, Some(mark), ..) => mark.tone.token(),
+        (_, _, true, Token::Errors0) => Token::Text2,
         _ => errors,
     };
-    token.alpha(map.edge_strength(i, focus))
+    token.alpha(scene.strengths.edge(i))
 }
 
-fn draw_edge<S: Surface>(s: &mut S, map: &Map<'_>, i: usize, v: &Viewport, focus: &Focus) {
+fn draw_edge<S: Surface>(s: &mut S, scene: &Scene<'_>, i: usize) {
+    let (map, v) = (scene.map, scene.viewport);
     let (route, view, ends) = (&map.layout.edges[i], &map.edges[i], map.layout.ends[i]);
     let Some(last) = route.curves.last() else { return };
-    let ink = ink(map, i, focus);
+    let ink = ink(scene, i);
     let width = width(view.flow.rate) * line_zoom(v.zoom);
     let arrow = arrow_length(width);
     let tip = node::touch(map, ends.to, route.end());
@@ -66,7 +68,12 @@ fn draw_edge<S: Surface>(s: &mut S, map: &Map<'_>, i: usize, v: &Viewport, focus
         let c = if k + 1 == route.curves.len() { base } else { c };
         s.curve_to(a.0, a.1, b.0, b.1, c.0, c.1);
     }
-    let dash = if view.is_async { Dash::Long } else { Dash::Solid };
+    let is_gone = view.mark.as_ref().is_some_and(|mark| mark.tone == Tone::Gone);
+    let dash = match (is_gone, view.is_async) {
+        (true, _) => Dash::Dotted,
+        (_, true) => Dash::Long,
+        _ => Dash::Solid,
+    };
     s.stroke(&Stroke::new(ink, width).dash(dash));
     draw_arrow(s, tip, angle, arrow, width, ink);
 }

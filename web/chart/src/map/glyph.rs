@@ -90,6 +90,14 @@ pub fn draw_kind<S: Surface>(s: &mut S, kind: Kind, x: f64, y: f64, r: f64, ink:
             s.stroke(&stroke);
             open(s, &[at(0.0, 0.0), at(0.0, 0.98)]);
         }
+        Kind::Group => {
+            for (dx, dy) in [(-0.9, -0.9), (0.12, -0.9), (-0.9, 0.12), (0.12, 0.12)] {
+                let (x, y) = at(dx, dy);
+                s.round_rect_path(x, y, 0.78 * r, 0.78 * r, 0.16 * r);
+                s.stroke(&stroke);
+            }
+            return;
+        }
         Kind::Auth => {
             let (top, side, low) = (at(0.0, -0.95), at(0.8, -0.6), at(0.0, 0.98));
             s.begin();

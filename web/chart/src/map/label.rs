@@ -1,8 +1,8 @@
 //! Figures on edges, where they cover nothing.
 
 use super::{
-    Focus, Hit, Map, Status, Viewport, node,
-    viewport::{Window, edge_in, node_in},
+    Hit, Map, Scene, Status, Viewport, node,
+    viewport::{edge_in, node_in},
 };
 use crate::{
     surface::{Align, Draw, Surface, TextStyle},
@@ -30,19 +30,23 @@ impl Labels {
     }
 }
 
-pub(super) fn draw_labels<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) -> Labels {
-    let mut labels = Labels(name_the_failing(s, map, v, focus, window));
+pub(super) fn draw_labels<S: Surface>(s: &mut S, scene: &Scene<'_>) -> Labels {
+    let (map, v) = (scene.map, scene.viewport);
+    let mut labels = Labels(name_the_failing(s, scene));
     let visible: Vec<usize> =
-        (0..map.layout.edges.len().min(map.edges.len())).filter(|i| edge_in(map, *i, window)).collect();
+        (0..map.layout.edges.len().min(map.edges.len())).filter(|i| edge_in(map, *i, scene.window)).collect();
     let all = visible.len() <= FEW_EDGES && v.zoom >= LABEL_ZOOM;
     let mut taken: Vec<Rect> =
-        map.layout.nodes.iter().filter(|n| node_in(n, window)).map(|n| on_screen(v, n)).collect();
-    let mut order: Vec<(bool, bool, usize)> =
-        visible.into_iter().map(|i| (!map.is_lit(i, focus), map.edges[i].flow.error_ratio < 0.01, i)).collect();
+        map.layout.nodes.iter().filter(|n| node_in(n, scene.window)).map(|n| on_screen(v, n)).collect();
+    let weight = |i: usize| {
+        let view = &map.edges[i];
+        (!map.is_lit(i, scene.focus), view.mark.is_none() && view.flow.error_ratio < 0.01, i)
+    };
+    let mut order: Vec<(bool, bool, usize)> = visible.into_iter().map(weight).collect();
     order.sort_unstable();
-    for (unlit, healthy, i) in order {
-        let worth_it = all || !unlit || (!healthy && v.zoom >= 0.5);
-        if !worth_it || map.edge_strength(i, focus) < 1.0 {
+    for (unlit, unremarkable, i) in order {
+        let worth_it = all || !unlit || (!unremarkable && v.zoom >= 0.5);
+        if !worth_it || scene.strengths.edge(i) < 1.0 {
             continue;
         }
         let lines = lines(map, i, !unlit);
@@ -55,15 +59,17 @@ pub(super) fn draw_labels<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, fo
     labels
 }
 
-/// On a map too small for names, the failing and the chosen still say who they are.
-fn name_the_failing<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &Focus, window: Window) -> Vec<Rect> {
+/// On a map too small for names, the failing, the marked and the chosen still say who they are.
+fn name_the_failing<S: Surface>(s: &mut S, scene: &Scene<'_>) -> Vec<Rect> {
+    let (map, v) = (scene.map, scene.viewport);
     let mut named = Vec::new();
     if v.zoom >= node::NAME_ZOOM {
         return named;
     }
     for (i, (placed, view)) in map.layout.nodes.iter().zip(map.nodes).enumerate() {
-        let chosen = [focus.hovered, focus.selected].contains(&Some(Hit::Node(i)));
-        if !(chosen || view.status == Status::Err) || !node_in(placed, window) || map.node_strength(i, focus) < 1.0 {
+        let chosen = [scene.focus.hovered, scene.focus.selected].contains(&Some(Hit::Node(i)));
+        let speaks = chosen || view.status == Status::Err || view.mark.is_some();
+        if !speaks || !node_in(placed, scene.window) || scene.strengths.node(i) < 1.0 {
             continue;
         }
         let line = (view.label.clone(), Token::Text1.into());
@@ -78,9 +84,10 @@ fn name_the_failing<S: Surface>(s: &mut S, map: &Map<'_>, v: &Viewport, focus: &
     named
 }
 
-/// Lines of a label and their roles. Only one line unless asked: errors if they matter, else the rate.
+/// Lines of a label and their roles. Only one line unless asked: the mark, else errors if they matter, else the rate.
 fn lines(map: &Map<'_>, i: usize, lit: bool) -> Vec<(String, Ink)> {
     let flow = &map.edges[i].flow;
+    let mark = map.edges[i].mark.as_ref().map(|mark| (mark.text.clone(), mark.tone.token().into()));
     let rate = (flow.calls(), Token::Text2.into());
     let role = match flow.error_ratio {
         r if r >= 0.05 => Token::Err,
@@ -89,10 +96,16 @@ fn lines(map: &Map<'_>, i: usize, lit: bool) -> Vec<(String, Ink)> {
     };
     let errors = (Unit::Ratio.format(flow.error_ratio).to_string(), role.into());
     if !lit {
-        return vec![if flow.error_ratio >= 0.01 { errors } else { rate }];
+        return vec![if let Some(mark) = mark {
+            mark
+        } else if flow.error_ratio >= 0.01 {
+            errors
+        } else {
+            rate
+        }];
     }
     let p95 = flow.p95_nanos.map(|p95| (Unit::Nanos.format(p95).to_string(), Token::Text2.into()));
-    [Some(rate), Some(errors).filter(|_| flow.error_ratio > 0.0), p95].into_iter().flatten().collect()
+    [mark, Some(rate), Some(errors).filter(|_| flow.error_ratio > 0.0), p95].into_iter().flatten().collect()
 }
 
 /// Labels grow a little with the map but never shrink: they are small as it is.

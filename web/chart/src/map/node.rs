@@ -1,14 +1,11 @@
 //! Nodes: one outline per kind, name, and rate, errors and duration in columns.
 
-use super::{
-    Focus, Hit, Map, NodeView, Status, Viewport, glyph,
-    viewport::{Window, node_in},
-};
+use super::{Hit, Map, NodeView, Scene, Status, Tone, Viewport, glyph, mark, viewport::node_in};
 use crate::{
-    surface::{Dash, Draw, Stroke, Surface, TextStyle, fit_text},
+    surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
     tokens::{Ink, Token},
     topology::Kind,
-    unit::Unit,
+    unit::{Unit, grouped},
 };
 
 /// From this zoom on nodes carry all their figures, from the next the two that matter most, then the name alone.
@@ -27,18 +24,18 @@ struct Card {
     k: f64,
 }
 
-pub(super) fn draw_node<S: Surface>(s: &mut S, map: &Map<'_>, i: usize, v: &Viewport, focus: &Focus, window: Window) {
-    let (placed, view) = (&map.layout.nodes[i], &map.nodes[i]);
-    if !node_in(placed, window) {
+pub(super) fn draw_node<S: Surface>(s: &mut S, scene: &Scene<'_>, i: usize) {
+    let (placed, view, v) = (&scene.map.layout.nodes[i], &scene.map.nodes[i], scene.viewport);
+    if !node_in(placed, scene.window) {
         return;
     }
     let (x, y) = v.to_screen((placed.x, placed.y));
     let card = Card { x, y, w: placed.width * v.zoom, h: placed.height * v.zoom, k: v.zoom };
-    let strength = map.node_strength(i, focus);
-    let hovered = focus.hovered == Some(Hit::Node(i));
-    let selected = focus.selected == Some(Hit::Node(i));
+    let strength = scene.strengths.node(i);
+    let hovered = scene.focus.hovered == Some(Hit::Node(i));
+    let selected = scene.focus.selected == Some(Hit::Node(i));
     draw_body(s, &card, view, strength, hovered, selected);
-    if selected && focus.has_keyboard {
+    if selected && scene.focus.has_keyboard {
         s.round_rect_path(card.x - 4.0, card.y - 4.0, card.w + 8.0, card.h + 8.0, 9.0);
         s.stroke(&Stroke::new(Token::Accent, 2.0));
     }
@@ -47,11 +44,31 @@ pub(super) fn draw_node<S: Surface>(s: &mut S, map: &Map<'_>, i: usize, v: &View
         z if z >= NAME_ZOOM => draw_name_only(s, &card, view, strength),
         // A far view is about what is wrong: what is fine stays grey.
         _ if view.status == Status::Ok => {}
-        _ => glyph::draw_status(s, view.status, card.x + card.w / 2.0, card.y + card.h / 2.0, 4.0),
+        _ => draw_faded_status(s, view.status, card.x + card.w / 2.0, card.y + card.h / 2.0, 4.0, strength),
+    }
+    if view.pinned && v.zoom >= NAME_ZOOM {
+        draw_pin(s, &card, strength);
+    }
+    if let Some(note) = &view.mark {
+        mark::draw_mark(s, note, (card.x, card.y, card.w), v.zoom, strength);
     }
 }
 
+/// A needle through the upper left corner.
+fn draw_pin<S: Surface>(s: &mut S, card: &Card, strength: f64) {
+    let (x, y) = (card.x + 5.0, card.y + 1.0);
+    s.begin();
+    s.move_to(x, y);
+    s.line_to(x + 4.5, y + 6.5);
+    s.stroke(&Stroke::new(Token::Text2.alpha(strength), 1.2));
+    s.circle_path(x - 1.0, y - 1.5, 2.8);
+    s.fill(Token::Text2.alpha(strength));
+}
+
 fn draw_body<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f64, hovered: bool, selected: bool) {
+    if view.kind == Kind::Group {
+        draw_stack(s, card, strength);
+    }
     outline(s, view.kind, card);
     // Opaque ground first: edges pass beneath, even beneath a faded node.
     s.fill(Token::Bg0.into());
@@ -69,10 +86,22 @@ fn draw_body<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f64,
         _ => {}
     }
     let outside = matches!(view.kind, Kind::External | Kind::Model | Kind::UnknownCaller);
-    let dash = if outside { Dash::Short } else { Dash::Solid };
+    let gone = view.mark.as_ref().is_some_and(|mark| mark.tone == Tone::Gone);
+    let dash = if outside || gone { Dash::Short } else { Dash::Solid };
     let stroke = Stroke::new(border.alpha(strength), width);
     s.stroke(&stroke.dash(dash));
     inner_line(s, view.kind, card, &stroke);
+}
+
+/// The cards behind the first one of a group.
+fn draw_stack<S: Surface>(s: &mut S, card: &Card, strength: f64) {
+    for back in [2.0, 1.0] {
+        let by = 3.5 * back * card.k;
+        s.round_rect_path(card.x + by, card.y + by, card.w, card.h, 6.0 * card.k);
+        s.fill(Token::Bg0.into());
+        s.fill(Token::Bg1.alpha(strength));
+        s.stroke(&Stroke::new(Token::Line2.alpha(strength), 1.0));
+    }
 }
 
 fn draw_details<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f64) {
@@ -82,10 +111,25 @@ fn draw_details<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength: f
     let icon = Token::Text2.alpha(strength);
     glyph::draw_kind(s, view.kind, card.x + (text_left(view.kind) - 15.0) * k, card.y + card.h / 2.0, 7.5 * k, icon);
     draw_faded_status(s, view.status, right - 3.5 * t, card.y + upper * k, 3.8 * t, strength);
+    if view.kind == Kind::Group {
+        draw_opener(s, card, strength);
+    }
     let name = TextStyle::new(Token::Text1.alpha(strength), 12.0 * t, 600);
-    let text = fit_text(s, &view.label, right - left - 11.0 * t, &name);
+    let end = draw_members(s, view, (right - 11.0 * t, card.y + upper * k), 10.5 * t, strength);
+    let text = fit_text(s, &view.label, end - left, &name);
     s.text_middle(&text, left, card.y + upper * k, &name);
     draw_figures(s, view, (left, card.y + lower * k, right), k, strength);
+}
+
+/// How many a group stands for, ending at a point; where the name before it has to end.
+fn draw_members<S: Surface>(s: &mut S, view: &NodeView, (right, y): (f64, f64), size: f64, strength: f64) -> f64 {
+    if view.members == 0 {
+        return right;
+    }
+    let style = TextStyle::new(Token::Text2.alpha(strength), size, 500).align(Align::Right);
+    let text = grouped(view.members);
+    s.text_middle(&text, right, y, &style);
+    right - s.measure(&text, &style) - 6.0
 }
 
 /// Text shrinks slower than the map, so that a map that just fits is still read.
@@ -130,7 +174,8 @@ fn draw_name_only<S: Surface>(s: &mut S, card: &Card, view: &NodeView, strength:
     draw_faded_status(s, view.status, card.x + 9.0 + status, middle, status, strength);
     let left = card.x + 14.0 + 2.0 * status;
     let name = TextStyle::new(Token::Text1.alpha(strength), size, 600);
-    let text = fit_text(s, &view.label, card.x + card.w - 6.0 - left, &name);
+    let end = draw_members(s, view, (card.x + card.w - 6.0, middle), size, strength);
+    let text = fit_text(s, &view.label, end - left, &name);
     s.text_middle(&text, left, middle, &name);
 }
 
@@ -151,6 +196,7 @@ fn text_left(kind: Kind) -> f64 {
 
 fn text_right(kind: Kind) -> f64 {
     match kind {
+        Kind::Group => OPENER + 6.0,
         Kind::Gateway | Kind::Queue | Kind::Function => 17.0,
         Kind::User | Kind::UnknownCaller | Kind::Client => 15.0,
         _ => 8.0,
@@ -160,6 +206,32 @@ fn text_right(kind: Kind) -> f64 {
 /// Middles of the two text rows from the top; a cylinder's lid takes some of its height.
 fn rows(kind: Kind) -> (f64, f64) {
     if kind == Kind::Database { (17.5, 33.0) } else { (14.5, 30.5) }
+}
+
+/// Width of the strip at the right end of a group that opens it.
+const OPENER: f64 = 26.0;
+
+impl Map<'_> {
+    /// The group that a click on a screen point opens: the one hit, if the point is on its plus.
+    pub fn opener(&self, hit: Hit, viewport: &Viewport, screen: (f64, f64)) -> Option<usize> {
+        let Hit::Node(at) = hit else { return None };
+        let is_group = self.nodes.get(at).is_some_and(|view| view.kind == Kind::Group);
+        let right = self.layout.nodes.get(at).map(|placed| placed.x + placed.width)?;
+        (is_group && viewport.zoom >= BRIEF_ZOOM && viewport.to_world(screen).0 >= right - OPENER).then_some(at)
+    }
+}
+
+fn draw_opener<S: Surface>(s: &mut S, card: &Card, strength: f64) {
+    let (left, middle) = (card.x + card.w - OPENER * card.k, card.y + card.h / 2.0);
+    s.line(
+        (left, card.y + 7.0 * card.k),
+        (left, card.y + card.h - 7.0 * card.k),
+        &Stroke::new(Token::Line2.alpha(strength), 1.0),
+    );
+    let (x, arm) = (left + OPENER * card.k / 2.0, 4.5 * text_zoom(card.k));
+    let stroke = Stroke::new(Token::Accent.alpha(strength), 1.5);
+    s.line((x - arm, middle), (x + arm, middle), &stroke);
+    s.line((x, middle - arm), (x, middle + arm), &stroke);
 }
 
 const HEX: f64 = 11.0;
@@ -212,7 +284,9 @@ fn outline<S: Surface>(s: &mut S, kind: Kind, c: &Card) {
             bow(s, (x + i, bottom), (x + i, y), -i);
             s.close();
         }
-        Kind::Job | Kind::Service | Kind::External | Kind::Model => s.round_rect_path(x, y, w, h, 6.0 * k),
+        Kind::Job | Kind::Service | Kind::Group | Kind::External | Kind::Model => {
+            s.round_rect_path(x, y, w, h, 6.0 * k)
+        }
     }
 }
 

@@ -24,10 +24,11 @@ pub(super) fn shop() -> (Layout, Vec<NodeView>, Vec<EdgeView>) {
         kind: *kind,
         status: *status,
         flow: (*status != Status::Unknown).then_some(flow),
+        ..NodeView::default()
     });
     let edges = vec![
-        EdgeView { flow, is_async: false },
-        EdgeView { flow: Flow { rate: 1.0, ..Flow::default() }, is_async: true },
+        EdgeView { flow, ..EdgeView::default() },
+        EdgeView { flow: Flow { rate: 1.0, ..Flow::default() }, is_async: true, mark: None },
     ];
     (layout(&graph, None), views.collect(), edges)
 }
@@ -120,6 +121,111 @@ fn selection_fades_what_is_unrelated() {
     let (layout, nodes, edges) = shop();
     let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
     let focus = Focus { selected: Some(Hit::Node(0)), ..Focus::default() };
-    assert_eq!([0, 1, 2].map(|n| map.node_strength(n, &focus)), [1.0, 1.0, FADED]);
-    assert_eq!([0, 1].map(|e| map.edge_strength(e, &focus)), [1.0, FADED]);
+    let strengths = map.strengths(&focus);
+    assert_eq!((strengths.nodes, strengths.edges), (vec![1.0, 1.0, FADED], vec![1.0, FADED]));
+}
+
+#[test]
+fn marks_say_what_changed_in_words_and_the_rest_fades() {
+    let (layout, mut nodes, mut edges) = shop();
+    nodes[1].mark = Some(Mark { tone: Tone::Failing, text: "↑ errors 10 %".into() });
+    edges[1].mark = Some(Mark { tone: Tone::Gone, text: "− gone".into() });
+    let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
+    let focus = Focus { marks_only: true, selected: Some(Hit::Node(2)), ..Focus::default() };
+    let strengths = map.strengths(&focus);
+    assert_eq!((strengths.nodes, strengths.edges), (vec![FADED, 1.0, 1.0], vec![FADED, 1.0]));
+    let drawn = |zoom: f64| {
+        let mut svg = SvgSurface::new(800.0, 400.0);
+        draw_map(&mut svg, &map, &Viewport { zoom, ..Viewport::default() }, &focus);
+        svg.finish("map", "")
+    };
+    let near = drawn(1.0);
+    assert!(near.contains(">↑ errors 10 %<") && near.contains(">− gone<"), "{near}");
+    assert!(near.contains("stroke-dasharray=\"1 3\""), "what is gone is dotted");
+    let far = drawn(0.2);
+    assert!(far.contains(">↑<") && far.contains(">checkout<") && !far.contains("10 %<"), "{far}");
+}
+
+#[test]
+fn a_group_tells_how_many_it_stands_for() {
+    let (layout, mut nodes, edges) = shop();
+    nodes[1] = NodeView { kind: Kind::Group, members: 1_204, ..nodes[1].clone() };
+    let map = Map { layout: &layout, nodes: &nodes, edges: &edges };
+    let mut svg = SvgSurface::new(800.0, 400.0);
+    draw_map(&mut svg, &map, &Viewport::default(), &Focus::default());
+    let v = Viewport::default();
+    let right = layout.nodes[1].x + layout.nodes[1].width;
+    let at = |x: f64| v.to_screen((x, layout.nodes[1].center().1));
+    assert_eq!(map.opener(Hit::Node(1), &v, at(right - 12.0)), Some(1), "a click on its plus opens it");
+    assert_eq!(map.opener(Hit::Node(1), &v, at(right - 60.0)), None);
+    assert_eq!(map.opener(Hit::Node(0), &v, at(right - 12.0)), None);
+    let svg = svg.finish("map", "");
+    assert!(svg.contains(">1,204<"), "{svg}");
+}
+
+/// Takes everything and keeps nothing, so that what a frame costs us is measured and not what a canvas does.
+struct Nowhere;
+
+impl Surface for Nowhere {
+    fn size(&self) -> (f64, f64) {
+        (1_200.0, 640.0)
+    }
+    fn begin(&mut self) {}
+    fn move_to(&mut self, _: f64, _: f64) {}
+    fn line_to(&mut self, _: f64, _: f64) {}
+    fn curve_to(&mut self, _: f64, _: f64, _: f64, _: f64, _: f64, _: f64) {}
+    fn close(&mut self) {}
+    fn stroke(&mut self, _: &crate::surface::Stroke) {}
+    fn fill(&mut self, _: crate::tokens::Ink) {}
+    fn text(&mut self, _: &str, _: f64, _: f64, _: &crate::surface::TextStyle) {}
+    fn measure(&self, text: &str, style: &crate::surface::TextStyle) -> f64 {
+        text.len() as f64 * style.size * 0.5
+    }
+    fn push_clip(&mut self, _: f64, _: f64, _: f64, _: f64) {}
+    fn pop_clip(&mut self) {}
+}
+
+/// What layout, a frame while panning and a hit cost at sizes people have.
+#[test]
+fn figures_of_big_maps() {
+    for size in [20, 200, 1_000] {
+        let graph = crate::topology::tests::synthetic(size);
+        let clock = std::time::Instant::now();
+        let map_layout = layout(&graph, None);
+        let laid_out = clock.elapsed();
+        let clock = std::time::Instant::now();
+        assert_eq!(layout(&graph, Some(&map_layout)).nodes, map_layout.nodes);
+        let again = clock.elapsed();
+        let nodes: Vec<NodeView> = graph
+            .nodes
+            .iter()
+            .map(|n| NodeView {
+                label: n.id.clone(),
+                kind: n.kind,
+                status: Status::Ok,
+                flow: Some(Flow { rate: 3.0, ..Flow::default() }),
+                ..NodeView::default()
+            })
+            .collect();
+        let edges =
+            vec![EdgeView { flow: Flow { rate: 3.0, ..Flow::default() }, ..EdgeView::default() }; graph.edges.len()];
+        let map = Map { layout: &map_layout, nodes: &nodes, edges: &edges };
+        let focus = Focus { selected: Some(Hit::Node(size / 2)), ..Focus::default() };
+        let fit = Viewport::fit(&map_layout, Nowhere.size(), 28.0);
+        let clock = std::time::Instant::now();
+        let frames = 50;
+        for frame in 0..frames {
+            draw_map(&mut Nowhere, &map, &fit.pan(f64::from(frame), 1.0), &focus);
+        }
+        let drawn = clock.elapsed() / frames;
+        let clock = std::time::Instant::now();
+        for at in 0..frames {
+            fit.hit(&map_layout, (f64::from(at) * 20.0, 300.0));
+        }
+        println!(
+            "{size} nodes, {} edges: layout {laid_out:?}, after a refresh {again:?}, frame {drawn:?}, hit {:?}",
+            graph.edges.len(),
+            clock.elapsed() / frames
+        );
+    }
 }

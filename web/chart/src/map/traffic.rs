@@ -155,13 +155,14 @@ pub fn draw_traffic<S: Surface>(
     labels: &Labels,
 ) {
     let window = v.visible(s.size());
+    let strengths = map.strengths(focus);
     let k = edge::line_zoom(v.zoom);
     for (i, lane) in traffic.lanes.iter().enumerate() {
         let Some(view) = map.edges.get(i).filter(|_| i < map.layout.edges.len()) else { continue };
         if lane.dots.is_empty() || !edge_in(map, i, window) {
             continue;
         }
-        let strength = map.edge_strength(i, focus);
+        let strength = strengths.edge(i);
         let radius = (1.2 + edge::width(view.flow.rate) * 0.26) * k;
         // One path per lane and outcome: a canvas pays per fill, not per dot.
         for outcome in [false, true] {

@@ -187,6 +187,19 @@ fn rows(nodes: &mut [Placed], order: impl Iterator<Item = usize>, origin: (f64, 
     }
 }
 
+/// The top edge nearest to where a node stands at which it covers no other.
+pub(crate) fn free_level(nodes: &[Placed], at: usize) -> f64 {
+    let node = &nodes[at];
+    let shares_column = |o: &Placed| o.x < node.x + node.width && node.x < o.x + o.width;
+    let others = nodes.iter().enumerate().filter(|(i, o)| *i != at && shares_column(o));
+    // Where its top edge may not be.
+    let taken: Vec<(f64, f64)> =
+        others.map(|(_, o)| (o.y - node.height - EDGE_GAP, o.y + o.height + EDGE_GAP)).collect();
+    let is_free = |y: &f64| taken.iter().all(|t| *y <= t.0 || *y >= t.1);
+    let levels = taken.iter().flat_map(|t| [t.0, t.1]).filter(is_free);
+    levels.min_by(|a, b| (a - node.y).abs().total_cmp(&(b - node.y).abs())).unwrap_or(node.y)
+}
+
 /// (left, top, right, bottom) around all nodes.
 pub(crate) fn bounds(nodes: &[Placed]) -> (f64, f64, f64, f64) {
     bounds_of(nodes.iter())

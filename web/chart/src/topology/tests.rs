@@ -13,7 +13,7 @@ fn graph(kinds: &[(&str, Kind)], edges: &[(usize, usize)]) -> Graph {
 }
 
 /// Tiers with skips and a few cycles, from a fixed multiplicative sequence.
-fn synthetic(n: usize) -> Graph {
+pub(crate) fn synthetic(n: usize) -> Graph {
     let mut state = 12_345u64;
     let mut next = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -180,6 +180,28 @@ fn a_tween_starts_at_the_old_places_and_ends_at_the_new() {
     for (a, b) in start.nodes.iter().zip(&old.nodes) {
         assert!((a.x - b.x).abs() < 1e-9 && (a.y - b.y).abs() < 1e-9);
     }
+}
+
+#[test]
+fn pinned_nodes_stay_and_what_is_beneath_gives_way() {
+    let g = synthetic(80);
+    let map = layout(&g, None);
+    assert_eq!(map.pinned(&HashMap::new()), map);
+    // On top of another node, and far outside.
+    let (on, out) = ((map.nodes[30].x + 9.0, map.nodes[30].y + 7.0), (-900.0, 4_000.0));
+    let pins = HashMap::from([(map.nodes[10].id.clone(), on), (map.nodes[11].id.clone(), out), ("gone".into(), on)]);
+    let pinned = map.pinned(&pins);
+    assert_eq!([10, 11].map(|n: usize| (pinned.nodes[n].x, pinned.nodes[n].y)), [on, out]);
+    check_apart(&pinned);
+    let moved = map.nodes.iter().zip(&pinned.nodes).filter(|(a, b)| a != b).count();
+    assert!((3..8).contains(&moved), "{moved} moved");
+    assert!(pinned.bounds.0 <= -900.0 && pinned.bounds.3 >= 4_000.0);
+    for (route, ends) in pinned.edges.iter().zip(&pinned.ends).filter(|(_, ends)| ends.from == 11) {
+        let node = &pinned.nodes[ends.from];
+        let touches = [node.x, node.x + node.width].iter().any(|x| (route.start.0 - x).abs() < 1e-6);
+        assert!(touches, "an edge of a pinned node begins elsewhere");
+    }
+    assert_eq!(layout(&g, Some(&map)).pinned(&pins), pinned, "a refresh keeps pins");
 }
 
 #[test]

@@ -97,7 +97,7 @@ async fn until_failing(product: &Product, name: &str) -> Result<()> {
 }
 
 /// Moves the mouse over the map until its hint says that it is over this node.
-async fn find_on_map(tab: &Tab, name: &str) -> Result<(f64, f64)> {
+pub(crate) async fn find_on_map(tab: &Tab, name: &str) -> Result<(f64, f64)> {
     let field: [f64; 4] = tab
         .eval("(() => { const r = document.querySelector('.map-field').getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] })()")
         .await?;

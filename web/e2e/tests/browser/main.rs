@@ -16,6 +16,7 @@ mod ask;
 mod axe;
 mod chunks;
 mod journeys;
+mod map;
 mod pages;
 mod product;
 mod shop;
@@ -47,6 +48,16 @@ async fn asking() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn big_maps() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    map::of_hundreds_and_of_a_thousand(&browser).await?;
+    map::of_two_ranges(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dashboard() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let product = product::Product::demo().await?;
@@ -54,6 +65,7 @@ async fn the_dashboard() -> Result<()> {
     journeys::a_full_disk_is_said_on_every_page(&browser).await?;
     speed::first_frame_and_usable(&browser, &product).await?;
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
+    map::of_the_shop(&browser, &product).await?;
     journeys::by_keyboard_alone(&browser, &product).await?;
     journeys::state_is_in_the_url(&browser, &product).await?;
     chunks::an_address_fetches_its_page_at_once(&browser, &product).await?;

@@ -145,18 +145,21 @@ impl Tab {
         Ok(())
     }
 
-    /// Presses the mouse in one place and lets go in another.
+    /// Presses the mouse in one place, moves it to another in steps, and lets go there.
     pub(crate) async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
-        self.page.move_mouse(Point { x: from.0, y: from.1 }).await?;
-        self.mouse(DispatchMouseEventType::MousePressed, from).await?;
-        self.page.move_mouse(Point { x: (from.0 + to.0) / 2.0, y: to.1 }).await?;
-        self.page.move_mouse(Point { x: to.0, y: to.1 }).await?;
-        self.mouse(DispatchMouseEventType::MouseReleased, to).await
-    }
-
-    async fn mouse(&self, what: DispatchMouseEventType, (x, y): (f64, f64)) -> Result<()> {
-        let event = DispatchMouseEventParams::builder().r#type(what).x(x).y(y).button(MouseButton::Left).click_count(1);
-        self.page.execute(event.build().map_err(|reason| anyhow!("{reason}"))?).await?;
+        const STEPS: u32 = 8;
+        let event = |kind, at: (f64, f64)| {
+            let event = DispatchMouseEventParams::builder().r#type(kind).x(at.0).y(at.1).button(MouseButton::Left);
+            event.buttons(1).click_count(1).build().map_err(|reason| anyhow!("{reason}"))
+        };
+        self.point(from.0, from.1).await?;
+        self.page.execute(event(DispatchMouseEventType::MousePressed, from)?).await?;
+        for step in 1..=STEPS {
+            let share = f64::from(step) / f64::from(STEPS);
+            let at = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+            self.page.execute(event(DispatchMouseEventType::MouseMoved, at)?).await?;
+        }
+        self.page.execute(event(DispatchMouseEventType::MouseReleased, to)?).await?;
         Ok(())
     }
 

@@ -40,6 +40,13 @@ pub(crate) async fn of_a_million_spans(browser: &Browser) -> Result<()> {
 
 async fn send(product: &Product, monster: Monster) -> Result<()> {
     let began = Instant::now();
+    send_all(product, monster.requests(), monster.spans).await?;
+    crate::say!("{} spans sent and queryable in {:.1} s", monster.spans, began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Sends bodies and waits until all their spans can be asked for.
+pub(crate) async fn send_all(product: &Product, bodies: impl Iterator<Item = Vec<u8>>, spans: u64) -> Result<()> {
     let before = queryable(product).await?;
     let (client, url) = (reqwest::Client::new(), format!("{}/v1/traces", product.otlp));
     let post = |body: Vec<u8>| {
@@ -57,13 +64,12 @@ async fn send(product: &Product, monster: Monster) -> Result<()> {
             bail!("refused for a minute")
         }
     };
-    stream::iter(monster.requests().map(post)).buffer_unordered(CONNECTIONS).try_collect::<Vec<()>>().await?;
+    stream::iter(bodies.map(post)).buffer_unordered(CONNECTIONS).try_collect::<Vec<()>>().await?;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while queryable(product).await? < before + monster.spans {
-        ensure!(Instant::now() < deadline, "{} spans are not queryable within a minute", monster.spans);
+    while queryable(product).await? < before + spans {
+        ensure!(Instant::now() < deadline, "{spans} spans are not queryable within a minute");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    crate::say!("{} spans sent and queryable in {:.1} s", monster.spans, began.elapsed().as_secs_f64());
     Ok(())
 }
 

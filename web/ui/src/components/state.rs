@@ -27,6 +27,8 @@ macro_rules! answers {
 }
 answers!(
     api::Topology,
+    api::TopologyDiff,
+    api::Impact,
     api::ServiceList,
     api::ServiceDetail,
     api::TraceList,

@@ -1,29 +1,33 @@
 //! The map as tables.
 
+use super::Model;
 use crate::atlas::Selection;
+use crate::atlas::scene::{Scene, group_name};
 use crate::components::figure::{duration, error_ratio, figure, health_glyph, kind_icon, kind_word};
 use crate::components::icon::icon;
-use crate::words::{say, t};
+use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, Node, Red, Topology};
+use orrery_api::{Edge, Node, Red};
 use orrery_chart::Unit;
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::collections::HashMap;
 
 /// Nodes, then edges, the worst first.
-pub(super) fn twin(map: Signal<Arc<Topology>>, choose: Callback<Option<Selection>>) -> AnyView {
+pub(super) fn twin(model: Model) -> AnyView {
     let nodes = move || {
-        map.with(|map| {
-            let mut nodes: Vec<&Node> = map.nodes.iter().collect();
+        model.scene.with(|scene| {
+            let mut nodes: Vec<&Node> = scene.topology.nodes.iter().collect();
             nodes.sort_by_key(|node| (Reverse(node.health as u8), node.service.is_none(), &node.name));
-            nodes.into_iter().map(|node| node_row(node, choose)).collect_view()
+            nodes.into_iter().map(|node| node_row(node, scene, model)).collect_view()
         })
     };
     let edges = move || {
-        map.with(|map| {
-            let mut edges: Vec<&Edge> = map.edges.iter().collect();
+        model.scene.with(|scene| {
+            let names: HashMap<&str, &str> =
+                scene.topology.nodes.iter().map(|node| (node.id.as_str(), node.name.as_str())).collect();
+            let mut edges: Vec<&Edge> = scene.topology.edges.iter().collect();
             edges.sort_by_key(|edge| Reverse(edge.health as u8));
-            edges.into_iter().map(|edge| edge_row(edge, &map.nodes, choose)).collect_view()
+            edges.into_iter().map(|edge| edge_row(edge, &names, model.choose)).collect_view()
         })
     };
     view! {
@@ -49,19 +53,31 @@ fn cells(red: &Red) -> AnyView {
     view! { <td class="num">{figure(&Unit::PerSecond, red.rate)}</td><td class="num">{error_ratio(red)}</td><td class="num">{duration(red.p95_nanos)}</td><td class="num col-wide">{duration(red.p99_nanos)}</td> }.into_any()
 }
 
-fn node_row(node: &Node, choose: Callback<Option<Selection>>) -> AnyView {
+fn node_row(node: &Node, scene: &Scene, model: Model) -> AnyView {
     let id = node.id.clone();
+    let group = group_name(&node.id).and_then(|_| scene.group(&node.id));
+    let (symbol, kind) = match group {
+        Some(group) => ("layers", tf(say::MEMBERS, &[("n", &group.members.len().to_string())])),
+        None => (kind_icon(node.kind), kind_word(node.kind).to_owned()),
+    };
+    let open = group.is_some().then(|| {
+        let id = node.id.clone();
+        view! { <button type="button" class="icon-button icon-button-small" aria-label=format!("{}: {}", t(say::OPEN_GROUP), node.name) title=t(say::OPEN_GROUP) on:click=move |_| model.toggle(&id)>{icon("plus")}</button> }
+    });
+    let mark = model
+        .marks
+        .with(|marks| marks.of_node(scene, &node.id))
+        .map(|mark| view! { " "<span class="badge">{mark.text}</span> });
     view! {
         <tr><td class="col-glyph">{health_glyph(node.health)}</td>
-            <th scope="row" class="cell-name"><span class="kind" title=kind_word(node.kind)>{icon(kind_icon(node.kind))}</span><button type="button" class="link" title=node.name.clone() on:click=move |_| choose.run(Some(Selection::Node(id.clone())))>{crate::figures::middle(&node.name, 24)}</button></th>
-            <td class="col-wide hint">{kind_word(node.kind)}</td>{cells(&node.red)}</tr>
+            <th scope="row" class="cell-name"><span class="kind" title=kind.clone()>{icon(symbol)}</span><button type="button" class="link" title=node.name.clone() on:click=move |_| model.choose.run(Some(Selection::Node(id.clone())))>{crate::figures::middle(&node.name, 24)}</button>{open}{mark}</th>
+            <td class="col-wide hint">{kind}</td>{cells(&node.red)}</tr>
     }
     .into_any()
 }
 
-fn edge_row(edge: &Edge, nodes: &[Node], choose: Callback<Option<Selection>>) -> AnyView {
-    let name =
-        |id: &str| nodes.iter().find(|node| node.id == id).map_or_else(|| id.to_owned(), |node| node.name.clone());
+fn edge_row(edge: &Edge, names: &HashMap<&str, &str>, choose: Callback<Option<Selection>>) -> AnyView {
+    let name = |id: &str| names.get(id).map_or_else(|| id.to_owned(), |name| (*name).to_owned());
     let selection = Selection::Edge(edge.caller.clone(), edge.callee.clone());
     view! {
         <tr><td class="col-glyph">{health_glyph(edge.health)}</td>

@@ -3,15 +3,18 @@
 use super::Model;
 use super::views::Shown;
 use crate::atlas::Selection;
+use crate::atlas::marks::Marks;
+use crate::atlas::scene::Scene;
 use crate::calls::topology;
-use crate::components::map::ServiceMap;
+use crate::components::map::{Controls, ServiceMap};
 use leptos::prelude::*;
 use std::sync::Arc;
 
 pub(super) fn map(model: Model) -> AnyView {
     let map = model
         .facts
-        .with_value(|facts| model.waterfall.with_untracked(|waterfall| Arc::new(topology(waterfall, &facts.services))));
+        .with_value(|facts| model.waterfall.with_untracked(|waterfall| topology(waterfall, &facts.services)));
+    let scene = Arc::new(Scene::plain(map));
     let choose = Callback::new(move |selection: Option<Selection>| {
         let Some(Selection::Node(id) | Selection::Edge(_, id)) = selection else { return };
         let name = model.facts.with_value(|facts| {
@@ -23,5 +26,6 @@ pub(super) fn map(model: Model) -> AnyView {
         }
     });
     let selection = Memo::new(|_| None);
-    view! { <ServiceMap topology=Signal::derive(move || map.clone()) selection=selection choose=choose /> }.into_any()
+    let marks = Signal::stored(Arc::new(Marks::default()));
+    view! { <ServiceMap scene=Signal::derive(move || scene.clone()) marks=marks selection=selection choose=choose controls=Controls::local() /> }.into_any()
 }
