@@ -80,7 +80,7 @@ fn tools(view: View) -> AnyView {
         let found = view.found.with(Vec::len);
         controls.find.with(|text| !text.trim().is_empty()).then(|| match view.at_found.get() {
             Some(at) => tf(say::FOUND_AT, &[("at", &(at + 1).to_string()), ("n", &found.to_string())]),
-            None => tf(say::FOUND, &[("n", &found.to_string())]),
+            None => tf(say::FOUND_ON_MAP, &[("n", &found.to_string())]),
         })
     };
     let pinned = move || controls.pins.at.with(|pins| !pins.is_empty());

@@ -146,7 +146,7 @@ phrases! {
 
     // The map: groups, search, surroundings, comparison, reach.
     FIND_HINT "Enter goes to the next, Shift+Enter to the one before" "Enter: 다음, Shift+Enter: 이전";
-    FOUND "{n} found" "{n}개";
+    FOUND_ON_MAP "{n} found" "{n}개";
     FOUND_AT "{at} of {n}" "{n}개 중 {at}번째";
     UNPIN_ALL "Unpin all" "고정 모두 해제";
     GROUPS "Groups" "그룹";
