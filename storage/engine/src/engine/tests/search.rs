@@ -1,7 +1,7 @@
 //! Trace and log search.
 
 use super::*;
-use orrery_query::traceql::Literal;
+use orrery_query::traceql::{Literal, parse};
 
 #[test]
 fn a_search_needs_all_filters_on_one_span() {
@@ -288,16 +288,16 @@ fn a_search_opens_the_segments_that_may_have_the_value() {
         rig.put(Signal::Traces, &spans);
         rig.seal();
     }
-    let opened = |key: &str, value: &str, found: usize| {
-        let plan = plan::Traces { attributes: vec![equals(key, value)], ..all_traces() };
+    let opened = |query: &str, found: usize| {
+        let plan = plan::Traces { query: parse(query).unwrap(), ..all_traces() };
         let answer = rig.engine().traces(&plan, &control()).unwrap();
-        assert_eq!(answer.value.traces.len(), found, "{key}={value}");
+        assert_eq!(answer.value.traces.len(), found, "{query}");
         // Those of traces that were found are read once more.
         answer.scanned.segments as usize - found
     };
-    assert!((1..8).contains(&opened("order.id", "order-7-11", 1)));
-    assert!(opened("order.id", "order-7-99", 0) < 8);
-    assert!((1..3).contains(&opened("k8s.pod.name", "pod-7", 1)));
-    assert_eq!(opened("tenant", "2", SEGMENTS as usize), SEGMENTS as usize);
-    assert_eq!((opened("tenant", "3", 0), opened("unknown", "1", 0)), (0, 0));
+    assert!((1..8).contains(&opened("{ span.order.id = \"order-7-11\" }", 1)));
+    assert!(opened("{ span.order.id = \"order-7-99\" }", 0) < 8);
+    assert!((1..3).contains(&opened("{ .k8s.pod.name = \"pod-7\" }", 1)));
+    assert_eq!(opened("{ span.tenant = 2 }", SEGMENTS as usize), SEGMENTS as usize);
+    assert_eq!((opened("{ span.tenant = 3 }", 0), opened("{ .unknown = 1 }", 0)), (0, 0));
 }
