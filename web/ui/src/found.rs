@@ -52,7 +52,11 @@ impl Row {
                 let values = self.spanset().into_iter().flat_map(|set| &set.values);
                 values.fold(format!("g{set}"), |key, value| format!("{key} {}={}", value.name, value.value))
             }
-            Row::Span(_, set, _) => format!("s{set} {}", self.span().map_or("", |span| &span.span_id)),
+            Row::Span(_, set, _) => {
+                let selected = self.span().into_iter().flat_map(|span| &span.selected);
+                let key = format!("s{set} {}", self.span().map_or("", |span| &span.span_id));
+                selected.fold(key, |key, field| format!("{key} {}={}", field.name, field.value))
+            }
             Row::More(_, count) => format!("m{count}"),
         };
         format!("{} {} {which}", trace.trace_id, trace.span_count)

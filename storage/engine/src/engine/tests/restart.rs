@@ -147,16 +147,18 @@ fn rollups_written_anew_are_the_same() {
         rig.put(Signal::Traces, &[call(None, T0), call(Some(2), T0 + round * 60 * SECOND)]);
         rig.seal();
     }
-    let known = edges(&rig);
+    let mut known = edges(&rig);
     assert_eq!(known.len(), 1);
     let renew = || rig.engine().inner.renew_rollups();
     assert!(failpoint::failing("rollups copied", renew).is_err());
-    for _ in 0..2 {
+    for trace in 77..79 {
         renew().unwrap();
         assert_eq!(edges(&rig), known);
         // The new file is the one that is written to, and kept.
-        rig.put(Signal::Traces, &[span(77, 1, T0)]);
+        rig.put(Signal::Traces, &[span(trace, 1, T0)]);
         rig.seal();
+        assert_ne!(edges(&rig), known);
+        known = edges(&rig);
     }
     rig.reopen();
     assert_eq!(edges(&rig), known);

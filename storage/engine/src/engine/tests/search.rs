@@ -297,7 +297,7 @@ fn a_search_opens_the_segments_that_may_have_the_value() {
     };
     assert!((1..8).contains(&opened("{ span.order.id = \"order-7-11\" }", 1)));
     assert!(opened("{ span.order.id = \"order-7-99\" }", 0) < 8);
-    assert!((1..3).contains(&opened("{ .k8s.pod.name = \"pod-7\" }", 1)));
+    assert!((1..3).contains(&opened("{ resource.k8s.pod.name = \"pod-7\" }", 1)));
     assert_eq!(opened("{ span.tenant = 2 }", SEGMENTS as usize), SEGMENTS as usize);
-    assert_eq!((opened("{ span.tenant = 3 }", 0), opened("{ .unknown = 1 }", 0)), (0, 0));
+    assert_eq!((opened("{ span.tenant = 3 }", 0), opened("{ span.unknown = 1 }", 0)), (0, 0));
 }

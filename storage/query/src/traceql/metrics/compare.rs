@@ -20,15 +20,8 @@ const MOST_FIELDS: usize = 5_000;
 const LONGEST: usize = 1_024;
 
 /// Intrinsics that are compared besides all attributes: those with few values.
-const INTRINSICS: [Intrinsic; 7] = [
-    Intrinsic::Name,
-    Intrinsic::Kind,
-    Intrinsic::Status,
-    Intrinsic::StatusMessage,
-    Intrinsic::RootName,
-    Intrinsic::RootService,
-    Intrinsic::InstrumentationName,
-];
+const INTRINSICS: [Intrinsic; 7] =
+    [Intrinsic::Name, Intrinsic::Kind, Intrinsic::Status, Intrinsic::StatusMessage, Intrinsic::InstrumentationName];
 
 /// What was counted so far.
 #[derive(Clone, Debug, Default)]
