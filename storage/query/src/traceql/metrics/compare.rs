@@ -20,7 +20,7 @@ const MOST_FIELDS: usize = 5_000;
 const LONGEST: usize = 1_024;
 
 /// Intrinsics that are compared besides all attributes: those with few values.
-const INTRINSICS: [Intrinsic; 7] =
+const INTRINSICS: [Intrinsic; 5] =
     [Intrinsic::Name, Intrinsic::Kind, Intrinsic::Status, Intrinsic::StatusMessage, Intrinsic::InstrumentationName];
 
 /// What was counted so far.
