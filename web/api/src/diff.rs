@@ -250,7 +250,7 @@ fn changes(sides: Pair<Option<Red>>, seconds: Pair<f64>, outside: bool) -> Vec<T
         (None, Some(now)) => {
             let what = if outside { ChangeKind::NewExternal } else { ChangeKind::New };
             absent(&now, seconds.before)
-                .then(|| Told { what, before: None, now: Some(now.rate), weight: now.rate })
+                .then_some(Told { what, before: None, now: Some(now.rate), weight: now.rate })
                 .into_iter()
                 .collect()
         }

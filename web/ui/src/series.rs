@@ -47,7 +47,7 @@ pub fn ranked(list: &TraceSeriesList) -> Vec<&TraceSeries> {
 pub fn by_status(list: &TraceSeriesList, title: String, failed: &str, others: &str) -> ChartSpec {
     let mut sums = [vec![0.0; steps(list)], vec![0.0; steps(list)]];
     for series in &list.series {
-        let is_error = series.labels.first().is_some_and(|label| label.value == Value::from("error"));
+        let is_error = series.labels.first().is_some_and(|label| label.value == "error");
         let sum = &mut sums[usize::from(!is_error)];
         for (sum, value) in sum.iter_mut().zip(&series.values) {
             *sum += value.unwrap_or(0.0);

@@ -8,6 +8,8 @@ use orrery_model::{Signal, SpanBatch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// What warnings are about.
+const MATTER: &str = "rollups";
 /// Rows of a table kept in memory before they are stored.
 const MANY: usize = 200_000;
 /// With less than this on disk, rollups that do not open are probably in order.
@@ -64,6 +66,12 @@ impl Inner {
             return Ok(());
         }
         self.rebuilding.store(true, Ordering::Release);
+        // Before the thread runs: whoever asks now is told.
+        let begun = format!(
+            "their file was lost: made again from {} segments; until then maps of the past miss something",
+            sealed.len()
+        );
+        self.warn(MATTER, begun);
         let inner = Arc::clone(self);
         let thread = std::thread::Builder::new().name("rebuild".into());
         let thread = thread.spawn(move || inner.rebuild(&missing, &sealed)).map_err(Fault::io(self.dir.root()))?;
@@ -75,24 +83,16 @@ impl Inner {
     /// Makes the rows of these slices again, from the segments there are now. Broken off by a stop, it begins anew at
     /// the next start.
     pub(super) fn rebuild(&self, slices: &[u64], segments: &[Arc<Segment>]) {
-        let matter = "rollups";
-        self.warn(
-            matter,
-            format!(
-                "their file was lost: made again from {} segments; until then maps of the past miss something",
-                segments.len()
-            ),
-        );
         match self.rebuild_from(slices, segments) {
             Ok(true) => {
                 self.rebuilding.store(false, Ordering::Release);
-                self.settle(matter);
+                self.settle(MATTER);
             }
             // Stopped.
             Ok(false) => {}
             Err(fault) => {
                 self.rollups_failed();
-                self.warn(matter, format!("maps of the past miss something: {}", chain(&fault)));
+                self.warn(MATTER, format!("maps of the past miss something: {}", chain(&fault)));
             }
         }
     }

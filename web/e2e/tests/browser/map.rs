@@ -230,7 +230,7 @@ async fn speed(browser: &Browser, product: &Product, services: usize) -> Result<
         tab.goto(&format!("{}/?theme=dark&lang=en{query}", product.dashboard)).await?;
         tokio::time::sleep(Duration::from_millis(600)).await;
         let (own, frames): (Vec<f64>, Vec<f64>) = tab.eval(PAN).await?;
-        ensure!(tab.url().await?.contains("sel=") == false, "panning chooses nothing");
+        ensure!(!tab.url().await?.contains("sel="), "panning chooses nothing");
         let of = |values: &[f64], share: f64| values[((values.len() - 1) as f64 * share) as usize];
         crate::say!(
             "{services} services, {name}, {} nodes drawn: a panned frame costs us {:.1} ms (p95 {:.1}); frames {:.0} ms apart (p95 {:.0})",

@@ -40,9 +40,9 @@ fn root(at: u64, begin: u64) -> Value {
 }
 
 fn charge(at: u64, begin: u64) -> Value {
-    let failed = at % 10 == 0;
+    let failed = at.is_multiple_of(10);
     let attributes = [
-        text("customer.tier", if at % 4 == 0 { "gold" } else { "silver" }),
+        text("customer.tier", if at.is_multiple_of(4) { "gold" } else { "silver" }),
         json!({ "key": "cart.items", "value": { "intValue": (at % 7).to_string() } }),
     ];
     let mut span =

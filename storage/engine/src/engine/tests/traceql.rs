@@ -705,7 +705,8 @@ fn traces_are_sorted_by_what_they_are_as_a_whole() {
     let rig = Rig::new();
     let spans = traces(&mut dice, 60);
     scatter(&rig, &mut dice, &spans, true);
-    let sorts: [(TraceSort, fn(&TraceSummary) -> i64); 3] = [
+    type Rank = fn(&TraceSummary) -> i64;
+    let sorts: [(TraceSort, Rank); 3] = [
         (TraceSort::Duration, |trace| trace.duration_nanos),
         (TraceSort::Errors, |trace| trace.error_count as i64),
         (TraceSort::Spans, |trace| trace.span_count as i64),
