@@ -161,7 +161,6 @@ phrases! {
     SLOWEST_OF_GROUP "Durations are those of the slowest." "소요 시간은 가장 느린 노드 기준입니다.";
     CALLS_OF_EDGE "Calls between them" "서로 간의 호출";
     KINDS "Kinds" "종류";
-    KINDS_HINT "What is on the map" "맵에 표시할 종류";
     AROUND "Look around" "주변 보기";
     AROUND_NODE "Around {name}" "{name} 주변";
     HOPS "{n} calls away" "호출 {n}단계";

@@ -99,13 +99,18 @@ pub(super) fn kinds(model: Model) -> AnyView {
             </label></li>
         }
     };
+    // What is seen of the button is said of it, too.
+    let label = Signal::derive(move || match hidden.with(|hidden| hidden.len()) {
+        0 => t(say::KINDS).to_owned(),
+        count => format!("{} −{count}", t(say::KINDS)),
+    });
     let button = view! {
         {icon("funnel")}<span class="button-text">{t(say::KINDS)}</span>
         {move || hidden.with(|hidden| (!hidden.is_empty()).then(|| view! { <span class="badge">{format!("−{}", hidden.len())}</span> }))}
     }
     .into_any();
     view! {
-        <Popover open=open label=t(say::KINDS_HINT).to_owned() class="button button-quiet" end=true button=button>
+        <Popover open=open label=label class="button button-quiet" end=true button=button>
             <ul class="cut cut-list">{move || counts.get().into_iter().map(line).collect_view()}</ul>
         </Popover>
     }
