@@ -4,7 +4,6 @@ use crate::figures::utc_offset;
 use crate::query::plain;
 use orrery_api::{TraceSeries, TraceSeriesList};
 use orrery_chart::{Cell, ChartSpec, Heatmap, Series, Shape, Token, Unit};
-use serde_json::Value;
 
 /// Series drawn, at most: as many as have a colour and a pattern of their own. A table has the others.
 pub const DRAWN: usize = 12;
@@ -115,6 +114,7 @@ fn steps(list: &TraceSeriesList) -> usize {
 mod tests {
     use super::*;
     use orrery_api::{FieldValue, Nanos, Range};
+    use serde_json::Value;
     use serde_json::json;
 
     fn list(series: &[(&str, Value, &[Option<f64>])]) -> TraceSeriesList {

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every user of this file needs all of it")]
 
 use crate::items::{self, Item, MetricItem, pairs, raw};
-use orrery_model::Signal;
+use orrery_model::{Signal, TraceId};
 use orrery_query::answer::{AttributeMap, Red, SpanRow};
 use orrery_query::{Control, Store, TimeRange, plan};
 use orrery_storage::{Config, Engine};
@@ -158,6 +158,11 @@ pub(crate) fn answers(engine: &Engine) -> Value {
     let mixed = asking("{ .mixed = \"200\" || .mixed = 200 }");
     let found = |plan: &plan::Traces| engine.traces(plan, &control()).expect("answers").value.traces;
     let spans = |id| engine.trace(&plan::Trace { trace_id: id }, &control()).expect("answers").value.spans;
+    let mixed: Vec<TraceId> = found(&mixed).iter().map(|trace| trace.trace_id).collect();
+    let is_200 = |trace: &TraceId| {
+        let says = |span: &SpanRow| span.attributes.get("mixed").is_some_and(|value| value == "200" || value == 200);
+        spans(*trace).iter().any(says)
+    };
     let filter = plan::LogFilter {
         range,
         service: None,
@@ -190,7 +195,8 @@ pub(crate) fn answers(engine: &Engine) -> Value {
             "errors": trace.error_count, "duration_nanos": trace.duration_nanos,
         })).collect::<Vec<_>>(),
         "failed": found(&failed).iter().map(|trace| trace.trace_id.to_string()).collect::<Vec<_>>(),
-        "mixed is 200": found(&mixed).iter().map(|trace| trace.trace_id.to_string()).collect::<Vec<_>>(),
+        // 200.0 is found as well, being the same number.
+        "mixed is 200": mixed.iter().filter(|id| is_200(id)).map(TraceId::to_string).collect::<Vec<_>>(),
         "spans": found(&traces).iter().flat_map(|trace| spans(trace.trace_id)).map(span_json).collect::<Vec<_>>(),
         "logs": logs.into_iter().map(|log| json!({
             "time": log.time_unix_nano, "observed": log.observed_time_unix_nano, "severity": log.severity_number,

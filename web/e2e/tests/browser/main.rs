@@ -65,7 +65,6 @@ async fn the_dashboard() -> Result<()> {
     journeys::a_full_disk_is_said_on_every_page(&browser).await?;
     speed::first_frame_and_usable(&browser, &product).await?;
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
-    map::of_the_shop(&browser, &product).await?;
     journeys::by_keyboard_alone(&browser, &product).await?;
     journeys::state_is_in_the_url(&browser, &product).await?;
     chunks::an_address_fetches_its_page_at_once(&browser, &product).await?;
