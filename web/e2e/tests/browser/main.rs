@@ -52,6 +52,14 @@ async fn big_maps() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     map::of_hundreds_and_of_a_thousand(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_ranges() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
     map::of_two_ranges(&browser).await?;
     browser.close().await?;
     Ok(())
