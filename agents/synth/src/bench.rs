@@ -4,15 +4,21 @@
 //! Processor time repeats on shared machines where wall time does not. The sender runs beside the server and takes its
 //! share of the cores, so that wall figures are a lower bound.
 
+mod questions;
+
 use crate::Shape;
 use crate::corpus::Corpus;
+use crate::corpus::known::{Known, Sending};
 use crate::send::{self, Plan, Sent, Target, quantile};
 use crate::server::Server;
 use crate::wire::{Compression, Signal, Transport};
 use anyhow::{Context, Result};
+use questions::{Catalogue, Class};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What to measure.
@@ -39,6 +45,8 @@ pub struct Options {
     pub hours: f64,
     /// Nothing is sent: the data directory has what an earlier run with the same options stored.
     pub only_ask: bool,
+    /// No question is asked, and nothing but what questions are about is sent.
+    pub only_store: bool,
 }
 
 /// Items of one round of the corpus.
@@ -57,14 +65,16 @@ pub async fn run(options: &Options) -> Result<Value> {
     let round = options.items.checked_div(minutes).map_or(ROUND, |items| items.clamp(1, ROUND));
     let corpus = Arc::new(Corpus::new(options.shape.clone(), options.seed, round, 50_000.0));
     let mut figures = Map::new();
-    let mut bench = Bench { options, corpus, next: 0 };
+    let mut bench = Bench { options, corpus, next: 0, sent: Vec::new(), wrong: AtomicU64::new(0) };
     let server = Server::start(&options.orrery, &data, None).await?;
     if options.only_ask {
         bench.next = 2 * bench.requests(options.items / 2);
+        bench.sent = recall(&data)?;
         figures.insert("ready_ms".into(), json!(self::round(server.started_in.as_secs_f64() * 1e3)));
         figures.insert("queries".into(), bench.queries(&server).await?);
         figures.insert("settled".into(), bench.settled(&server).await?);
         figures.insert("queries_idle".into(), bench.queries(&server).await?);
+        figures.insert("wrong_answers".into(), json!(bench.wrong));
         return Ok(Value::Object(figures));
     }
     figures.insert("idle_cpu_percent".into(), bench.idle(&server).await?);
@@ -73,8 +83,14 @@ pub async fn run(options: &Options) -> Result<Value> {
     figures
         .insert("ingest_http".into(), bench.ingest(&server, Transport::Http, options.items / 2, (begin, half)).await?);
     figures.insert("ingest_grpc".into(), bench.ingest(&server, Transport::Grpc, options.items / 2, (half, now)).await?);
+    if options.data_dir.is_some() {
+        remember(&data, &bench.sent)?;
+    }
     let rate = figures["ingest_http"]["wall_items_per_second"].as_f64().context("a rate")?;
     figures.insert("settled".into(), bench.settled(&server).await?);
+    if options.only_store {
+        return Ok(Value::Object(figures));
+    }
     if bench.corpus.signal() == Signal::Traces {
         figures.insert("queries_idle".into(), bench.queries(&server).await?);
         figures.insert("half_load".into(), bench.half_load(&server, rate / 2.0).await?);
@@ -82,6 +98,7 @@ pub async fn run(options: &Options) -> Result<Value> {
     figures.insert("overload_3x".into(), bench.overload(&server, rate * 3.0).await?);
     figures.insert("peak_rss_mib".into(), json!(server.process.peak_rss_mib().round()));
     figures.insert("restart".into(), bench.restart(server, &data).await?);
+    figures.insert("wrong_answers".into(), json!(bench.wrong));
     Ok(Value::Object(figures))
 }
 
@@ -90,6 +107,10 @@ struct Bench<'a> {
     corpus: Arc<Corpus>,
     /// Requests sent so far.
     next: u64,
+    /// The same, with the times they were of.
+    sent: Vec<Sending>,
+    /// Answers that were not right.
+    wrong: AtomicU64,
 }
 
 impl Bench<'_> {
@@ -115,8 +136,10 @@ impl Bench<'_> {
         // As fast as it goes: what is refused for now is sent again. At a rate it is lost, and counted.
         let retry = if rate.is_none() { PATIENCE } else { Duration::ZERO };
         let plan = Plan { items_per_second: rate, retry, age, ..Plan::of(self.next, requests) };
+        let sent = send::send(&self.corpus, &target, plan).await?;
+        self.sent.push(Sending { requests: self.next..self.next + requests, rounds: sent.rounds.clone() });
         self.next += requests;
-        send::send(&self.corpus, &target, plan).await
+        Ok(sent)
     }
 
     /// Requests with so many items.
@@ -180,80 +203,73 @@ impl Bench<'_> {
         }))
     }
 
+    /// Every class of questions, and whether the answers are right.
     async fn queries(&self, server: &Server) -> Result<Value> {
         say("asking");
-        let mut figures = Map::new();
-        let numbers: Vec<u64> = (0..self.options.questions).map(|at| at * 7919 % self.next).collect();
-        let trace = |number: &u64| format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number));
-        let columns = |number: &u64| trace(number) + "/columns";
-        let missing = |number: &u64| format!("/api/v1/traces/{:032x}", u128::MAX - u128::from(*number));
         let few = (self.options.questions as usize / 4).max(5);
-        let day = "from=now-24h";
-        let search = |filter: &dyn Fn(usize) -> String| -> Vec<String> {
-            (0..few).map(|at| format!("/api/v1/traces?{}&limit=20&{day}", filter(at))).collect()
+        let is_checked = self.corpus.is_plain() && self.sent.last().map(|sent| sent.requests.end) == Some(self.next);
+        let catalogue = Catalogue {
+            known: Arc::new(Known::new(Arc::clone(&self.corpus), self.sent.clone())),
+            numbers: self.numbers(),
+            round: self.corpus.requests(),
+            range: format!("from=now-{}h", 24 + 2 * self.options.hours as u64),
+            few,
+            is_checked,
         };
-        let service = |at: usize| ["cart", "catalog", "orders", "payments", "stock", "shipping"][at % 6];
-        let ids = self.ids(server, &numbers[..few.min(numbers.len())]).await?;
-        let questions = [
-            ("trace_by_id", numbers.iter().map(trace).collect()),
-            ("trace_columns", numbers.iter().map(columns).collect()),
-            ("missing_trace", numbers.iter().map(missing).collect()),
-            ("service_newest_20", search(&|at| format!("service={}", service(at)))),
-            ("attribute_common", search(&|_| "attr=http.request.method=POST".to_owned())),
-            ("attribute_rare", search(&|at| format!("attr=enduser.id=user-{}", 777 + at))),
-            ("attribute_none", search(&|at| format!("attr=enduser.id=nobody-{at}"))),
-            ("attribute_id", search(&|at| format!("attr={}", ids[at % ids.len()]))),
-            ("attribute_no_id", search(&|at| format!("attr=messaging.message.id=none-{at}"))),
-            ("errors_newest_20", search(&|_| "status=error".to_owned())),
-            ("slow_newest_20", search(&|_| "min_duration=200ms".to_owned())),
-            ("services_24h", vec![format!("/api/v1/services?{day}"); few]),
-            (
-                "service_24h",
-                (0..few).map(|at| format!("/api/v1/services/synth%2F{}%40bench?{day}", service(at))).collect(),
-            ),
-            ("topology_24h", vec![format!("/api/v1/topology?{day}"); few]),
-        ];
-        for (name, paths) in questions {
-            figures.insert(name.to_owned(), self.ask(server, name, &paths).await?);
+        let mut figures = Map::new();
+        for class in catalogue.classes(|number| self.corpus.trace_id(number)) {
+            figures.insert(class.name.to_owned(), self.ask(server, &class).await?);
         }
+        figures.insert("are_checked".to_owned(), json!(is_checked));
         Ok(Value::Object(figures))
     }
 
-    /// Attributes of stored spans, `key=value`, whose values occur in one trace each.
-    async fn ids(&self, server: &Server, numbers: &[u64]) -> Result<Vec<String>> {
-        let mut ids = Vec::new();
-        for number in numbers {
-            let trace = server.get(&format!("/api/v1/traces/{:032x}", self.corpus.trace_id(*number))).await?;
-            let attributes = trace["spans"].as_array().into_iter().flatten().map(|span| &span["attributes"]);
-            let of = |attributes: &Value| {
-                let id = |key: &&str| Some(format!("{key}={}", attributes[*key].as_str()?));
-                ["messaging.message.id", "session.id"].iter().find_map(id)
-            };
-            ids.extend(attributes.filter_map(of).next());
-        }
-        // Shapes without such attributes ask for one that is nowhere.
-        Ok(if ids.is_empty() { vec!["session.id=none".to_owned()] } else { ids })
+    /// Requests whose traces are asked for: as many of any age, and of the newest twentieth.
+    fn numbers(&self) -> Vec<u64> {
+        let recent = (self.next / 20).max(1);
+        let of = |at: u64, all: u64| at * 7919 % all;
+        let any_age = (0..self.options.questions).map(|at| of(at, self.next));
+        any_age.chain((0..self.options.questions).map(|at| self.next - 1 - of(at, recent))).collect()
     }
 
-    async fn ask(&self, server: &Server, name: &str, paths: &[String]) -> Result<Value> {
-        let mut asked = Vec::new();
-        let cpu = server.process.cpu_seconds();
-        for path in paths {
-            let answer = server.ask(path).await?;
-            let is_right = if name == "missing_trace" { answer.status == 404 } else { answer.status.is_success() };
-            let text = || String::from_utf8_lossy(&answer.body[..answer.body.len().min(1000)]).into_owned();
-            anyhow::ensure!(is_right, "{name}: {path}: {}: {}", answer.status, text());
-            asked.push((answer.millis, answer.body.len(), path));
+    async fn ask(&self, server: &Server, class: &Class) -> Result<Value> {
+        let (name, questions) = (class.name, &class.questions);
+        // Shapes without such attributes have no such questions.
+        if questions.is_empty() {
+            return Ok(Value::Null);
         }
-        let cpu_millis = (server.process.cpu_seconds() - cpu) * 1e3 / paths.len() as f64;
+        let (mut asked, mut wrong) = (Vec::new(), Vec::new());
+        let mut cpu = 0.0;
+        for question in questions {
+            let before = server.process.cpu_seconds();
+            let answer = server.ask(&question.path).await?;
+            cpu += server.process.cpu_seconds() - before;
+            let is_missing = name == "q03_trace_missing";
+            let text = || String::from_utf8_lossy(&answer.body[..answer.body.len().min(1000)]).into_owned();
+            let is_right = if is_missing { answer.status == 404 } else { answer.status.is_success() };
+            anyhow::ensure!(is_right, "{name}: {}: {}: {}", question.path, answer.status, text());
+            if let Some(check) = &question.check {
+                wrong.extend(
+                    check(&serde_json::from_slice(&answer.body)?)
+                        .err()
+                        .map(|error| (error.to_string(), &question.path)),
+                );
+            }
+            asked.push((answer.millis, answer.body.len(), &question.path));
+        }
         let first = asked[0].0;
         asked.sort_by(|a, b| a.0.total_cmp(&b.0));
         let millis: Vec<f64> = asked.iter().map(|(millis, ..)| *millis).collect();
         let (_, bytes, slowest) = asked[asked.len() - 1];
         let mut figures = spread(&millis);
         figures["first_ms"] = json!(round(first));
-        figures["cpu_ms"] = json!(round(cpu_millis));
+        figures["cpu_ms"] = json!(round(cpu * 1e3 / questions.len() as f64));
         figures["slowest"] = json!({ "path": slowest, "bytes": bytes });
+        figures["checked"] = json!(questions.iter().filter(|question| question.check.is_some()).count());
+        if let Some((error, path)) = wrong.first() {
+            self.wrong.fetch_add(wrong.len() as u64, Ordering::Relaxed);
+            figures["wrong"] = json!({ "answers": wrong.len(), "for_example": error, "path": path });
+        }
         Ok(figures)
     }
 
@@ -310,7 +326,7 @@ impl Bench<'_> {
     }
 
     /// kill -9 with a log behind, and a start.
-    async fn restart(&mut self, server: Server, data: &std::path::Path) -> Result<Value> {
+    async fn restart(&mut self, server: Server, data: &Path) -> Result<Value> {
         say("kill and restart");
         self.send(&server, Transport::Http, ROUND, None).await?;
         let (own, accepted) = (server.own().await?, server.counted(self.signal(), "accepted").await?);
@@ -322,6 +338,23 @@ impl Bench<'_> {
             json!({ "wal_mib": round(own["wal_bytes"].as_f64().unwrap_or(0.0) / 1048576.0), "ready_ms": round(server.started_in.as_secs_f64() * 1e3) }),
         )
     }
+}
+
+/// Where stands what was sent to a data directory: beside it.
+fn memory(data: &Path) -> PathBuf {
+    data.with_extension("sent.json")
+}
+
+fn remember(data: &Path, sent: &[Sending]) -> Result<()> {
+    let sent = sent.iter().map(|sent| json!([sent.requests.start, sent.requests.end, sent.rounds]));
+    Ok(std::fs::write(memory(data), Value::from_iter(sent).to_string())?)
+}
+
+fn recall(data: &Path) -> Result<Vec<Sending>> {
+    let path = memory(data);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{} says what was sent", path.display()))?;
+    let sent: Vec<(u64, u64, BTreeMap<u64, u64>)> = serde_json::from_str(&text)?;
+    Ok(sent.into_iter().map(|(from, to, rounds)| Sending { requests: from..to, rounds }).collect())
 }
 
 /// From sending a small request to finding its trace, milliseconds.

@@ -1,6 +1,7 @@
 //! Requests made once and sent again and again: only ids, times and numbers are new, written in place. That costs next to
 //! nothing, so that a bench measures the receiver and not the sender.
 
+pub(crate) mod known;
 mod places;
 mod series;
 
@@ -88,6 +89,11 @@ impl Corpus {
     fn push(&mut self, body: Vec<u8>, items: u64) {
         self.items += items;
         self.templates.push(Template { items, places: Places::find(self.signal(), &body), body });
+    }
+
+    /// Whether every number gives a request of its own with nothing left out, so that what was sent is known.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.kind == Kind::Traces
     }
 
     /// What requests carry.

@@ -101,6 +101,9 @@ enum Action {
         /// after the start and once more when everything has settled.
         #[arg(long, requires = "data_dir")]
         only_ask: bool,
+        /// Store what questions would be about, wait until everything has settled, and end.
+        #[arg(long, requires = "data_dir", conflicts_with = "only_ask")]
+        only_store: bool,
     },
     /// Offer an Orrery server more than it can take; fails unless it keeps its promises. Prints figures as JSON.
     Overload {
@@ -192,6 +195,7 @@ async fn run(action: Action) -> Result<()> {
             seconds,
             hours,
             only_ask,
+            only_store,
         } => {
             let options = bench::Options {
                 orrery,
@@ -204,8 +208,11 @@ async fn run(action: Action) -> Result<()> {
                 seconds,
                 hours,
                 only_ask,
+                only_store,
             };
-            println!("{:#}", bench::run(&options).await?);
+            let figures = bench::run(&options).await?;
+            println!("{figures:#}");
+            ensure!(figures["wrong_answers"].as_u64().unwrap_or(0) == 0, "some answers were wrong");
         }
         Action::Overload {
             workload: Workload { shape, seed },

@@ -73,6 +73,8 @@ pub struct Sent {
     pub ack_millis: Vec<f64>,
     /// How long it took.
     pub seconds: f64,
+    /// When each round was said to end, Unix nanoseconds.
+    pub rounds: BTreeMap<u64, u64>,
     /// Request by request.
     pub ledger: Ledger,
 }
@@ -124,6 +126,7 @@ pub async fn send(corpus: &Arc<Corpus>, target: &Target, plan: Plan) -> Result<S
         worker??;
     }
     let mut sent = std::mem::take(&mut *run.sent.lock().expect("no worker panics"));
+    sent.rounds = std::mem::take(&mut *run.rounds.lock().expect("no worker panics"));
     sent.seconds = run.started.elapsed().as_secs_f64();
     sent.ack_millis.sort_by(f64::total_cmp);
     Ok(sent)

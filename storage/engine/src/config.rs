@@ -49,7 +49,7 @@ pub struct Config {
     /// Memory for queries, bytes. Default: an eighth of the memory available, at most 1 GiB.
     #[serde(default = "query_memory_bytes")]
     pub query_memory_bytes: u64,
-    /// Memory for indexes of segments, bytes; what does not fit is read from its file when it is needed, about ten
+    /// Memory for indexes and footers of segments, bytes; what does not fit is read from its file when it is needed, about ten
     /// microseconds per segment and question. Default: a hundredth of the memory available, at least 16 MiB and at most
     /// 256.
     #[serde(default = "index_memory_bytes")]

@@ -20,7 +20,6 @@ use crate::duck::Duck;
 use crate::error::{Fault, chain};
 use crate::manifest::ManifestFile;
 use crate::rollup::RollupStore;
-use crate::segment::footer::Footers;
 use crate::segment::{Segment, Segments};
 use crate::snapshot::Current;
 use crate::wal::Wal;
@@ -52,7 +51,6 @@ pub(crate) struct Inner {
     pub(crate) rollups: RollupStore,
     pub(crate) segments: Segments,
     pub(crate) current: Current,
-    pub(crate) footers: Footers,
     /// Held for writing from when a slice's rollups are in the store until the slice has left the snapshot: whoever
     /// reads both holds it for reading, and counts nothing twice.
     pub(crate) rollup_gate: RwLock<()>,

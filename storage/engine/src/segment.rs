@@ -1,7 +1,7 @@
 //! Sealed segments: an immutable Parquet file and its index file.
 
 mod filter;
-pub(crate) mod footer;
+mod footer;
 mod index;
 mod memory;
 pub(crate) mod nested;
@@ -19,6 +19,7 @@ use index::{Header, Piece};
 use memory::{Memory, Slot};
 use nested::NestedKeys;
 use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -35,7 +36,7 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// So many bytes of index files are held in memory.
+    /// So many bytes of index files and footers are held in memory.
     pub(crate) fn new(dir: PathBuf, memory_bytes: u64) -> Segments {
         Segments { dir, memory: Arc::new(Memory::new(memory_bytes)), shared: Mutex::default() }
     }
@@ -52,6 +53,7 @@ impl Segments {
             header: OnceLock::new(),
             traces: Arc::default(),
             context: Arc::default(),
+            footer: Arc::default(),
             verified: Mutex::new(false),
             nested: Default::default(),
             retired: AtomicBool::new(false),
@@ -65,10 +67,11 @@ pub(crate) struct Segment {
     parquet: PathBuf,
     index: PathBuf,
     memory: Arc<Memory>,
-    // Filled at first use; the last two may be forgotten again.
+    // Filled at first use; all but the first may be forgotten again.
     header: OnceLock<Header>,
     traces: Arc<Slot<TraceFilter>>,
     context: Arc<Slot<ContextTable>>,
+    footer: Arc<Slot<ArrowReaderMetadata>>,
     verified: Mutex<bool>,
     /// Names of attributes of events and links, filled at first use.
     nested: (OnceLock<Arc<NestedKeys>>, OnceLock<Arc<NestedKeys>>),

@@ -13,7 +13,6 @@ use crate::fs::Fs;
 use crate::manifest::{self, Manifest, ManifestFile};
 use crate::rollup::{RollupError, RollupStore};
 use crate::segment::Segments;
-use crate::segment::footer::Footers;
 use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
@@ -46,7 +45,6 @@ impl Engine {
         let segments = Segments::new(dir.segments(), config.index_memory_bytes);
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
-            footers: Footers::new(config.query_memory_bytes / 8),
             config,
             dir,
             duck,

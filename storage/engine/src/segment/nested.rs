@@ -71,7 +71,13 @@ fn read(segment: &Segment, which: Nested) -> Result<Option<BTreeSet<String>>, Fa
     let Some(leaf) = (0..schema.num_columns()).find(is_key) else { return Ok(None) };
     let mut keys = BTreeSet::new();
     for group in metadata.row_groups() {
-        match dictionary(&file, group.column(leaf), group.num_rows() as usize)? {
+        let chunk = group.column(leaf);
+        // Nobody has any: there is no dictionary then.
+        let absent = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+        if absent == Some(chunk.num_values() as u64) {
+            continue;
+        }
+        match dictionary(&file, chunk, group.num_rows() as usize)? {
             Some(words) => keys.extend(words),
             None => return Ok(None),
         }

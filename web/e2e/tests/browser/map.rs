@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use chromiumoxide::browser::Browser;
 use orrery_synth::system::System;
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MINUTE: u64 = 60_000_000_000;
 const FIELD: &str = "document.querySelector('.map-field')";
@@ -255,7 +255,7 @@ pub(crate) async fn of_two_ranges(browser: &Browser) -> Result<()> {
     let (from, to) = (end - 15 * MINUTE, end);
     let range = format!("from={}&to={}", from / 1_000_000, to / 1_000_000);
 
-    let diff = product.get(&format!("/api/v1/topology/diff?from={from}&to={to}")).await?;
+    let diff = told_with_the_host(&product, &format!("/api/v1/topology/diff?from={from}&to={to}")).await?;
     let changes = diff["changes"].as_array().context("changes")?;
     let has = |what: &str, node: &str| {
         let is_it = |change: &&Value| change["what"] == what && change["node"] == node && change["caller"].is_null();
@@ -304,6 +304,21 @@ pub(crate) async fn of_two_ranges(browser: &Browser) -> Result<()> {
         }
     }
     by_the_menu(browser, &product, &range).await
+}
+
+/// The differences, once the host outside is among them: whoever is called may be a service whose spans are still to come,
+/// so a host stands on the map only after a wait.
+async fn told_with_the_host(product: &Product, question: &str) -> Result<Value> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let diff = product.get(question).await?;
+        let is_host = |change: &Value| change["what"] == "new_external" && change["node"] == "external:api.new.example";
+        if diff["changes"].as_array().into_iter().flatten().any(is_host) {
+            return Ok(diff);
+        }
+        ensure!(Instant::now() < deadline, "the new host outside is not told: {diff:#}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 async fn by_the_menu(browser: &Browser, product: &Product, range: &str) -> Result<()> {

@@ -163,7 +163,7 @@ impl Scan<'_> {
         if matches!(mask, Mask::Never) {
             return Ok(None);
         }
-        let footer = session.inner.footers.of(segment)?;
+        let footer = segment.footer()?;
         let since = self.since.load(Ordering::Relaxed).max(self.range.from);
         let wanted = |group: &RowGroupMetaData| {
             let overlaps = times(group).is_none_or(|(first, last)| first < self.range.to && since <= last);
@@ -216,7 +216,7 @@ impl Scan<'_> {
 struct Groups<'a> {
     scan: &'a Scan<'a>,
     segment: Arc<Segment>,
-    footer: ArrowReaderMetadata,
+    footer: Arc<ArrowReaderMetadata>,
     wanted: Vec<usize>,
     columns: ProjectionMask,
     /// What all have to hold, the cheapest first.
@@ -299,7 +299,7 @@ impl Groups<'_> {
         // A file of its own: copies of one share where they read.
         let path = self.segment.parquet();
         let file = File::open(path).map_err(Fault::io(path))?;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone())
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, ArrowReaderMetadata::clone(&self.footer))
             .with_row_groups(vec![group])
             .with_row_filter(RowFilter::new(self.predicates(metadata)))
             .with_projection(self.columns.clone())
