@@ -113,7 +113,10 @@ pub fn facts(found: &Finding, name: &dyn Fn(&str) -> String) -> Vec<Fact> {
         all.push(code(say::ERROR, error.error_type.clone()));
         all.extend((!error.message.is_empty()).then(|| code(say::MESSAGE, error.message.clone())));
         if error.is_new {
-            all.push(plain(say::FIRST_SEEN, tf(say::NEW_ERROR, &[("time", &figures::time(error.first_seen_unix_nano.0))])));
+            all.push(plain(
+                say::FIRST_SEEN,
+                tf(say::NEW_ERROR, &[("time", &figures::time(error.first_seen_unix_nano.0))]),
+            ));
         }
     }
     all.extend(found.operation.clone().map(|operation| code(say::OPERATION, operation)));
@@ -229,7 +232,10 @@ mod tests {
         assert_eq!(told(FindingKind::Errors, &[]), "cart fails by itself");
         assert_eq!(told(FindingKind::Unreachable, &["web"]), "cart cannot be reached");
         assert_eq!(told(FindingKind::RateLimited, &["mobile"]), "cart limits the rate of mobile");
-        assert_eq!(told(FindingKind::Network, &["a", "b", "c", "d"]), "The network between a, b, c +1 and cart is slow");
+        assert_eq!(
+            told(FindingKind::Network, &["a", "b", "c", "d"]),
+            "The network between a, b, c +1 and cart is slow"
+        );
         let rejected = Finding { issuer: Some("auth".into()), ..found(FindingKind::Rejected, &["web"]) };
         assert_eq!(title(&rejected, &name), "cart rejects credentials issued by auth");
         let database = Finding { node_kind: NodeKind::Database, ..found(FindingKind::SlowCalls, &["orders"]) };

@@ -3,7 +3,9 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{download, export, findings, live, logs, map, metrics, own, retention, series, services, tail, traces};
+use crate::api::{
+    download, export, findings, live, logs, map, metrics, own, retention, series, services, tail, traces,
+};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};

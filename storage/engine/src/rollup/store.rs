@@ -299,7 +299,8 @@ impl RollupStore {
         let series = self.gather(Wanted { points: plan.points, ..own }, live, control)?;
         let details = self.gather(Wanted { tables: &[Table::Operations, Table::Errors], ..own }, live, control)?;
         // Which errors are new, only the time before can tell.
-        let before = Wanted { range: with_history(plan.range), points: HISTORY_POINTS, tables: &[Table::Errors], ..own };
+        let before =
+            Wanted { range: with_history(plan.range), points: HISTORY_POINTS, tables: &[Table::Errors], ..own };
         let history = self.gather(before, live, control)?;
         let scanned = Scanned { rows: series.scanned.rows, ..rows.scanned_with(Some(&details)) };
         let details = answers::Details { rows: &details.rows, history: history.series(), from: plan.range.from };

@@ -59,13 +59,7 @@ const FAULTS: [Fault; 9] = [
         way: "Open example",
         shows: &["401"],
     },
-    Fault {
-        kind: "network-delay",
-        finding: "network",
-        says: &["The network between"],
-        way: "Slow traces",
-        shows: &[],
-    },
+    Fault { kind: "network-delay", finding: "network", says: &["The network between"], way: "Slow traces", shows: &[] },
     Fault {
         kind: "crash-restart",
         finding: "unreachable",
@@ -73,13 +67,7 @@ const FAULTS: [Fault; 9] = [
         way: "Open example",
         shows: &["connection_refused"],
     },
-    Fault {
-        kind: "bus-backlog",
-        finding: "lag",
-        says: &["falls behind on", "messages wait"],
-        way: "Page",
-        shows: &[],
-    },
+    Fault { kind: "bus-backlog", finding: "lag", says: &["falls behind on", "messages wait"], way: "Page", shows: &[] },
     Fault {
         kind: "bad-deploy",
         finding: "errors",
@@ -164,7 +152,12 @@ async fn found(tab: &Tab, product: &Product, shop: &Shop, fault: &Fault) -> Resu
             let version = description.split_whitespace().find(|word| word.matches('.').count() == 2);
             let version = version.map(|word| word.trim_end_matches(',')).unwrap_or_default();
             ensure!(told.contains(version), "{version} is not named: {told}");
-            crate::say!("{}: seen after {:.0} s; {}", fault.kind, seen_after.as_secs_f64(), told.lines().next().unwrap_or_default());
+            crate::say!(
+                "{}: seen after {:.0} s; {}",
+                fault.kind,
+                seen_after.as_secs_f64(),
+                told.lines().next().unwrap_or_default()
+            );
             break;
         }
     }

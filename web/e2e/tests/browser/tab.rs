@@ -205,7 +205,9 @@ impl Tab {
 
     /// The same for the first link or button within `place` that says these words.
     pub(crate) async fn click_words(&self, place: &str, words: &str) -> Result<()> {
-        let found = format!("[...document.querySelectorAll('{place} a, {place} button')].find((found) => found.innerText.trim() === {words:?})");
+        let found = format!(
+            "[...document.querySelectorAll('{place} a, {place} button')].find((found) => found.innerText.trim() === {words:?})"
+        );
         self.wait_for(&found).await?;
         self.click_seen(&found).await
     }
@@ -244,7 +246,11 @@ impl Tab {
         };
         let event = |kind| {
             let mut event = DispatchKeyEventParams::builder().r#type(kind).key(key).modifiers(modifiers);
-            event = event.windows_virtual_key_code(code).code(if key.len() == 1 { format!("Key{}", key.to_uppercase()) } else { key.to_owned() });
+            event = event.windows_virtual_key_code(code).code(if key.len() == 1 {
+                format!("Key{}", key.to_uppercase())
+            } else {
+                key.to_owned()
+            });
             if let Some(text) = text {
                 event = event.text(text);
             }

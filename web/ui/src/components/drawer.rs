@@ -36,7 +36,9 @@ pub(crate) fn Drawer(
         });
         let opener = StoredValue::new_local(opener);
         on_cleanup(move || {
-            let is_lost = document().active_element().is_none_or(|element| element.tag_name() == "BODY" || element.closest(".drawer").ok().flatten().is_some());
+            let is_lost = document().active_element().is_none_or(|element| {
+                element.tag_name() == "BODY" || element.closest(".drawer").ok().flatten().is_some()
+            });
             if is_lost {
                 opener.try_with_value(|opener| drop(opener.focus()));
             }

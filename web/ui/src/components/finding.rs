@@ -54,7 +54,9 @@ fn ways(found: &Finding) -> AnyView {
         view! { <a class="button button-primary" href=move || nav.href(&path, &[("span", &span)])>{icon("chart-gantt")}{t(say::OPEN_EXAMPLE)}</a> }
     });
     let traces = findings::traces(found).map(|params| {
-        let href = move || nav.href("/traces", &params.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+        let href = move || {
+            nav.href("/traces", &params.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>())
+        };
         let words = if found.kind.is_about_time() { say::SLOW_TRACES } else { say::FAILED_TRACES };
         view! { <a class="button" href=href>{icon("chart-gantt")}{t(words)}</a> }
     });

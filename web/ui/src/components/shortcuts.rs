@@ -36,10 +36,7 @@ const GROUPS: [(Phrase, &[Line]); 5] = [
         ],
     ),
     (say::CHART, &[(&["←", "→"], say::KEYS_CURSOR)]),
-    (
-        say::DURATIONS,
-        &[(&["←", "↑", "→", "↓", "Shift ←"], say::KEYS_BOX), (&["Enter"], say::KEYS_WHY)],
-    ),
+    (say::DURATIONS, &[(&["←", "↑", "→", "↓", "Shift ←"], say::KEYS_BOX), (&["Enter"], say::KEYS_WHY)]),
     (
         say::WATERFALL,
         &[

@@ -87,7 +87,22 @@ impl Model {
             Arc::new(marks.unwrap_or_default())
         });
         let (findings, why) = (wrong::load_findings(scope), nav.param("why"));
-        Model { nav, scope, selection, choose, comparison, diff, impact, reach, findings, why, having, map, scene, marks }
+        Model {
+            nav,
+            scope,
+            selection,
+            choose,
+            comparison,
+            diff,
+            impact,
+            reach,
+            findings,
+            why,
+            having,
+            map,
+            scene,
+            marks,
+        }
     }
 
     /// Name of a node; of one that is not on the map, as far as its id tells.
@@ -162,7 +177,7 @@ pub(crate) fn Overview() -> impl IntoView {
     let is_table = Memo::new(move |_| as_table.get().as_deref() == Some("table"));
     view! {
         <div class="page page-fill overview">
-            {strip::strip(topology, services)}
+            {strip::strip(topology, services, model.findings)}
             {wrong::wrong(model)}
             <section class="panel panel-fill stage" aria-label=t(say::MAP)>
                 <header class="panel-head">

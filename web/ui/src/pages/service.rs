@@ -15,7 +15,9 @@ use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, ErrorGroup, FindingList, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths};
+use orrery_api::{
+    Edge, ErrorGroup, FindingList, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths,
+};
 use orrery_chart::{Annotation, ChartSpec, Series, Shape, Token, Unit};
 use std::sync::Arc;
 
@@ -91,7 +93,9 @@ fn wrong(id: String) -> AnyView {
         Some(ask(paths::FINDINGS, &query).chosen(scope.range.get()))
     });
     let own = Memo::new(move |_| {
-        let concerns = |found: &&orrery_api::Finding| found.node == id || found.issuer.as_ref() == Some(&id) || found.callers.contains(&id);
+        let concerns = |found: &&orrery_api::Finding| {
+            found.node == id || found.issuer.as_ref() == Some(&id) || found.callers.contains(&id)
+        };
         list.data.with(|list| list.iter().flat_map(|list| &list.findings).filter(concerns).cloned().collect::<Vec<_>>())
     });
     view! { <Show when=move || !own.with(Vec::is_empty)><div class="found-list">{move || own.with(|own| own.iter().map(finding::card).collect_view())}</div></Show> }.into_any()
@@ -323,7 +327,11 @@ fn error_row(error: &ErrorGroup) -> AnyView {
 
 /// When it was first seen; before the range, if it was there when that began.
 fn first_seen(error: &ErrorGroup, from: i64) -> String {
-    if error.first_seen_unix_nano.0 <= from { t(say::EARLIER).to_owned() } else { ago(error.first_seen_unix_nano.0, now_nanos()) }
+    if error.first_seen_unix_nano.0 <= from {
+        t(say::EARLIER).to_owned()
+    } else {
+        ago(error.first_seen_unix_nano.0, now_nanos())
+    }
 }
 
 /// A link to the failing span of an example.

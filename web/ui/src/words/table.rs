@@ -308,6 +308,7 @@ phrases! {
     // What is wrong.
     WRONG "What is wrong" "무엇이 잘못됐나";
     NOTHING_WRONG "Nothing fails, is slow or falls silent more than usual." "평소보다 실패하거나 느리거나 조용해진 곳이 없습니다.";
+    TO_LOOK_AT "to look at" "확인 필요";
     FOUND_ERRORS "{node} fails by itself" "{node} 자체 오류";
     FOUND_ERRORS_FOR "{kind} {node} fails for {callers}" "{callers}의 {kind} {node} 호출 실패";
     FOUND_UNREACHABLE "{node} cannot be reached" "{node}에 연결할 수 없음";

@@ -269,18 +269,27 @@ impl<'a> Board<'a> {
             return None;
         }
         let bad = |cells: &Cells| cells.errors();
-        Some(Suspect { blamed: self.blamed(service, &found.window, bad), ..self.failed(Sign::Errors, id, None, &found) })
+        Some(Suspect {
+            blamed: self.blamed(service, &found.window, bad),
+            ..self.failed(Sign::Errors, id, None, &found)
+        })
     }
 
     fn slow_by_itself(&self, id: &'a str, service: &Service) -> Option<Suspect<'a>> {
         let found = slowed(&service.steps, SLOWER, &self.clock)?;
         let requests = |during: bool| {
-            sum(service.steps.iter().filter(|(time, _)| side(&found.window, **time) == Some(during)).map(|(_, cells)| cells))
+            sum(service
+                .steps
+                .iter()
+                .filter(|(time, _)| side(&found.window, **time) == Some(during))
+                .map(|(_, cells)| cells))
         };
         let calls = |during: bool| -> f64 {
             let edges = self.edges.iter().filter(|(ends, _)| ends.caller == id && ends.kind != EdgeKind::Consume);
             let rows = edges.flat_map(|(_, steps)| steps);
-            rows.filter(|(time, _)| side(&found.window, **time) == Some(during)).map(|(_, row)| row.caller.sum_nanos()).sum()
+            rows.filter(|(time, _)| side(&found.window, **time) == Some(during))
+                .map(|(_, row)| row.caller.sum_nanos())
+                .sum()
         };
         let mean = |nanos: f64, cells: &Cells| nanos / cells.count().max(1.0);
         let (before, now) = (requests(false), requests(true));
@@ -516,7 +525,9 @@ impl<'a> Board<'a> {
     fn operation(&self, suspect: &Suspect<'a>, details: &RollupRows) -> Option<String> {
         let wanted = |kind: SpanKind| match suspect.sign {
             Sign::SlowCalls | Sign::Network => kind == SpanKind::Client,
-            Sign::Slow | Sign::Errors if suspect.caller.is_none() => matches!(kind, SpanKind::Server | SpanKind::Consumer),
+            Sign::Slow | Sign::Errors if suspect.caller.is_none() => {
+                matches!(kind, SpanKind::Server | SpanKind::Consumer)
+            }
             _ => false,
         };
         let mut all: BTreeMap<&str, [Cells; 2]> = BTreeMap::new();
@@ -545,7 +556,9 @@ impl<'a> Board<'a> {
 
     /// Callers, direct or not, that fail or are slow at the same time, the nearest first.
     fn affected(&self, suspect: &Suspect<'a>) -> Vec<String> {
-        let overlaps = |window: &Window| window.since <= suspect.window.last && suspect.window.since <= window.last + self.clock.step_nanos;
+        let overlaps = |window: &Window| {
+            window.since <= suspect.window.last && suspect.window.since <= window.last + self.clock.step_nanos
+        };
         let is_ill = |id: &&str| self.ill.get(*id).is_some_and(|windows| windows.iter().any(overlaps));
         let mut seen = BTreeSet::from([suspect.node]);
         let mut queue = std::collections::VecDeque::from([suspect.node]);

@@ -189,8 +189,10 @@ fn an_error_that_was_not_there_before_is_new() {
          3/a - web server 20000+1 error exception=Fresh:b",
     );
     let errors = detail(&rows, "web").unwrap().errors;
-    let told: Vec<_> =
-        errors.iter().map(|error| (error.error_type.as_str(), error.count, error.is_new, error.first_seen_unix_nano - START)).collect();
+    let told: Vec<_> = errors
+        .iter()
+        .map(|error| (error.error_type.as_str(), error.count, error.is_new, error.first_seen_unix_nano - START))
+        .collect();
     assert_eq!(told, [("Old", 2, false, 0), ("Fresh", 1, true, 20_000_000_000)]);
 }
 

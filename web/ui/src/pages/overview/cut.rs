@@ -2,10 +2,10 @@
 
 use super::{Model, having};
 use crate::atlas::scene::{Choice, Group, Open, group_id};
+use crate::client::Load;
 use crate::components::figure::{health_glyph, kind_icon, kind_word};
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
-use crate::client::Load;
 use crate::nav::Nav;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;

@@ -52,7 +52,12 @@ pub(super) fn control(model: Model) -> AnyView {
     let wanted = model.nav.param(PARAM);
     let typed = RwSignal::new(String::new());
     Effect::new(move |_| typed.set(wanted.get().unwrap_or_default()));
-    let is_good = Memo::new(move |_| typed.with(|typed| typed.trim().is_empty() || typed.split_once('=').is_some_and(|(key, value)| !key.trim().is_empty() && !value.trim().is_empty())));
+    let is_good = Memo::new(move |_| {
+        typed.with(|typed| {
+            typed.trim().is_empty()
+                || typed.split_once('=').is_some_and(|(key, value)| !key.trim().is_empty() && !value.trim().is_empty())
+        })
+    });
     let choose = move || {
         if is_good.get_untracked() {
             let text = typed.with_untracked(|typed| typed.trim().to_owned());

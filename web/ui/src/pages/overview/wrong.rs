@@ -23,7 +23,8 @@ pub(super) fn wrong(model: Model) -> AnyView {
         view! { <ul class="wrong-list">{move || list.with(|list| list.findings.iter().map(|found| row(found, model)).collect_view())}</ul> }.into_any()
     };
     let fine = |_: &FindingList| {
-        view! { <p class="wrong-none"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::NOTHING_WRONG)}</p> }.into_any()
+        view! { <p class="wrong-none"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::NOTHING_WRONG)}</p> }
+            .into_any()
     };
     view! {
         <section class="wrong" aria-label=t(say::WRONG)>

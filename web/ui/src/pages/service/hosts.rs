@@ -48,17 +48,30 @@ pub(super) fn panel_of(service: String) -> AnyView {
     });
     let all = view! { <a href=move || nav.href("/health", &[])>{t(say::ALL_HOSTS)}</a> }.into_any();
     let nothing = |_: &TraceSeriesList| empty(t(say::NO_PLACES), None);
-    panel(t(say::HOSTS), Some(all), places, |list: &TraceSeriesList| of(list).is_empty(), nothing, move |list| body(list, hosts))
+    panel(
+        t(say::HOSTS),
+        Some(all),
+        places,
+        |list: &TraceSeriesList| of(list).is_empty(),
+        nothing,
+        move |list| body(list, hosts),
+    )
 }
 
 /// Places of the series, the busiest first.
 fn of(list: &TraceSeriesList) -> Vec<Place> {
     let place = |series: &TraceSeries| {
-        let label = |at: usize| series.labels.get(at).map(|label| &label.value).filter(|value| !value.is_null()).map(plain);
+        let label =
+            |at: usize| series.labels.get(at).map(|label| &label.value).filter(|value| !value.is_null()).map(plain);
         let spans = series.values.iter().flatten().sum::<f64>() as u64;
         Place { host: label(0), node: label(1), container: label(2), spans }
     };
-    let mut all: Vec<Place> = list.series.iter().map(place).filter(|place| place.host.is_some() || place.node.is_some() || place.container.is_some()).collect();
+    let mut all: Vec<Place> = list
+        .series
+        .iter()
+        .map(place)
+        .filter(|place| place.host.is_some() || place.node.is_some() || place.container.is_some())
+        .collect();
     all.sort_by_key(|place| Reverse(place.spans));
     all.truncate(MOST);
     all

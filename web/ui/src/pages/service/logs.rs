@@ -43,8 +43,9 @@ pub(super) fn panel_of(service: String) -> AnyView {
         let row = move |pattern: &Pattern| row(pattern, &service);
         let rows = move || list.with(|list| patterns(&list.logs, MOST).iter().map(&row).collect_view());
         let cut = move || {
-            list.with(|list| list.next_cursor.is_some())
-                .then(|| view! { <p class="hint panel-note">{tf(say::NEWEST_RECORDS, &[("n", &LOOKED_AT.to_string())])}</p> })
+            list.with(|list| list.next_cursor.is_some()).then(
+                || view! { <p class="hint panel-note">{tf(say::NEWEST_RECORDS, &[("n", &LOOKED_AT.to_string())])}</p> },
+            )
         };
         view! {
             <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::RELATED_LOGS)><table class="table">
@@ -55,7 +56,14 @@ pub(super) fn panel_of(service: String) -> AnyView {
         }
         .into_any()
     };
-    panel(t(say::RELATED_LOGS), Some(all), list, |list: &LogList| list.logs.is_empty(), |_| empty(t(say::NO_WARNINGS), None), rows)
+    panel(
+        t(say::RELATED_LOGS),
+        Some(all),
+        list,
+        |list: &LogList| list.logs.is_empty(),
+        |_| empty(t(say::NO_WARNINGS), None),
+        rows,
+    )
 }
 
 fn row(pattern: &Pattern, service: &str) -> AnyView {
@@ -67,7 +75,8 @@ fn row(pattern: &Pattern, service: &str) -> AnyView {
         view! { <a class="nowrap" href=move || nav.href(&path, &[("span", &span)]) aria-label=label>{t(say::OPEN_EXAMPLE)}</a> }
     });
     // The longest run of what is the same in all of them finds them again.
-    let same = pattern.template.split(['#', '…']).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default().to_owned();
+    let same =
+        pattern.template.split(['#', '…']).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default().to_owned();
     let (service, severity) = (service.to_owned(), newest.severity.clone());
     let href = move || nav.href("/logs", &[("service", &service), ("severity", &severity), ("text", &same)]);
     view! {

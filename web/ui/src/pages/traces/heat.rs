@@ -128,7 +128,9 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
             "ArrowDown" => (0.0, 1.0),
             "Enter" => {
                 event.prevent_default();
-                return if let Some((a, b)) = drawn.get_untracked() { ask_inside(a, b) };
+                return if let Some((a, b)) = drawn.get_untracked() {
+                    ask_inside(a, b)
+                };
             }
             "Escape" => return drawn.set(None),
             _ => return,
@@ -145,7 +147,11 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
                 Some((a, b)) if event.shift_key() => (a, clamped((b.0 + step.0 * width, b.1 + step.1 * height))),
                 Some((a, b)) => {
                     let moved = |at: Point| (at.0 + step.0 * width, at.1 + step.1 * height);
-                    if clamped(moved(a)) == moved(a) && clamped(moved(b)) == moved(b) { (moved(a), moved(b)) } else { (a, b) }
+                    if clamped(moved(a)) == moved(a) && clamped(moved(b)) == moved(b) {
+                        (moved(a), moved(b))
+                    } else {
+                        (a, b)
+                    }
                 }
             };
             *drawn = Some((a, b));

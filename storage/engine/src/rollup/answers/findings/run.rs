@@ -138,7 +138,9 @@ pub(super) fn failing(steps: &BTreeMap<i64, Tally>, clock: &Clock, chronic: bool
         let is_certain = now.bad >= LEAST_BAD_OF_RUN && now.exceeds(share, SIGMAS_OF_RUN);
         is_certain.then_some(Failing { window, now, usual })
     });
-    let worst = found.max_by(|a, b| (!a.window.is_over, a.now.bad).partial_cmp(&(!b.window.is_over, b.now.bad)).unwrap_or(std::cmp::Ordering::Equal));
+    let worst = found.max_by(|a, b| {
+        (!a.window.is_over, a.now.bad).partial_cmp(&(!b.window.is_over, b.now.bad)).unwrap_or(std::cmp::Ordering::Equal)
+    });
     worst.or_else(|| {
         let first = steps.iter().position(|(time, _)| *time >= clock.from)?;
         let now = sum(first..steps.len());
@@ -185,7 +187,9 @@ pub(super) fn slowed(steps: &BTreeMap<i64, Cells>, floor_nanos: i64, clock: &Clo
         let is_certain = now.bad >= LEAST_BAD_OF_RUN && now.exceeds(EXPECTED_SLOW, SIGMAS_OF_RUN);
         is_certain.then(|| Slowed { window, now, threshold, during, usual: usual.clone() })
     });
-    found.max_by(|a, b| (!a.window.is_over, a.now.bad).partial_cmp(&(!b.window.is_over, b.now.bad)).unwrap_or(std::cmp::Ordering::Equal))
+    found.max_by(|a, b| {
+        (!a.window.is_over, a.now.bad).partial_cmp(&(!b.window.is_over, b.now.bad)).unwrap_or(std::cmp::Ordering::Equal)
+    })
 }
 
 /// Neighbouring steps that are judged together.
@@ -243,7 +247,8 @@ mod tests {
     }
 
     fn found(tallies: &[(f64, f64)], chronic: bool) -> Option<(i64, i64, bool, f64)> {
-        let steps = tallies.iter().enumerate().map(|(at, (count, bad))| (at as i64 * STEP, Tally { count: *count, bad: *bad }));
+        let steps =
+            tallies.iter().enumerate().map(|(at, (count, bad))| (at as i64 * STEP, Tally { count: *count, bad: *bad }));
         let found = failing(&steps.collect(), &clock(tallies.len() as i64), chronic)?;
         Some((found.window.since / STEP, found.window.last / STEP, found.window.is_over, found.now.bad))
     }

@@ -20,7 +20,8 @@ struct World {
 impl World {
     fn serve_as(&mut self, version: &str, service: &str, load: Load) {
         let names = &mut self.rows.names;
-        let [service, version, instance] = [service, version, &format!("{service}-{version}")].map(|text| names.intern(text));
+        let [service, version, instance] =
+            [service, version, &format!("{service}-{version}")].map(|text| names.intern(text));
         let key = InstanceKey { time: self.at * STEP, service, version, instance, part: Part::Entry };
         let row = self.rows.instance(key).unwrap();
         (row.first_unix_nano, row.last_unix_nano) = (row.first_unix_nano.min(self.at * STEP), (self.at + 1) * STEP);
@@ -56,7 +57,14 @@ impl World {
         row.blamed += blamed;
     }
 
-    fn said(&mut self, service: &str, (kind, operation): (SpanKind, &str), error_type: &str, message: &str, count: u64) {
+    fn said(
+        &mut self,
+        service: &str,
+        (kind, operation): (SpanKind, &str),
+        error_type: &str,
+        message: &str,
+        count: u64,
+    ) {
         let names = &mut self.rows.names;
         let [service, error_type, message, operation] =
             [service, error_type, message, operation].map(|text| names.intern(text));
@@ -84,13 +92,17 @@ fn check(ill: impl Fn(&mut World), expected: Expect) {
     }
     let steps = Steps { rows: &world.rows, nanos: STEP };
     let board = Board::new(steps, TimeRange { from: 6 * STEP, to: 15 * STEP }, None);
-    let found: Vec<Finding> = board.suspects().iter().filter_map(|suspect| board.told(suspect, &of(&world.rows, suspect.teller()))).collect();
+    let found: Vec<Finding> =
+        board.suspects().iter().filter_map(|suspect| board.told(suspect, &of(&world.rows, suspect.teller()))).collect();
     let mut out = String::new();
     for found in joined(found) {
-        let times = [found.since_unix_nano, found.until_unix_nano].map(|time| time.map_or("…".to_owned(), |nanos| (nanos / STEP).to_string()));
+        let times = [found.since_unix_nano, found.until_unix_nano]
+            .map(|time| time.map_or("…".to_owned(), |nanos| (nanos / STEP).to_string()));
         write!(out, "{:?} {} [{}] {}–{}", found.kind, found.node, found.callers.join(" "), times[0], times[1]).unwrap();
         write!(out, " {}/{}", found.bad, found.calls).unwrap();
-        let error = found.error.map(|error| format!(" {}: {}{}", error.error_type, error.message, if error.is_new { " (new)" } else { "" }));
+        let error = found.error.map(|error| {
+            format!(" {}: {}{}", error.error_type, error.message, if error.is_new { " (new)" } else { "" })
+        });
         let blamed = found.blamed.map(|blamed| format!(" in {:?} {}", blamed.slice, blamed.name));
         let issuer = found.issuer.map(|issuer| format!(" of {issuer}"));
         let operation = found.operation.map(|operation| format!(" at {operation}"));
@@ -105,7 +117,8 @@ fn check(ill: impl Fn(&mut World), expected: Expect) {
 fn of(rows: &RollupRows, id: &str) -> RollupRows {
     let mut own = rows.clone();
     let service = own.names.intern(id);
-    own.operations = own.operations.iter().filter(|(key, _)| key.service == service).cloned().collect::<Vec<_>>().into();
+    own.operations =
+        own.operations.iter().filter(|(key, _)| key.service == service).cloned().collect::<Vec<_>>().into();
     own.errors = own.errors.iter().filter(|(key, _)| key.service == service).cloned().collect::<Vec<_>>().into();
     own
 }
@@ -180,7 +193,8 @@ fn a_slow_database_is_told_with_its_statement() {
             world.ask("cart", DATABASE, Load(20.0, 0.0, 360), 0.0);
             let service = world.rows.names.intern("cart");
             let operation = world.rows.names.intern("SELECT carts");
-            let key = OperationKey { time: world.at * STEP, service, operation, kind: SpanKind::Client as u8, root: false };
+            let key =
+                OperationKey { time: world.at * STEP, service, operation, kind: SpanKind::Client as u8, root: false };
             record(world.rows.operation(key).unwrap(), Load(20.0, 0.0, 360));
         },
         expect![[r#"
@@ -261,7 +275,12 @@ fn a_consumer_falls_behind() {
         world.serve("mail", Load(taken.0, 0.0, if at < 12 { 5 } else { 3000 }));
     }
     let board = Board::new(Steps { rows: &world.rows, nanos: STEP }, TimeRange { from: 6 * STEP, to: 15 * STEP }, None);
-    let kinds: Vec<_> = board.suspects().iter().filter_map(|suspect| board.told(suspect, &RollupRows::default())).map(|found| (found.kind, found.node, found.callers)).collect();
+    let kinds: Vec<_> = board
+        .suspects()
+        .iter()
+        .filter_map(|suspect| board.told(suspect, &RollupRows::default()))
+        .map(|found| (found.kind, found.node, found.callers))
+        .collect();
     assert_eq!(kinds[0], (FindingKind::Lag, "mail".to_owned(), vec!["queue:nats/orders".to_owned()]));
     assert_eq!(kinds[1].0, FindingKind::Slow, "it needs three seconds for each: {kinds:?}");
     assert_eq!(kinds.len(), 2, "{kinds:?}");
@@ -277,8 +296,10 @@ fn who_falls_silent_is_missed() {
             world.serve("mail", Load(8.0, 0.0, 5));
         }
     }
-    let board = Board::new(Steps { rows: &world.rows, nanos: STEP }, TimeRange { from: 15 * STEP, to: 30 * STEP }, None);
-    let found: Vec<_> = board.suspects().iter().filter_map(|suspect| board.told(suspect, &RollupRows::default())).collect();
+    let board =
+        Board::new(Steps { rows: &world.rows, nanos: STEP }, TimeRange { from: 15 * STEP, to: 30 * STEP }, None);
+    let found: Vec<_> =
+        board.suspects().iter().filter_map(|suspect| board.told(suspect, &RollupRows::default())).collect();
     let told: Vec<_> = found.iter().map(|found| (found.kind, found.node.as_str(), found.since_unix_nano)).collect();
     assert_eq!(told, [(FindingKind::Silent, "mail", Some(20 * STEP))]);
 }
