@@ -76,12 +76,20 @@ pub(crate) async fn an_incident_by_keyboard(browser: &Browser, product: &Product
     tab.key("j").await?;
     tab.wait_for("document.querySelector('.drawer')").await?;
     tab.screenshot(&shots().join("keys-5-span.png")).await?;
-    tab.eval::<bool>("(window.walked = location.pathname, true)").await?;
-    tab.key("g").await?;
-    tab.key("l").await?;
-    tab.wait_for("location.pathname === '/logs'").await?;
+    // What was logged in it: shown beside it; and the record by itself.
+    let link = ".drawer a[href^='/logs']";
+    for _ in 0..40 {
+        if tab.eval::<bool>(&format!("!!document.querySelector({link:?})")).await? {
+            break;
+        }
+        tab.tab_until(".wf").await?;
+        tab.key("j").await?;
+        tab.settled().await?;
+    }
+    tab.tab_until(link).await?;
+    tab.key("Enter").await?;
+    tab.wait_for("location.pathname === '/logs' && document.querySelector('.line-row')").await?;
     tab.settled().await?;
-    tab.wait_for("document.querySelector('.line-row')").await?;
     tab.tab_until(".line-row").await?;
     tab.key("Enter").await?;
     tab.wait_for("document.querySelector('.line-details')").await?;

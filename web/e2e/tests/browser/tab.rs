@@ -256,7 +256,8 @@ impl Tab {
             }
             event.build().map_err(|reason| anyhow!("{reason}"))
         };
-        self.page.execute(event(DispatchKeyEventType::KeyDown)?).await?;
+        let down = if text.is_some() { DispatchKeyEventType::KeyDown } else { DispatchKeyEventType::RawKeyDown };
+        self.page.execute(event(down)?).await?;
         self.page.execute(event(DispatchKeyEventType::KeyUp)?).await?;
         Ok(())
     }

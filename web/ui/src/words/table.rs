@@ -269,6 +269,7 @@ phrases! {
     HAVING_HINT "Only services with spans that have this:" "다음 속성의 스팬이 있는 서비스만:";
     HAVING_FORM "Write it as key=value." "키=값 형식으로 입력하세요.";
     HAVING_BAR "With spans of {attribute}" "{attribute} 스팬이 있는 곳";
+    LOGS_OF_TRACE "Show among the logs" "로그 페이지에서 보기";
     // A service.
     ALL_LOGS "All logs" "모든 로그";
     ALL_HOSTS "All hosts" "모든 호스트";
