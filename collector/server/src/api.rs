@@ -5,6 +5,7 @@ mod download;
 pub(crate) mod endpoint;
 pub(crate) mod export;
 pub(crate) mod failure;
+mod findings;
 pub(crate) mod live;
 mod logs;
 mod map;
@@ -45,6 +46,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &services::TOPOLOGY, services::topology);
     router = add(router, &map::DIFF, map::diff);
     router = add(router, &map::IMPACT, map::impact);
+    router = add(router, &findings::LIST, findings::list);
     router = add(router, &services::LIST, services::list);
     router = add(router, &services::DETAIL, services::detail);
     router = add(router, &traces::LIST, traces::list);

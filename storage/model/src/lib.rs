@@ -11,6 +11,7 @@ pub mod semconv;
 pub mod service;
 pub mod signal;
 pub mod strings;
+pub mod template;
 
 pub use attributes::{Attributes, Value};
 pub use batch::{Batch, LogBatch, MetricBatch, SpanBatch};
@@ -19,3 +20,4 @@ pub use id::{SpanId, TraceId};
 pub use service::ServiceKey;
 pub use signal::{Severity, Signal, SpanKind, StatusCode};
 pub use strings::{Strings, Sym};
+pub use template::template;

@@ -244,12 +244,110 @@ pub struct ErrorGroup {
     pub operation: String,
     /// How many spans.
     pub count: u64,
+    /// The oldest, Unix nanoseconds, to within a step of the range.
+    pub first_seen_unix_nano: i64,
+    /// Whether it began in the range: as long before it there was none.
+    pub is_new: bool,
     /// The newest, Unix nanoseconds.
     pub last_seen_unix_nano: i64,
     /// An example.
     pub trace_id: TraceId,
     /// The failing span of the example.
     pub span_id: SpanId,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// The node fails, and nothing it calls is the reason.
+    Errors,
+    /// Calls to the node fail, and it knows nothing of them: refused, timed out, cut off.
+    Unreachable,
+    /// The node refuses callers whose tokens it does not accept: 401, 403.
+    Rejected,
+    /// The node refuses callers that ask too often: 429.
+    RateLimited,
+    /// Requests of the service take longer, and its calls are not the reason.
+    Slow,
+    /// Calls to a node that sends no telemetry take longer.
+    SlowCalls,
+    /// Calls to the service spend longer between the two.
+    Network,
+    /// Messages wait longer before the service takes them.
+    Lag,
+    /// The service takes no messages any more, though there are some.
+    NotConsumed,
+    /// Nothing is heard of the service any more, though of others.
+    Silent,
+}
+
+/// What is usual and what is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Before; `None` where nothing else was ever seen.
+    pub usual: Option<f64>,
+    /// While it is wrong.
+    pub now: f64,
+}
+
+/// Of what a part of a service's work is done by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlamedSlice {
+    /// A `service.version`.
+    Version,
+    /// An instance.
+    Instance,
+}
+
+/// The version or instance in which alone something is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blamed {
+    /// Which of the two.
+    pub slice: BlamedSlice,
+    /// Its name.
+    pub name: String,
+    /// Share of its requests that went badly, 0 to 1.
+    pub share: f64,
+    /// The same of all others.
+    pub others: f64,
+    /// Its first span, Unix nanoseconds.
+    pub first_seen_unix_nano: i64,
+}
+
+/// Something that is wrong, where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// Id of the node in which it begins, or calls to which are wrong.
+    pub node: String,
+    /// What that node is.
+    pub node_kind: NodeKind,
+    /// Ids of whose calls are wrong, the worst first; of the queue, where messages are. Empty where it is the node itself.
+    pub callers: Vec<String>,
+    /// Since when, Unix nanoseconds, to within a step; `None` if it never was otherwise.
+    pub since_unix_nano: Option<i64>,
+    /// Until when; `None` while it lasts.
+    pub until_unix_nano: Option<i64>,
+    /// Calls in that time; expected ones, where none came.
+    pub calls: f64,
+    /// Of them, how many went badly.
+    pub bad: f64,
+    /// Failed share (0 to 1); 95th percentile in nanoseconds where time is wrong; calls per second of what is silent;
+    /// messages of what takes none.
+    pub size: Change,
+    /// Calls per second of the callers.
+    pub rate: Option<Change>,
+    /// Operation that contributes most: of the node, or of the caller that calls it.
+    pub operation: Option<String>,
+    /// The group of errors that grew most, with an example.
+    pub error: Option<ErrorGroup>,
+    /// The version or instance to blame.
+    pub blamed: Option<Blamed>,
+    /// Id of who hands out what is rejected.
+    pub issuer: Option<String>,
+    /// Ids of callers, direct or not, that fail or are slow at the same time, the nearest first.
+    pub affected: Vec<String>,
 }
 
 /// A page of traces.

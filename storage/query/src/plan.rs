@@ -47,6 +47,17 @@ pub struct Topology {
     pub environment: Option<String>,
 }
 
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// When; what is usual is taken from before, too.
+    pub range: TimeRange,
+    /// Only this `deployment.environment.name`.
+    pub environment: Option<String>,
+    /// At most this many.
+    pub limit: u32,
+}
+
 /// Trace search.
 ///
 /// Where the query judges spans one by one ([`crate::traceql::Reads::whole_traces`]), a trace is found by matching spans

@@ -144,6 +144,9 @@ pub trait Store: Send + Sync {
     /// Who calls whom in the range; from rollups.
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
 
+    /// What is wrong in the range, where it begins, the worst first; from rollups.
+    fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError>;
+
     /// Traces that match, a page. Where time or rows run out, what was found until then, which is the beginning of the
     /// list, with a cursor for what was not looked at.
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError>;

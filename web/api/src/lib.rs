@@ -10,6 +10,7 @@
 pub mod columns;
 pub mod diff;
 pub mod fields;
+pub mod findings;
 pub mod impact;
 pub mod live;
 pub mod logs;
@@ -26,6 +27,7 @@ pub mod traces;
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
 pub use diff::{Change, ChangeKind, EdgeDiff, NodeDiff, Pair, TopologyDiff};
 pub use fields::*;
+pub use findings::*;
 pub use impact::{Affected, Held, Impact, Origin};
 pub use live::*;
 pub use logs::*;

@@ -12,6 +12,8 @@ pub const TOPOLOGY: &str = "/api/v1/topology";
 pub const TOPOLOGY_DIFF: &str = "/api/v1/topology/diff";
 /// `GET`: [`crate::Impact`].
 pub const TOPOLOGY_IMPACT: &str = "/api/v1/topology/impact";
+/// `GET`: [`crate::FindingList`].
+pub const FINDINGS: &str = "/api/v1/findings";
 /// `GET`: [`crate::TraceList`].
 pub const TRACES: &str = "/api/v1/traces";
 /// `GET`: [`crate::TraceSeriesList`].

@@ -6,6 +6,7 @@ use crate::components::alarm::Alarm;
 use crate::components::icon::icon;
 use crate::components::palette::Palette;
 use crate::components::popover::Popover;
+use crate::components::shortcuts::Shortcuts;
 use crate::components::time_picker::{LiveToggle, TimePicker};
 use crate::figures;
 use crate::nav::{Nav, nav};
@@ -71,7 +72,7 @@ fn Frame() -> impl IntoView {
     let (nav, scope) = (nav(), scope());
     let path = nav.path();
     let services = services(scope);
-    let palette = RwSignal::new(false);
+    let (palette, shortcuts) = (RwSignal::new(false), RwSignal::new(false));
     let main = NodeRef::<html::Main>::new();
     let title = Memo::new(move |_| title(&nav.place()));
     Effect::new(move |_| document().set_title(&format!("{} · Orrery", title.get())));
@@ -91,7 +92,7 @@ fn Frame() -> impl IntoView {
     view! {
         <div class="app">
             <a class="skip" href="#main" on:click=skip>{t(say::SKIP)}</a>
-            <Rail palette=palette />
+            <Rail palette=palette shortcuts=shortcuts />
             <header class="topbar">
                 <h1 class="topbar-title">{move || title.get()}</h1>
                 <span class="grow"></span>
@@ -103,6 +104,7 @@ fn Frame() -> impl IntoView {
             </header>
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
             <Palette open=palette services=services />
+            <Shortcuts open=shortcuts />
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>
     }
@@ -135,7 +137,7 @@ fn services(scope: Scope) -> Signal<Vec<ServiceRef>> {
 }
 
 #[component]
-fn Rail(palette: RwSignal<bool>) -> impl IntoView {
+fn Rail(palette: RwSignal<bool>, shortcuts: RwSignal<bool>) -> impl IntoView {
     let nav = nav();
     let path = nav.path();
     let item = move |page: &'static Page| {
@@ -155,6 +157,9 @@ fn Rail(palette: RwSignal<bool>) -> impl IntoView {
             <div class="rail-foot">
                 <button type="button" class="rail-item" title=t(say::PALETTE) aria-label=format!("{} {}", t(say::SEARCH), shortcut()) on:click=move |_| palette.set(true)>
                     {icon("search")}<span class="rail-label">{t(say::SEARCH)}</span>" "<kbd class="rail-label rail-key">{shortcut()}</kbd>
+                </button>
+                <button type="button" class="rail-item" title=t(say::SHORTCUTS) aria-label=t(say::SHORTCUTS) on:click=move |_| shortcuts.set(true)>
+                    {icon("circle-help")}<span class="rail-label">{t(say::SHORTCUTS)}</span>" "<kbd class="rail-label rail-key">"?"</kbd>
                 </button>
                 <Appearance />
             </div>

@@ -3,7 +3,9 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, tail, traces};
+use crate::api::{
+    download, export, findings, live, logs, map, metrics, own, retention, series, services, tail, traces,
+};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
@@ -18,6 +20,7 @@ const ENDPOINTS: &[&Endpoint] = &[
     &services::TOPOLOGY,
     &map::DIFF,
     &map::IMPACT,
+    &findings::LIST,
     &services::LIST,
     &services::DETAIL,
     &traces::LIST,
@@ -64,6 +67,7 @@ fn schemas() -> ComponentsBuilder {
     add::<api::Topology>(&mut all);
     add::<api::TopologyDiff>(&mut all);
     add::<api::Impact>(&mut all);
+    add::<api::FindingList>(&mut all);
     add::<api::ServiceList>(&mut all);
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);

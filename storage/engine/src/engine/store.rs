@@ -95,6 +95,10 @@ impl Store for Engine {
         query::rollups::with_live(&self.inner, control, |rollups, live| rollups.topology(plan, live, control))
     }
 
+    fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.findings(plan, live, control))
+    }
+
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError> {
         query::traceql::search(&self.inner, plan, control)
     }

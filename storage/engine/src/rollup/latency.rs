@@ -145,6 +145,12 @@ impl Cells {
         self.positive().last().map(|cell| middle_of(cell.bucket))
     }
 
+    /// Calls that took longer, to within a bucket.
+    pub fn above(&self, nanos: i64) -> f64 {
+        let bucket = bucket_of(nanos);
+        whole(self.0.iter().filter(|cell| cell.bucket > bucket).map(|cell| cell.count).sum())
+    }
+
     fn positive(&self) -> impl Iterator<Item = &Cell> {
         self.0.iter().filter(|cell| cell.count > RESIDUE)
     }

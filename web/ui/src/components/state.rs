@@ -29,6 +29,7 @@ answers!(
     api::Topology,
     api::TopologyDiff,
     api::Impact,
+    api::FindingList,
     api::ServiceList,
     api::ServiceDetail,
     api::TraceList,

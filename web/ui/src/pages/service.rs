@@ -1,8 +1,12 @@
 //! One service or inferred node: requests and errors, latency, then what explains them.
 
+mod hosts;
+mod logs;
+
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
+use crate::components::finding;
 use crate::components::icon::icon;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
@@ -11,8 +15,10 @@ use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, ErrorGroup, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths};
-use orrery_chart::{ChartSpec, Series, Shape, Token, Unit};
+use orrery_api::{
+    Edge, ErrorGroup, FindingList, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths,
+};
+use orrery_chart::{Annotation, ChartSpec, Series, Shape, Token, Unit};
 use std::sync::Arc;
 
 type Detail = Signal<Arc<ServiceDetail>>;
@@ -53,6 +59,7 @@ fn body(detail: Detail) -> AnyView {
     let service = detail.with_untracked(|detail| detail.node.id.clone());
     view! {
         {header(detail)}
+        {wrong(service.clone())}
         <div class="columns">
             {frame(t(say::REQUESTS_AND_ERRORS), None, charted(detail, requests))}
             {frame(t(say::LATENCY), None, charted(detail, latency))}
@@ -65,14 +72,33 @@ fn body(detail: Detail) -> AnyView {
         // Who is only known from its callers says nothing of itself.
         {is_service.then(|| view! {
             {errors(detail)}
-            {recent(service)}
+            {logs::panel_of(service.clone())}
+            {recent(service.clone())}
             <div class="columns">
                 {slices(detail, say::VERSIONS, |detail| &detail.versions)}
                 {slices(detail, say::INSTANCES, |detail| &detail.instances)}
             </div>
+            {hosts::panel_of(service)}
         })}
     }
     .into_any()
+}
+
+/// What is wrong with it, or with calls to it; nothing at all where nothing is.
+fn wrong(id: String) -> AnyView {
+    let scope = scope();
+    let list = load::<FindingList>(move || {
+        let window = scope.window.get();
+        let query = [("from", window.from.to_string()), ("to", window.to.to_string()), ("limit", "100".to_owned())];
+        Some(ask(paths::FINDINGS, &query).chosen(scope.range.get()))
+    });
+    let own = Memo::new(move |_| {
+        let concerns = |found: &&orrery_api::Finding| {
+            found.node == id || found.issuer.as_ref() == Some(&id) || found.callers.contains(&id)
+        };
+        list.data.with(|list| list.iter().flat_map(|list| &list.findings).filter(concerns).cloned().collect::<Vec<_>>())
+    });
+    view! { <Show when=move || !own.with(Vec::is_empty)><div class="found-list">{move || own.with(|own| own.iter().map(finding::card).collect_view())}</div></Show> }.into_any()
 }
 
 fn header(detail: Detail) -> AnyView {
@@ -153,6 +179,7 @@ fn requests(detail: &ServiceDetail) -> ChartSpec {
                 .shape(Shape::Bars)
                 .ink(Token::Series1.alpha(0.75)),
         ],
+        annotations: deploys(detail),
         ..base(t(say::REQUESTS_AND_ERRORS), detail.range, &detail.series, Unit::PerSecond)
     }
 }
@@ -172,8 +199,23 @@ fn latency(detail: &ServiceDetail) -> ChartSpec {
             Series::line("p99", 3, of(|red| red.p99_nanos)),
         ],
         end_labels: true,
+        annotations: deploys(detail),
         ..base(t(say::LATENCY), detail.range, &detail.series, Unit::Nanos)
     }
+}
+
+/// When versions came that were not there when the range began.
+fn deploys(detail: &ServiceDetail) -> Vec<Annotation> {
+    let ran_before = |slice: &&Slice| {
+        detail.series.iter().any(|point| point.time_unix_nano.0 + point.step_nanos.0 <= slice.first_seen_unix_nano.0)
+    };
+    let mark = |slice: &Slice| Annotation {
+        at: slice.first_seen_unix_nano.0,
+        until: None,
+        label: slice.name.clone(),
+        ink: Token::Accent.into(),
+    };
+    detail.versions.iter().filter(ran_before).map(mark).collect()
 }
 
 fn red_head() -> AnyView {
@@ -261,7 +303,7 @@ fn errors(detail: Detail) -> AnyView {
         }
         view! {
             <div class="table-wrap"><table class="table">
-                <thead><tr><th scope="col">{t(say::ERROR)}</th><th scope="col" class="col-wide">{t(say::OPERATION)}</th><th scope="col" class="num">{t(say::COUNT)}</th><th scope="col" class="col-wide">{t(say::LAST_SEEN)}</th><th scope="col">{t(say::EXAMPLE)}</th></tr></thead>
+                <thead><tr><th scope="col">{t(say::ERROR)}</th><th scope="col" class="col-wide">{t(say::OPERATION)}</th><th scope="col" class="num">{t(say::COUNT)}</th><th scope="col" class="col-wide">{t(say::FIRST_SEEN)}</th><th scope="col" class="col-wide">{t(say::LAST_SEEN)}</th><th scope="col">{t(say::EXAMPLE)}</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table></div>
         }
@@ -273,13 +315,23 @@ fn errors(detail: Detail) -> AnyView {
 fn error_row(error: &ErrorGroup) -> AnyView {
     view! {
         <tr>
-            <th scope="row" class="cell-error"><span class="is-err" aria-hidden="true">"◆"</span><span><code>{error.error_type.clone()}</code><span class="hint clamp">{error.message.clone()}</span></span></th>
+            <th scope="row" class="cell-error"><span class="is-err" aria-hidden="true">"◆"</span><span><span class="error-type"><code>{error.error_type.clone()}</code>{error.is_new.then(|| view! { <span class="badge badge-warn">{t(say::NEW)}</span> })}</span><span class="hint clamp">{error.message.clone()}</span></span></th>
             <td class="col-wide">{error.operation.clone()}</td><td class="num">{figure(&Unit::Number, error.count as f64)}</td>
-            <td class="col-wide hint">{ago(error.last_seen_unix_nano.0, now_nanos())}</td>
+            <td class="col-wide hint nowrap">{first_seen(error, scope().window.get_untracked().from)}</td>
+            <td class="col-wide hint nowrap">{ago(error.last_seen_unix_nano.0, now_nanos())}</td>
             <td>{example_link(error)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// When it was first seen; before the range, if it was there when that began.
+fn first_seen(error: &ErrorGroup, from: i64) -> String {
+    if error.first_seen_unix_nano.0 <= from {
+        t(say::EARLIER).to_owned()
+    } else {
+        ago(error.first_seen_unix_nano.0, now_nanos())
+    }
 }
 
 /// A link to the failing span of an example.

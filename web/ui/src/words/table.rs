@@ -265,6 +265,93 @@ phrases! {
     QUEUE_LAG "Time in the queue" "큐 대기 시간";
     INFERRED "Inferred from names, not from matched spans." "스팬 대응이 아니라 이름으로 추정한 연결입니다.";
 
+    HAVING "Attribute" "속성";
+    HAVING_HINT "Only services with spans that have this:" "다음 속성의 스팬이 있는 서비스만:";
+    HAVING_FORM "Write it as key=value." "키=값 형식으로 입력하세요.";
+    HAVING_BAR "With spans of {attribute}" "{attribute} 스팬이 있는 곳";
+    LOGS_OF_TRACE "Show among the logs" "로그 페이지에서 보기";
+    // A service.
+    ALL_LOGS "All logs" "모든 로그";
+    ALL_HOSTS "All hosts" "모든 호스트";
+    RELATED_LOGS "Warnings and errors it logged" "경고와 오류 로그";
+    NEWEST_RECORDS "Of the newest {n} records; there are more." "최근 레코드 {n}건 기준이며 더 있습니다.";
+    NO_WARNINGS "It logged no warning or error in this range." "이 범위에는 경고나 오류 로그가 없습니다.";
+    LEVEL "Level" "수준";
+    CONTAINER "Container" "컨테이너";
+    NO_PLACES "Its spans name no host, node or container." "스팬에 호스트, 노드, 컨테이너 정보가 없습니다.";
+    NEW "new" "새로움";
+    EARLIER "earlier" "이전부터";
+
+    // Keys.
+    SHORTCUTS "Keyboard shortcuts" "키보드 단축키";
+    HEAT_KEYS "Drag a box, or use the arrow keys (Shift: its size), then Enter: why are these different?" "상자를 끌거나 화살표 키(Shift: 크기)로 고른 뒤 Enter: 왜 다른가?";
+    KEYS_EVERYWHERE "Everywhere" "모든 곳";
+    KEYS_HELP "This list" "이 목록";
+    KEYS_GO "Go to overview, services, traces, logs, metrics, health" "개요, 서비스, 트레이스, 로그, 메트릭, 상태로 이동";
+    KEYS_FIND "Find, or write the query" "찾기 또는 쿼리 입력";
+    KEYS_CLOSE "Close, let go" "닫기, 선택 해제";
+    KEYS_MOVE "Move" "이동";
+    KEYS_CHOOSE "Choose" "선택";
+    KEYS_GROUP "Open or close a group" "그룹 펼치기·접기";
+    KEYS_AROUND "Look around a node" "노드 주변 보기";
+    KEYS_PLACE "Put a node elsewhere, let it go" "노드 옮기기, 고정 해제";
+    KEYS_ZOOM "Zoom in, out, all" "확대, 축소, 전체";
+    KEYS_BOX "Move the box, change its size" "상자 이동, 크기 변경";
+    KEYS_WHY "Why are these different?" "왜 다른가?";
+    KEYS_CURSOR "Move the cursor" "커서 이동";
+    KEYS_SPAN "Next, previous span" "다음, 이전 스팬";
+    KEYS_FOLD "Unfold, fold" "펼치기, 접기";
+    KEYS_SIBLING "Previous, next sibling" "이전, 다음 형제";
+    KEYS_ERROR "Next, previous error" "다음, 이전 오류";
+    KEYS_FOUND "Next found" "다음 검색 결과";
+    KEYS_PAN "Left, right" "왼쪽, 오른쪽";
+
+    // What is wrong.
+    WRONG "What is wrong" "무엇이 잘못됐나";
+    NOTHING_WRONG "Nothing fails, is slow or falls silent more than usual." "평소보다 실패하거나 느리거나 조용해진 곳이 없습니다.";
+    TO_LOOK_AT "to look at" "확인 필요";
+    FOUND_ERRORS "{node} fails by itself" "{node} 자체 오류";
+    FOUND_ERRORS_FOR "{kind} {node} fails for {callers}" "{callers}의 {kind} {node} 호출 실패";
+    FOUND_UNREACHABLE "{node} cannot be reached" "{node}에 연결할 수 없음";
+    FOUND_REJECTED "{node} rejects credentials of {callers}" "{node}: {callers}의 인증 정보 거부";
+    FOUND_REJECTED_OF "{node} rejects credentials issued by {issuer}" "{node}: {issuer} 발급 인증 정보 거부";
+    FOUND_RATE_LIMITED "{node} limits the rate of {callers}" "{node}: {callers}의 요청 속도 제한";
+    FOUND_SLOW "{node} is slow by itself" "{node} 자체가 느림";
+    FOUND_SLOW_CALLS "{kind} {node} is slow for {callers}" "{callers}의 {kind} {node} 호출이 느림";
+    FOUND_NETWORK "The network between {callers} and {node} is slow" "{callers}와 {node} 사이 네트워크가 느림";
+    FOUND_LAG "{node} falls behind on {callers}" "{node}: {callers} 처리 지연";
+    FOUND_NOT_CONSUMED "{node} takes nothing from {callers} any more" "{node}: {callers} 메시지를 더 이상 가져가지 않음";
+    FOUND_SILENT "{node} has gone silent" "{node} 데이터 끊김";
+    SIZE_SHARE "{now} fail, usually {usual}" "{now} 실패, 평소 {usual}";
+    SIZE_SHARE_ALONE "{now} fail" "{now} 실패";
+    SIZE_TIME "p95 {now}, usually {usual}" "p95 {now}, 평소 {usual}";
+    SIZE_TIME_ALONE "p95 {now}" "p95 {now}";
+    SIZE_WAIT "messages wait {now} (p95), usually {usual}" "메시지 대기 {now} (p95), 평소 {usual}";
+    SIZE_WAIT_ALONE "messages wait {now} (p95)" "메시지 대기 {now} (p95)";
+    SIZE_SILENT "nothing comes, usually {usual}" "수신 없음, 평소 {usual}";
+    SIZE_NOT_CONSUMED "{n} messages left lying" "남은 메시지 {n}건";
+    SINCE "since {time}" "{time}부터";
+    SINCE_WHEN "Since when" "시작 시점";
+    ALL_ALONG "all along" "처음부터 계속";
+    HOW_MUCH "How much" "정도";
+    HOW_MANY "How many" "건수";
+    FAILED_OF "{n} of {all} failed" "{all}건 중 {n}건 실패";
+    SLOW_OF "{n} of {all} slower than twice the usual" "{all}건 중 {n}건이 평소의 2배보다 느림";
+    MESSAGE "Message" "메시지";
+    NEW_ERROR "new, since {time}" "새 오류, {time}부터";
+    VERSION "Version" "버전";
+    INSTANCE "Instance" "인스턴스";
+    COMPARED "Compared" "비교";
+    SLICE_COMPARED "{share} here, {others} elsewhere" "여기 {share}, 다른 곳 {others}";
+    RATE_COMPARED "{now}, usually {usual}" "{now}, 평소 {usual}";
+    ISSUER "Issued by" "발급";
+    FELT_BY "Felt by" "영향받는 곳";
+    CALLED_BY "Called by" "호출하는 곳";
+    QUEUE_OF "Queue" "큐";
+    SLOW_TRACES "Slow traces" "느린 트레이스";
+    BEFORE_AND_SINCE "Before and since" "이전과 비교";
+    OVER "over" "종료";
+
     // Services.
     FIND_SERVICE "Find a service" "서비스 찾기";
     REQUESTS_AND_ERRORS "Requests and errors" "요청과 오류";

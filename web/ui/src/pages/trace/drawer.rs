@@ -185,9 +185,19 @@ fn logs(trace_id: &str, span: &Span) -> AnyView {
     let list = load::<LogList>(move || Some(wanted.clone()));
     let count = move || list.data.with(|list| list.as_ref().map(|list| format!(" {}", list.logs.len())));
     let line = |record: &LogRecord| view! { <li class="span-log">{level(record)}<span class="hint mono">{time_millis(record.time_unix_nano.0)}</span><span class="span-log-body mono">{body(record)}</span></li> };
+    let (nav, id) = (crate::nav::nav(), trace_id.to_owned());
+    let millis = |nanos: i64| (nanos / 1_000_000).to_string();
+    let (begin, end) = (millis(from), millis(to + 1_000_000));
     let body = move |list: Signal<Arc<LogList>>| {
-        view! { <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul> }
-            .into_any()
+        let (id, begin, end) = (id.clone(), begin.clone(), end.clone());
+        let href = move || {
+            nav.href("/logs", &[("range", ""), ("from", &begin), ("to", &end), ("trace_id", &id)])
+        };
+        view! {
+            <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul>
+            <a href=href>{t(say::LOGS_OF_TRACE)}</a>
+        }
+        .into_any()
     };
     view! {
         <details class="section" open=true><summary>{icon("chevron-right")}<h3>{t(say::LOGS)}{count}</h3></summary>
