@@ -6,6 +6,8 @@ pub(crate) mod endpoint;
 pub(crate) mod export;
 pub(crate) mod failure;
 mod findings;
+mod flame;
+mod links;
 pub(crate) mod live;
 mod logs;
 mod map;
@@ -22,6 +24,7 @@ mod services;
 pub(crate) mod state;
 mod tail;
 mod traces;
+mod views;
 
 use crate::http::request_id::RequestId;
 use axum::response::{IntoResponse, Response};
@@ -51,6 +54,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &services::DETAIL, services::detail);
     router = add(router, &traces::LIST, traces::list);
     router = add(router, &series::SERIES, series::series);
+    router = add(router, &flame::FLAME, flame::flame);
     router = add(router, &series::KEYS, series::keys);
     router = add(router, &series::VALUES, series::values);
     router = add(router, &traces::DETAIL, traces::detail);
@@ -66,9 +70,16 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &metrics::HOSTS, metrics::hosts);
     router = add(router, &retention::RETENTION, retention::retention);
     router = add(router, &own::SELF, own::own);
+    router = add(router, &views::LIST, views::list);
+    router = add(router, &views::SAVE, views::save);
+    router = add(router, &views::CHANGE, views::change);
+    router = add(router, &views::DELETE, views::delete);
+    router = add(router, &links::LINK, links::link);
+    router = add(router, &links::TEMPLATES, links::templates);
     router
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
+        .route("/s/{id}", get(links::follow))
         .route(paths::LIVE, get(live::live))
         .route(paths::OPENAPI, get(openapi_document))
         .route("/api/{*unknown}", get(unknown))
@@ -87,7 +98,6 @@ async fn unknown(uri: Uri, Extension(request): Extension<RequestId>) -> Response
 }
 
 async fn wrong_method(Extension(request): Extension<RequestId>) -> Response {
-    let mut response = Failure::Method.respond(&request.0);
-    response.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
-    response
+    // The router adds which.
+    Failure::Method.respond(&request.0)
 }

@@ -205,7 +205,11 @@ fn quarantine(dir: &Dir) -> Result<Vec<SetAside>, Fault> {
 
 /// Files that are not ours.
 fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
-    const OURS: [&str; 13] = [
+    const OURS: [&str; 16] = [
+        // What people make, which is not the engine's.
+        "meta.db",
+        "meta.db-wal",
+        "meta.db-shm",
         // The demo keeps its agent's state here.
         "agent",
         "version",

@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod batch;
 pub mod body;
 pub mod id;
+pub mod nesting;
 pub mod semconv;
 pub mod service;
 pub mod signal;

@@ -420,6 +420,67 @@ pub struct MatchedSpan {
     pub selected: Vec<(Field, Literal)>,
 }
 
+/// Where traces spend their time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceFlame {
+    /// What the first range rests on.
+    pub now: FlameTraces,
+    /// The same of the range compared with.
+    pub before: Option<FlameTraces>,
+    /// Paths, parents before children. Children by time, longest first, what was added up last.
+    pub nodes: Vec<FlameNode>,
+}
+
+/// How many traces a flame graph rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlameTraces {
+    /// Traces that were added up.
+    pub traces: u64,
+    /// For how many they stand, where senders took a sample of them.
+    pub weight: f64,
+    /// Traces that may match, about: more than were looked at where there are many.
+    pub candidates: u64,
+}
+
+/// Spans of one service, name and kind below the same path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlameNode {
+    /// Index of the path it goes on; none at its beginning.
+    pub parent: Option<u32>,
+    /// What they are; `None` for paths too small to be told apart.
+    pub what: Option<FlameStep>,
+    /// Paths that are not told apart; 1 for one of its own.
+    pub paths: u64,
+    /// What they took.
+    pub now: FlameTime,
+    /// The same in the range compared with; zeros without one.
+    pub before: FlameTime,
+}
+
+/// A step of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlameStep {
+    /// Who.
+    pub service: ServiceKey,
+    /// Span name.
+    pub name: String,
+    /// Span kind.
+    pub kind: SpanKind,
+}
+
+/// What spans took. Those that stand for others because senders took a sample count as many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlameTime {
+    /// Number of spans.
+    pub count: f64,
+    /// Of them failed.
+    pub errors: f64,
+    /// Nanoseconds in which none of their children ran ([`orrery_model::nesting::self_nanos`]).
+    pub self_nanos: f64,
+    /// That and the same of everything below: what ran side by side is added up.
+    pub total_nanos: f64,
+}
+
 /// An attribute that spans have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceKey {

@@ -114,6 +114,33 @@ pub struct TraceSeries {
     pub step_nanos: i64,
 }
 
+/// Where traces spend their time: their trees merged by path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceFlame {
+    /// Traces that match by spans that start inside, as a search finds them.
+    pub range: TimeRange,
+    /// The same of another range, to compare with.
+    pub compared: Option<TimeRange>,
+    /// What; a search, not metrics.
+    pub query: Query,
+    /// Where paths begin.
+    pub from: FlameFrom,
+    /// At most this many traces of each range: of more, which ones depends on their ids alone.
+    pub traces: u32,
+    /// At most this many paths; smaller ones are added up.
+    pub paths: u32,
+}
+
+/// Where the paths of a flame graph begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlameFrom {
+    /// At the roots of traces.
+    #[default]
+    Root,
+    /// At the spans that match, the outermost of them.
+    Match,
+}
+
 /// Attributes that spans have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceKeys {

@@ -154,6 +154,11 @@ pub trait Store: Send + Sync {
     /// Metrics of spans. Where time or rows run out, those of the newest spans.
     fn trace_series(&self, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError>;
 
+    /// Where the traces that match spend their time. Of many a part that depends on their ids alone, spread over the
+    /// range; where time or rows run out, of what was found until then.
+    fn trace_flame(&self, plan: &plan::TraceFlame, control: &Control)
+    -> Result<Answer<answer::TraceFlame>, QueryError>;
+
     /// Attributes that spans have, most spans first: completion.
     fn trace_keys(
         &self,

@@ -18,6 +18,8 @@ pub const FINDINGS: &str = "/api/v1/findings";
 pub const TRACES: &str = "/api/v1/traces";
 /// `GET`: [`crate::TraceSeriesList`].
 pub const TRACE_SERIES: &str = "/api/v1/traces/series";
+/// `GET`: [`crate::TraceFlame`].
+pub const TRACE_FLAME: &str = "/api/v1/traces/flame";
 /// `GET`: [`crate::TraceKeyList`].
 pub const TRACE_KEYS: &str = "/api/v1/traces/keys";
 /// `GET`: [`crate::TraceValueList`].
@@ -52,6 +54,14 @@ pub const SELF: &str = "/api/v1/self";
 pub const EXPORT: &str = "/api/v1/export";
 /// `GET`: [`crate::RetentionPlan`].
 pub const RETENTION: &str = "/api/v1/retention";
+/// `GET`: [`crate::ViewList`]. `POST` of a [`crate::ViewInput`]: the new [`crate::View`].
+pub const VIEWS: &str = "/api/v1/views";
+/// `PUT {VIEWS}/{id}` of a [`crate::ViewInput`], and `DELETE`: the [`crate::View`] as it is now, and as it was.
+pub const VIEW: &str = "/api/v1/views/{id}";
+/// `POST` of a [`crate::LinkInput`]: a [`crate::Link`].
+pub const LINKS: &str = "/api/v1/links";
+/// `GET`: [`crate::LinkTemplateList`].
+pub const LINK_TEMPLATES: &str = "/api/v1/link-templates";
 /// WebSocket: [`crate::LiveRequest`] in, [`crate::LiveEvent`] out.
 pub const LIVE: &str = "/api/v1/live";
 /// `GET`: the OpenAPI document.

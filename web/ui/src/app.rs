@@ -4,10 +4,12 @@ use crate::client::live::Live;
 use crate::client::{ask, load};
 use crate::components::alarm::Alarm;
 use crate::components::icon::icon;
+use crate::components::outside::Outside;
 use crate::components::palette::Palette;
 use crate::components::popover::Popover;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::time_picker::{LiveToggle, TimePicker};
+use crate::components::views::{self, Views};
 use crate::figures;
 use crate::nav::{Nav, nav};
 use crate::pages;
@@ -60,6 +62,8 @@ fn App() -> impl IntoView {
     let scope = Scope::start(nav);
     provide_context(scope);
     provide_context(Live::start(scope));
+    provide_context(Outside::start());
+    provide_context(Views::start());
     // Everything is drawn again in the other language; all state is in the address, so nothing is lost.
     move || {
         preferences.language.track();
@@ -100,6 +104,7 @@ fn Frame() -> impl IntoView {
                 <LiveToggle />
                 <TimePicker />
                 <button type="button" class="icon-button" aria-label=t(say::REFRESH) title=t(say::REFRESH) on:click=move |_| scope.refresh()>{icon("refresh-cw")}</button>
+                {views::buttons()}
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>

@@ -216,6 +216,16 @@ pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Fa
     request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
 }
 
+/// Sends something and reads what comes back.
+pub(crate) async fn send<T: DeserializeOwned>(
+    method: &str,
+    url: &str,
+    body: Option<&impl serde::Serialize>,
+) -> Result<T, Failure> {
+    let body = body.and_then(|body| serde_json::to_string(body).ok());
+    request::send(method, url, body.as_deref()).await.and_then(|bytes| request::read(&bytes))
+}
+
 /// Fetches whatever there is.
 pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
     request::once(path, None).await

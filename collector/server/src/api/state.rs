@@ -1,6 +1,9 @@
 //! What every handler may know.
 
+use crate::api::failure::Failure;
 use crate::live::Bus;
+use orrery_api::LinkTemplate;
+use orrery_meta::Meta;
 use orrery_query::{Store, StoreHealth};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -30,6 +33,16 @@ pub(crate) struct About {
     pub(crate) retention: String,
     /// Name to address.
     pub(crate) endpoints: BTreeMap<String, String>,
+    /// To outside tools.
+    pub(crate) links: Vec<LinkTemplate>,
+}
+
+/// What people make, if it could be opened, and what there is to say about it.
+pub(crate) struct Metadata {
+    /// The file, or why there is none.
+    pub(crate) meta: Result<Meta, String>,
+    /// For whoever looks after the server: a sentence.
+    pub(crate) warning: Option<String>,
 }
 
 /// What every handler may know.
@@ -46,6 +59,7 @@ pub(crate) struct Api {
     pub(crate) stopping: CancellationToken,
     /// Whether the last write reached the disk.
     pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) metadata: Arc<Metadata>,
     pub(crate) maps: crate::api::live::Maps,
     clock: fn() -> i64,
     health: Mutex<Option<(Instant, StoreHealth)>>,
@@ -59,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) about: About,
     pub(crate) stopping: CancellationToken,
     pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) metadata: Arc<Metadata>,
     pub(crate) clock: fn() -> i64,
 }
 
@@ -78,6 +93,7 @@ impl Api {
             about: parts.about,
             stopping: parts.stopping,
             writes: parts.writes,
+            metadata: parts.metadata,
             maps: Default::default(),
             clock: parts.clock,
             health: Mutex::default(),
@@ -87,6 +103,14 @@ impl Api {
     /// The clock, Unix nanoseconds.
     pub(crate) fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// Saved views and short links.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`]: they could not be opened when the server started; says why.
+    pub(crate) fn meta(&self) -> Result<&Meta, Failure> {
+        self.metadata.meta.as_ref().map_err(|why| Failure::Busy(why.clone()))
     }
 
     /// The store's health, at most half a second old.

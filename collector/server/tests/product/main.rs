@@ -5,6 +5,7 @@
 mod api;
 mod data;
 mod demo;
+mod flame;
 mod hostile;
 mod kill;
 mod live;
@@ -14,3 +15,4 @@ mod peers;
 mod sdk;
 mod server;
 mod startup;
+mod views;

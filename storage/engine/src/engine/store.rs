@@ -107,6 +107,14 @@ impl Store for Engine {
         query::traceql::series(&self.inner, plan, control)
     }
 
+    fn trace_flame(
+        &self,
+        plan: &plan::TraceFlame,
+        control: &Control,
+    ) -> Result<Answer<answer::TraceFlame>, QueryError> {
+        query::traceql::flame(&self.inner, plan, control)
+    }
+
     fn trace_keys(
         &self,
         plan: &plan::TraceKeys,

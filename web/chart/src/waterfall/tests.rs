@@ -274,18 +274,21 @@ fn a_flame_graph_adds_up_what_is_alike() {
     let told: Vec<_> = flame
         .blocks()
         .iter()
-        .map(|b| (w.name(b.span), b.depth, b.count, b.self_nanos / MS, b.total_nanos / MS))
+        .zip(0..)
+        .map(|(b, at)| {
+            (w.name(b.span), flame.placed().depth(at), b.count, b.self_nanos / MS, flame.placed().total(at) / MS)
+        })
         .collect();
     // The two calls overlap: together they took 50 ms, of which 10 in what they called.
     assert_eq!(told, [("op-1", 0, 1, 60, 110), ("op-2", 1, 2, 40, 50), ("op-3", 2, 1, 10, 10)]);
-    let view = flame::FlameView { size: (1100.0, 60.0), ..Default::default() };
-    let at = |x, y| view.hit(&flame, (x, y)).map(|b| w.name(flame.blocks()[b as usize].span));
+    let view = crate::flame::FlameView { size: (1100.0, 60.0), ..Default::default() };
+    let at = |x, y| view.hit(flame.placed(), (x, y)).map(|b| w.name(flame.blocks()[b as usize].span));
     assert_eq!(
         [at(1.0, 1.0), at(499.0, 21.0), at(501.0, 21.0), at(99.0, 41.0)],
         [Some("op-1"), Some("op-2"), None, Some("op-3")]
     );
-    let focused = flame::FlameView { focus: Some(2), ..view };
-    assert_eq!(focused.hit(&flame, (1099.0, 41.0)), Some(2));
+    let focused = crate::flame::FlameView { focus: Some(2), ..view };
+    assert_eq!(focused.hit(flame.placed(), (1099.0, 41.0)), Some(2));
 }
 
 fn any_spans() -> impl Strategy<Value = Vec<SpanInput>> {

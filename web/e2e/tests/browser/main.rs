@@ -16,6 +16,7 @@ mod ask;
 mod axe;
 mod chunks;
 mod faults;
+mod flame;
 mod journeys;
 mod keyboard;
 mod map;
@@ -25,6 +26,7 @@ mod shop;
 mod speed;
 mod tab;
 mod traces;
+mod views;
 
 use anyhow::Result;
 
@@ -45,6 +47,24 @@ async fn asking() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     ask::in_traceql(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_time_goes() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    flame::of_many_traces(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saved_views() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    views::are_kept_and_shared(&browser).await?;
     browser.close().await?;
     Ok(())
 }

@@ -33,6 +33,11 @@ impl Product {
         Product::start("serve", &[], "Data")
     }
 
+    /// A server alone, with more settings.
+    pub(crate) fn serve_with(arguments: &[&str]) -> Result<Product> {
+        Product::start("serve", arguments, "Data")
+    }
+
     /// A server alone, on a disk that has less room than it is to leave.
     pub(crate) fn on_a_full_disk() -> Result<Product> {
         Product::start("serve", &["--disk-reserve", "1000TiB"], "Data")

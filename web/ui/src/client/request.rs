@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, AbortSignal, RequestInit, Response};
+use web_sys::{AbortController, AbortSignal, Headers, RequestInit, Response};
 
 /// Why a request got no answer, for a person.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,8 +66,24 @@ pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
 pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<u8>, Failure> {
     let init = RequestInit::new();
     init.set_signal(signal);
+    fetch(url, &init).await
+}
+
+/// Makes a request that changes something; it goes on when nobody waits for it any more.
+pub(crate) async fn send(method: &str, url: &str, body: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let init = RequestInit::new();
+    init.set_method(method);
+    if let (Some(body), Ok(headers)) = (body, Headers::new()) {
+        let _ = headers.set("content-type", "application/json");
+        init.set_headers(&headers);
+        init.set_body(&body.into());
+    }
+    fetch(url, &init).await
+}
+
+async fn fetch(url: &str, init: &RequestInit) -> Result<Vec<u8>, Failure> {
     let response =
-        JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
+        JsFuture::from(window().fetch_with_str_and_init(url, init)).await.map_err(|_| unreachable_server())?;
     let response: Response = response.unchecked_into();
     let body = JsFuture::from(response.array_buffer().map_err(|_| unreachable_server())?);
     let bytes = js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec();

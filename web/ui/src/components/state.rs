@@ -41,9 +41,16 @@ answers!(
     api::HostList,
     api::ValueList,
     api::TraceSeriesList,
+    api::TraceFlame,
     api::TraceKeyList,
     api::TraceValueList
 );
+
+impl Answer for api::ViewList {
+    fn partial(&self) -> Option<&str> {
+        None
+    }
+}
 
 impl Answer for api::SelfHealth {
     fn partial(&self) -> Option<&str> {

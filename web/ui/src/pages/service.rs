@@ -8,15 +8,19 @@ use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
 use crate::components::finding;
 use crate::components::icon::icon;
+use crate::components::outside::outside;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{ago, utc_offset};
 use crate::nav::nav;
+use crate::outside::Subject;
+use crate::query::quoted;
 use crate::scope::{now_nanos, scope};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{
-    Edge, ErrorGroup, FindingList, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths,
+    Edge, ErrorGroup, FindingList, LinkOn, Node, Operation, Red, RedPoint, ServiceDetail, ServiceRef, Slice, TraceList,
+    paths,
 };
 use orrery_chart::{Annotation, ChartSpec, Series, Shape, Token, Unit};
 use std::sync::Arc;
@@ -101,11 +105,38 @@ fn wrong(id: String) -> AnyView {
     view! { <Show when=move || !own.with(Vec::is_empty)><div class="found-list">{move || own.with(|own| own.iter().map(finding::card).collect_view())}</div></Show> }.into_any()
 }
 
+/// What links to outside tools say of it; tracked.
+fn subject(detail: Detail) -> Subject {
+    let window = scope().window.get();
+    Subject {
+        service: detail.with(|detail| detail.node.service.clone()),
+        time: (window.from, window.to),
+        ..Subject::default()
+    }
+}
+
+/// What finds the spans in which a service begins to work.
+fn work_of(service: &ServiceRef) -> String {
+    let is = |name: &str, value: &str| format!("resource.{name} = {}", quoted(value));
+    let parts = [
+        ("service.name", &service.name),
+        ("service.namespace", &service.namespace),
+        ("deployment.environment.name", &service.environment),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| is(name, value)).collect();
+    format!("{{ {} }}", parts.join(" && "))
+}
+
 fn header(detail: Detail) -> AnyView {
     let nav = nav();
     let traces = move || nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
     let failed = move || {
         nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str()), ("status", "error")])
+    };
+    let time = move || {
+        let query = detail.with(|detail| detail.node.service.as_ref().map(work_of)).unwrap_or_default();
+        nav.href("/traces", &[("q", query.as_str()), ("view", "flame"), ("begin", "match")])
     };
     let logs = move || nav.href("/logs", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
     let red = move |value: fn(&Red) -> AnyView| move || detail.with(|detail| value(&detail.node.red));
@@ -136,7 +167,9 @@ fn header(detail: Detail) -> AnyView {
                 <div class="actions">
                     <a class="button" href=traces>{icon("chart-gantt")}{t(say::TRACES)}</a>
                     <a class="button" href=failed><span class="is-err" aria-hidden="true">"◆"</span>{t(say::FAILED_TRACES)}</a>
+                    <a class="button" href=time>{icon("layers")}{t(say::WHERE_TIME_GOES)}</a>
                     <a class="button" href=logs>{icon("logs")}{t(say::LOGS)}</a>
+                    {outside(LinkOn::Service, move || subject(detail))}
                 </div>
             })}
         </section>

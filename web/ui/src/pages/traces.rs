@@ -3,10 +3,12 @@
 mod columns;
 mod compare;
 mod counts;
+mod flame;
 mod heat;
 mod list;
 mod row;
 mod series;
+mod views;
 
 pub(crate) use row::short_table;
 
@@ -24,7 +26,7 @@ pub(crate) fn Traces() -> impl IntoView {
     let query = Query::start();
     let refused = RwSignal::new(None::<Failure>);
     let metrics = Memo::new(move |_| query.says.with(|says| says.metrics));
-    let answer = move || if metrics.get() { series::series(query, refused) } else { list::list(query, refused) };
+    let answer = move || if metrics.get() { series::series(query, refused) } else { views::views(query, refused) };
     view! { <div class="page page-fill traces"><QueryBar query=query refused=refused />{answer}</div> }
 }
 

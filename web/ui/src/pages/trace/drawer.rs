@@ -8,13 +8,15 @@ use crate::components::copy::Copy;
 use crate::components::drawer::Drawer;
 use crate::components::figure::{duration, duration_text};
 use crate::components::icon::icon;
+use crate::components::outside::outside;
 use crate::components::state::{empty, loaded};
 use crate::figures::{date_time, time_millis};
 use crate::nav::Nav;
+use crate::outside::Subject;
 use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
+use orrery_api::{LinkOn, LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
 use orrery_chart::waterfall::{SpanInput, SpanKind};
 use std::sync::Arc;
 
@@ -68,7 +70,16 @@ fn says(model: Model, detail: &SpanDetail) -> AnyView {
     let message = (!span.status_message.is_empty())
         .then(|| view! { <p class="span-message" class:is-err-text=failed>{span.status_message.clone()}</p> });
     let count = |name: Phrase, count: usize| format!("{} {count}", t(name));
+    let subject = Subject {
+        trace_id: Some(detail.trace_id.clone()),
+        span_id: Some(span.span_id.clone()),
+        name: Some(span.name.clone()),
+        service: Some(detail.service.clone()),
+        time: (span.start_time_unix_nano.0, span.start_time_unix_nano.0.saturating_add(span.duration_nanos.0)),
+        attributes: vec![span.attributes.clone(), detail.resource.clone()],
+    };
     view! {
+        <div class="actions outside">{outside(LinkOn::Span, move || subject.clone())}</div>
         {message}
         {(!span.events.is_empty()).then(|| section(count(say::EVENTS, span.events.len()), true, events(span)))}
         {section(count(say::ATTRIBUTES, span.attributes.len()), true, attributes(&span.attributes))}

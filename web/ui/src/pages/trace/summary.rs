@@ -6,11 +6,13 @@ use crate::components::copy::Copy;
 use crate::components::figure::duration;
 use crate::components::filter::is_typing;
 use crate::components::icon::icon;
+use crate::components::outside::outside;
 use crate::figures::{date_time, grouped};
+use crate::outside::Subject;
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_api::{Nanos, paths};
+use orrery_api::{LinkOn, Nanos, paths};
 use orrery_chart::Unit;
 
 /// Services named before "and more".
@@ -18,12 +20,19 @@ const NAMED: usize = 10;
 
 /// Root, duration, counts, services.
 pub(super) fn summary(model: Model) -> AnyView {
-    let (name, service, (from, to), spans, errors) = model.waterfall.with_untracked(|waterfall| {
+    let (name, service, (from, to), spans, errors, root) = model.waterfall.with_untracked(|waterfall| {
         let is_root = |span: &u32| waterfall.parent(*span).is_none() && !waterfall.is_orphan(*span);
         let root = (0..waterfall.len() as u32).find(is_root).unwrap_or(0);
         let (name, service) = (waterfall.name(root).to_owned(), waterfall.service(root).to_owned());
-        (name, service, waterfall.range(), waterfall.len(), waterfall.errors())
+        (name, service, waterfall.range(), waterfall.len(), waterfall.errors(), waterfall.span(root).service)
     });
+    let subject = Subject {
+        trace_id: Some(model.facts.with_value(|facts| facts.id.clone())),
+        name: Some(name.clone()),
+        service: model.facts.with_value(|facts| facts.services.get(root as usize).cloned()),
+        time: (from, to),
+        ..Subject::default()
+    };
     let errors = (errors > 0).then(|| view! { <span class="badge badge-err"><span aria-hidden="true">"◆"</span>{tf(say::N_ERRORS, &[("n", &grouped(errors))])}</span> });
     let nav = model.nav;
     let id = model.facts.with_value(|facts| facts.id.clone());
@@ -31,7 +40,7 @@ pub(super) fn summary(model: Model) -> AnyView {
         (id.clone(), (from / 1_000_000 - 60_000).to_string(), (to / 1_000_000 + 60_000).to_string());
     view! {
         <section class="trace-head">
-            <div class="trace-title"><span class="hint">{service}</span><h2 class="trace-name">{name}</h2>{errors}</div>
+            <div class="trace-title"><span class="hint">{service}</span><h2 class="trace-name">{name}</h2>{errors}<span class="grow"></span>{outside(LinkOn::Trace, move || subject.clone())}</div>
             <ul class="facts">
                 <li><b>{duration(Some(Nanos(to - from)))}</b></li>
                 <li>{grouped(spans)}" "{t(say::SPANS)}</li>

@@ -1,6 +1,6 @@
 //! Found traces, page after page, each with the spans that matched.
 
-use super::{columns, counts, heat, params, row};
+use super::{columns, params, row, views};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
 use crate::components::panel::panel;
@@ -125,6 +125,7 @@ impl Found {
     }
 }
 
+/// Found traces one by one.
 pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView {
     let found = Found::start(query, refused);
     let asked = nav().param("spans");
@@ -134,17 +135,11 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {counted(found)}{toggle(spans)}{columns::chooser(query)} }.into_any();
-    view! {
-        <div class="columns traces-overview">
-            {counts::panel(query)}
-            {heat::panel(query)}
-        </div>
-        <div class="panel-fill found">
-            {panel(t(say::TRACES), Some(head), found.first, |list: &TraceList| list.traces.is_empty(), nothing, move |_| view! { <Table found=found spans=spans /> }.into_any())}
-        </div>
-    }
-    .into_any()
+    let head = view! { {counted(found)}{views::switch()}{toggle(spans)}{columns::chooser(query)} }.into_any();
+    let blank = |list: &TraceList| list.traces.is_empty();
+    panel(t(say::TRACES), Some(head), found.first, blank, nothing, move |_| {
+        view! { <Table found=found spans=spans /> }.into_any()
+    })
 }
 
 /// How much is here, and whether that is all.
@@ -168,7 +163,8 @@ fn toggle(spans: Memo<bool>) -> AnyView {
         .into_any()
 }
 
-fn nothing(query: Query) -> AnyView {
+/// Why nothing was found, and what next.
+pub(super) fn nothing(query: Query) -> AnyView {
     let nav = nav();
     if query.asked.with_untracked(String::is_empty) {
         return crate::pages::services::no_telemetry();
