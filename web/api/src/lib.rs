@@ -21,6 +21,7 @@ pub mod self_health;
 pub mod series;
 pub mod time;
 pub mod topology;
+pub mod trace_diff;
 pub mod traces;
 
 pub use columns::{NoColumns, ScopeRef, TraceColumns};
@@ -36,4 +37,5 @@ pub use self_health::*;
 pub use series::*;
 pub use time::*;
 pub use topology::*;
+pub use trace_diff::{ComparedTrace, RowChange, SpanSums, TraceDiff, TraceDiffRow};
 pub use traces::*;

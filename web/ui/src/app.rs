@@ -9,6 +9,7 @@ use crate::components::popover::Popover;
 use crate::components::time_picker::{LiveToggle, TimePicker};
 use crate::figures;
 use crate::nav::{Nav, nav};
+use crate::opened::{self, Opened};
 use crate::pages;
 use crate::preferences::{Preferences, ThemeChoice, preferences};
 use crate::scope::{Scope, scope};
@@ -59,6 +60,7 @@ fn App() -> impl IntoView {
     let scope = Scope::start(nav);
     provide_context(scope);
     provide_context(Live::start(scope));
+    provide_context(Opened::start());
     // Everything is drawn again in the other language; all state is in the address, so nothing is lost.
     move || {
         preferences.language.track();
@@ -112,6 +114,7 @@ fn title(place: &crate::address::Place) -> String {
     let segments = place.segments();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["services", id] => pages::service_name(id),
+        _ if place.path == opened::PATH => t(say::TRACE_FILE).to_owned(),
         ["traces", id] => tf(say::TRACE_TITLE, &[("id", id.get(..8).unwrap_or(id))]),
         _ => {
             PAGES.iter().find(|page| page.path == place.path).map_or(t(say::NOT_FOUND), |page| t(page.name)).to_owned()

@@ -216,6 +216,17 @@ pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Fa
     request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
 }
 
+/// Sends something once: `PUT`, `DELETE`, or `POST` with a body. Dropping the flight gives up on the answer.
+pub(crate) fn send<T: DeserializeOwned>(
+    method: &str,
+    path: &str,
+    body: Option<&wasm_bindgen::JsValue>,
+    done: impl FnOnce(Result<T, Failure>) + 'static,
+) -> Flight {
+    let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
+    request::send(method, path, body, Box::new(done))
+}
+
 /// Fetches whatever there is.
 pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
     request::once(path, None).await

@@ -9,11 +9,35 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::header;
 use orrery_query::{Control, Store};
 use serde::Serialize;
 use std::sync::Arc;
+
+/// How an endpoint is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Changes nothing.
+    Get,
+    /// Changes nothing here, either, but takes a body.
+    Post,
+    /// Makes something so, however often it is said.
+    Put,
+    /// Takes it away again.
+    Delete,
+}
+
+impl Verb {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Delete => MethodFilter::DELETE,
+        }
+    }
+}
 
 /// What an endpoint promises. The router, the parameter check and the OpenAPI document all read it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +57,10 @@ pub(crate) struct Endpoint {
     pub(crate) answer: &'static str,
     /// Media type of the answer.
     pub(crate) media: &'static str,
+    /// How it is asked.
+    pub(crate) verb: Verb,
+    /// Media type of the body it takes; empty for none.
+    pub(crate) takes: &'static str,
 }
 
 impl Endpoint {
@@ -42,7 +70,8 @@ impl Endpoint {
         summary: &'static str,
         parameters: &'static [Parameter],
     ) -> Endpoint {
-        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media: "application/json" }
+        let (verb, media) = (Verb::Get, "application/json");
+        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media, verb, takes: "" }
     }
 
     pub(crate) const fn in_path(mut self, parameters: &'static [Parameter]) -> Endpoint {
@@ -57,6 +86,16 @@ impl Endpoint {
 
     pub(crate) const fn media(mut self, media: &'static str) -> Endpoint {
         self.media = media;
+        self
+    }
+
+    pub(crate) const fn verb(mut self, verb: Verb) -> Endpoint {
+        self.verb = verb;
+        self
+    }
+
+    pub(crate) const fn takes(mut self, media: &'static str) -> Endpoint {
+        self.takes = media;
         self
     }
 
@@ -95,7 +134,7 @@ impl Ask<'_> {
     }
 }
 
-/// Adds a `GET` endpoint whose handler answers with something that is JSON.
+/// Adds an endpoint whose handler answers with something that is JSON.
 pub(crate) fn add<T: Serialize + 'static>(
     router: axum::Router<Arc<Api>>,
     endpoint: &'static Endpoint,
@@ -105,7 +144,7 @@ pub(crate) fn add<T: Serialize + 'static>(
     add_bytes(router, endpoint, json)
 }
 
-/// Adds a `GET` endpoint whose handler answers with bytes of its media type.
+/// Adds an endpoint whose handler answers with bytes of its media type.
 pub(crate) fn add_bytes(
     router: axum::Router<Arc<Api>>,
     endpoint: &'static Endpoint,
@@ -118,7 +157,8 @@ fn handler(
     endpoint: &'static Endpoint,
     answer: impl Fn(&Ask<'_>) -> Result<Vec<u8>, Failure> + Copy + Send + Sync + 'static,
 ) -> MethodRouter<Arc<Api>> {
-    get(
+    on(
+        endpoint.verb.filter(),
         move |State(api): State<Arc<Api>>,
               Extension(request): Extension<RequestId>,
               in_path: Option<Path<Vec<(String, String)>>>,

@@ -43,7 +43,7 @@ impl Failure {
                 (Some(field), detail)
             }
             Failure::NotFound(detail) | Failure::Forbidden(detail) | Failure::Busy(detail) => (None, detail),
-            Failure::Method => (None, "This path answers GET requests.".to_owned()),
+            Failure::Method => (None, "This path answers the methods that the `allow` header names.".to_owned()),
             Failure::Deadline => {
                 (None, "Ask for a shorter time range or add filters, or raise --query-timeout.".to_owned())
             }

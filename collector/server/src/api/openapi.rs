@@ -1,12 +1,15 @@
 //! The OpenAPI document, from [`ENDPOINTS`] and the schemas of `orrery-api`. Compiled for tests only: the server sends
 //! the committed file, and the test below fails when that is out of date.
 
-use crate::api::endpoint::Endpoint;
+use crate::api::endpoint::{Endpoint, Verb};
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, tail, traces};
+use crate::api::{
+    download, export, live, logs, map, metrics, own, pins, relations, retention, series, services, tail, traces, upload,
+};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder,
@@ -27,6 +30,13 @@ const ENDPOINTS: &[&Endpoint] = &[
     &traces::DETAIL,
     &traces::COLUMNS,
     &traces::SPAN,
+    &relations::LINKS,
+    &relations::DIFF,
+    &services::STANDING,
+    &upload::VIEW,
+    &pins::LIST,
+    &pins::PIN,
+    &pins::UNPIN,
     &download::OTLP,
     &download::JAEGER,
     &traces::VALUES,
@@ -54,7 +64,13 @@ fn document() -> OpenApi {
         .license(Some(License::new("Apache-2.0")));
     let mut paths = PathsBuilder::new();
     for endpoint in ENDPOINTS {
-        paths = paths.path(endpoint.path, PathItem::new(HttpMethod::Get, operation(endpoint).build()));
+        let verb = match endpoint.verb {
+            Verb::Get => HttpMethod::Get,
+            Verb::Post => HttpMethod::Post,
+            Verb::Put => HttpMethod::Put,
+            Verb::Delete => HttpMethod::Delete,
+        };
+        paths = paths.path(endpoint.path, PathItem::new(verb, operation(endpoint).build()));
     }
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(schemas().build())).build()
 }
@@ -72,6 +88,10 @@ fn schemas() -> ComponentsBuilder {
     add::<api::TraceValueList>(&mut all);
     add::<api::Trace>(&mut all);
     add::<api::SpanDetail>(&mut all);
+    add::<api::TraceLinks>(&mut all);
+    add::<api::TraceDiff>(&mut all);
+    add::<api::Standing>(&mut all);
+    add::<api::PinnedList>(&mut all);
     add::<api::ValueList>(&mut all);
     add::<api::LogList>(&mut all);
     add::<api::LogHistogram>(&mut all);
@@ -105,6 +125,10 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
                 .content(endpoint.media, content(endpoint.answer))
                 .build(),
         );
+    if !endpoint.takes.is_empty() {
+        let body = RequestBodyBuilder::new().content(endpoint.takes, content("")).required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
     for id in endpoint.in_path {
         operation = operation.parameter(parameter(id, ParameterIn::Path)).response("404", problem("Nothing there"));
     }
@@ -119,7 +143,11 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
 
 fn operation_id(endpoint: &Endpoint) -> String {
     let path = endpoint.path.trim_start_matches(api::paths::V1).trim_start_matches('/');
-    path.replace(['/', '{', '}'], "_").replace("__", "_").trim_end_matches('_').to_owned()
+    let path = path.replace(['/', '{', '}'], "_").replace("__", "_").trim_end_matches('_').to_owned();
+    match endpoint.verb {
+        Verb::Get => path,
+        verb => format!("{}_{path}", format!("{verb:?}").to_lowercase()),
+    }
 }
 
 fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {

@@ -11,6 +11,7 @@ mod live;
 mod otlp;
 mod overload;
 mod peers;
+mod relations;
 mod sdk;
 mod server;
 mod startup;
