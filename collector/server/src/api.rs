@@ -17,18 +17,21 @@ pub(crate) mod moment;
 mod openapi;
 mod own;
 pub(crate) mod params;
+mod pins;
 mod query;
+mod relations;
 pub(crate) mod retention;
 mod series;
 mod services;
 pub(crate) mod state;
 mod tail;
 mod traces;
+mod upload;
 mod views;
 
 use crate::http::request_id::RequestId;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use endpoint::{add, add_bytes};
 use failure::Failure;
@@ -60,6 +63,12 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &traces::DETAIL, traces::detail);
     router = add_bytes(router, &traces::COLUMNS, traces::columns);
     router = add(router, &traces::SPAN, traces::span);
+    router = add(router, &relations::LINKS, relations::links);
+    router = add(router, &relations::DIFF, relations::diff);
+    router = add(router, &services::STANDING, services::standing);
+    router = add(router, &pins::PIN, pins::pin);
+    router = add(router, &pins::UNPIN, pins::unpin);
+    router = add(router, &pins::LIST, pins::list);
     router = add(router, &download::OTLP, download::otlp);
     router = add(router, &download::JAEGER, download::jaeger);
     router = add(router, &traces::VALUES, traces::values);
@@ -80,6 +89,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
         .route("/s/{id}", get(links::follow))
+        .route(paths::TRACE_VIEW, post(upload::view))
         .route(paths::LIVE, get(live::live))
         .route(paths::OPENAPI, get(openapi_document))
         .route("/api/{*unknown}", get(unknown))
@@ -97,7 +107,7 @@ async fn unknown(uri: Uri, Extension(request): Extension<RequestId>) -> Response
         .respond(&request.0)
 }
 
+/// The router says which methods there are.
 async fn wrong_method(Extension(request): Extension<RequestId>) -> Response {
-    // The router adds which.
     Failure::Method.respond(&request.0)
 }

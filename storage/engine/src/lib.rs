@@ -57,3 +57,4 @@ mod wal;
 pub use config::Config;
 pub use engine::{Engine, planned_retention};
 pub use error::{Fault, OpenError};
+pub use query::rows::span_rows;

@@ -7,7 +7,7 @@ mod hot;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod rollups;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod rules;
 mod session;
 mod source;

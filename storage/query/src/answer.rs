@@ -220,6 +220,20 @@ pub struct Operation {
     pub red: Red,
 }
 
+/// Where a duration stands among the calls of an operation. Of a histogram: which shares it lies between is certain,
+/// where between them is an estimate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// The operation's calls.
+    pub red: Red,
+    /// At least this share of them took less, 0 to 1.
+    pub at_least: f64,
+    /// At most this share.
+    pub at_most: f64,
+    /// As far as the place in the bucket tells.
+    pub about: f64,
+}
+
 /// RED of one version or instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
@@ -386,6 +400,29 @@ pub struct TraceSummary {
     pub matched_span_count: u64,
     /// The first spansets.
     pub spansets: Vec<Spanset>,
+}
+
+/// A trace that is kept whatever retention does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinnedTrace {
+    /// Which.
+    pub trace_id: TraceId,
+    /// Since when, Unix nanoseconds.
+    pub pinned_unix_nano: i64,
+    /// Service of the root span, or of the earliest span when the root is missing.
+    pub root_service: ServiceKey,
+    /// Name of that span.
+    pub root_name: String,
+    /// Earliest start, Unix nanoseconds.
+    pub start_time_unix_nano: i64,
+    /// Earliest start to latest end, nanoseconds.
+    pub duration_nanos: i64,
+    /// Spans that are kept.
+    pub span_count: u64,
+    /// Of them failed.
+    pub error_count: u64,
+    /// On disk.
+    pub bytes: u64,
 }
 
 /// Spans of a trace that matched together.

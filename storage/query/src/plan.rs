@@ -2,7 +2,7 @@
 
 use crate::time::TimeRange;
 use crate::traceql::{Body, Field, Filter, Pipeline, Place, Query, Scope, Spanset, Stage};
-use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
+use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, TraceId};
 
 /// Attribute equality: `key` is an attribute (any spelling: old and new semantic-convention names are one field) of
 /// the item or its resource; the value is compared as text (`200` matches the integer 200 and the string "200").
@@ -36,6 +36,21 @@ pub struct Service {
     pub id: String,
     /// Number of points wanted in the series.
     pub points: u32,
+}
+
+/// Where a duration stands among the calls of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// When.
+    pub range: TimeRange,
+    /// Key of the service, in text form.
+    pub service: String,
+    /// Span name.
+    pub operation: String,
+    /// Span kind.
+    pub kind: SpanKind,
+    /// The duration, nanoseconds.
+    pub duration_nanos: i64,
 }
 
 /// The map.
@@ -189,6 +204,15 @@ pub struct TraceColumns {
     /// Which.
     pub trace_id: TraceId,
     /// At most this many spans; of a larger trace those in the oldest places are read, and the answer says so.
+    pub max_spans: u32,
+}
+
+/// A trace to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// Which.
+    pub trace_id: TraceId,
+    /// A larger one is refused.
     pub max_spans: u32,
 }
 

@@ -6,7 +6,7 @@ use crate::plan;
 use crate::retention::{RetentionPlan, Rule};
 use crate::time::TimeRange;
 use crate::traceql::{Metrics, Problem};
-use orrery_model::{Batch, Body, Signal};
+use orrery_model::{Batch, Body, Signal, TraceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -141,6 +141,13 @@ pub trait Store: Send + Sync {
         control: &Control,
     ) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError>;
 
+    /// Where a duration stands among the calls of an operation; from rollups. `None` without calls.
+    fn standing(
+        &self,
+        plan: &plan::Standing,
+        control: &Control,
+    ) -> Result<Answer<Option<answer::Standing>>, QueryError>;
+
     /// Who calls whom in the range; from rollups.
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
 
@@ -186,6 +193,16 @@ pub trait Store: Send + Sync {
 
     /// One span with everything; `None` if unknown. Of several with one id, the earliest.
     fn span(&self, plan: &plan::Span, control: &Control) -> Result<Answer<Option<answer::SpanRow>>, QueryError>;
+
+    /// Keeps what there is of a trace whatever retention does, instead of what was kept of it before; `None` if unknown.
+    /// Durable when this returns. Spans that come later are kept when it is said again.
+    fn pin(&self, plan: &plan::Pin, control: &Control) -> Result<Answer<Option<answer::PinnedTrace>>, QueryError>;
+
+    /// Lets a trace go again; false if it was not kept.
+    fn unpin(&self, trace: TraceId) -> Result<bool, QueryError>;
+
+    /// Kept traces, newest first, and how many there can be.
+    fn pins(&self) -> (Vec<answer::PinnedTrace>, usize);
 
     /// Log records that match, newest first, a page.
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError>;

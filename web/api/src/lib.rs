@@ -24,6 +24,7 @@ pub mod self_health;
 pub mod series;
 pub mod time;
 pub mod topology;
+pub mod trace_diff;
 pub mod traces;
 pub mod views;
 
@@ -43,5 +44,6 @@ pub use self_health::*;
 pub use series::*;
 pub use time::*;
 pub use topology::*;
+pub use trace_diff::{ComparedTrace, RowChange, SpanSums, TraceDiff, TraceDiffRow};
 pub use traces::*;
 pub use views::{Link, LinkInput, View, ViewInput, ViewList, check_place};

@@ -34,6 +34,18 @@ pub const TRACE_OTLP: &str = "/api/v1/traces/{trace_id}/otlp";
 pub const TRACE_JAEGER: &str = "/api/v1/traces/{trace_id}/jaeger";
 /// `GET {TRACES}/{trace_id}/spans/{span_id}`: [`crate::SpanDetail`].
 pub const SPAN: &str = "/api/v1/traces/{trace_id}/spans/{span_id}";
+/// `GET {TRACES}/{trace_id}/links`: [`crate::TraceLinks`].
+pub const TRACE_LINKS: &str = "/api/v1/traces/{trace_id}/links";
+/// `GET {TRACES}/{trace_id}/diff`: [`crate::TraceDiff`].
+pub const TRACE_DIFF: &str = "/api/v1/traces/{trace_id}/diff";
+/// `PUT`, `DELETE`: [`crate::PinnedTrace`].
+pub const TRACE_PIN: &str = "/api/v1/traces/{trace_id}/pin";
+/// `GET`: [`crate::PinnedList`].
+pub const PINS: &str = "/api/v1/pins";
+/// `POST`, a file with a trace: [`crate::Trace`]. Nothing is stored.
+pub const TRACE_VIEW: &str = "/api/v1/traces/view";
+/// `GET`: [`crate::Standing`].
+pub const STANDING: &str = "/api/v1/standing";
 /// `GET`: [`crate::LogList`].
 pub const LOGS: &str = "/api/v1/logs";
 /// `GET`: [`crate::LogHistogram`].

@@ -12,6 +12,7 @@ use crate::components::time_picker::{LiveToggle, TimePicker};
 use crate::components::views::{self, Views};
 use crate::figures;
 use crate::nav::{Nav, nav};
+use crate::opened::{self, Opened};
 use crate::pages;
 use crate::preferences::{Preferences, ThemeChoice, preferences};
 use crate::scope::{Scope, scope};
@@ -64,6 +65,7 @@ fn App() -> impl IntoView {
     provide_context(Live::start(scope));
     provide_context(Outside::start());
     provide_context(Views::start());
+    provide_context(Opened::start());
     // Everything is drawn again in the other language; all state is in the address, so nothing is lost.
     move || {
         preferences.language.track();
@@ -119,6 +121,7 @@ fn title(place: &crate::address::Place) -> String {
     let segments = place.segments();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["services", id] => pages::service_name(id),
+        _ if place.path == opened::PATH => t(say::TRACE_FILE).to_owned(),
         ["traces", id] => tf(say::TRACE_TITLE, &[("id", id.get(..8).unwrap_or(id))]),
         _ => {
             PAGES.iter().find(|page| page.path == place.path).map_or(t(say::NOT_FOUND), |page| t(page.name)).to_owned()

@@ -216,14 +216,25 @@ pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Fa
     request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
 }
 
-/// Sends something and reads what comes back.
-pub(crate) async fn send<T: DeserializeOwned>(
+/// Has something changed, and reads what comes back; it goes on when nobody waits for it any more.
+pub(crate) async fn change<T: DeserializeOwned>(
     method: &str,
     url: &str,
     body: Option<&impl serde::Serialize>,
 ) -> Result<T, Failure> {
     let body = body.and_then(|body| serde_json::to_string(body).ok());
-    request::send(method, url, body.as_deref()).await.and_then(|bytes| request::read(&bytes))
+    request::change(method, url, body.as_deref()).await.and_then(|bytes| request::read(&bytes))
+}
+
+/// Sends something once: `PUT`, `DELETE`, or `POST` with a body. Dropping the flight gives up on the answer.
+pub(crate) fn send<T: DeserializeOwned>(
+    method: &str,
+    path: &str,
+    body: Option<&wasm_bindgen::JsValue>,
+    done: impl FnOnce(Result<T, Failure>) + 'static,
+) -> Flight {
+    let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
+    request::send(method, path, body, Box::new(done))
 }
 
 /// Fetches whatever there is.

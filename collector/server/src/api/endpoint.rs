@@ -9,7 +9,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use orrery_query::{Control, Store};
@@ -17,13 +17,31 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// What is done with what a path names.
+/// A body whose form others have defined.
+pub(crate) const ANY_JSON: &str = "*";
+
+/// How an endpoint is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    /// Changes nothing.
     Get,
+    /// Makes something new; or changes nothing, but takes a body.
     Post,
+    /// Makes something so, however often it is said.
     Put,
+    /// Takes it away again.
     Delete,
+}
+
+impl Verb {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Delete => MethodFilter::DELETE,
+        }
+    }
 }
 
 /// What an endpoint promises. The router, the parameter check and the OpenAPI document all read it.
@@ -42,7 +60,7 @@ pub(crate) struct Endpoint {
     pub(crate) in_path: &'static [Parameter],
     /// Accepted query parameters.
     pub(crate) parameters: &'static [Parameter],
-    /// Name of the schema of what is sent, in `orrery-api`; empty if nothing is.
+    /// Name of the schema of what is sent, in `orrery-api`; empty if nothing is, [`ANY_JSON`] for what has no schema.
     pub(crate) body: &'static str,
     /// Status of a good answer.
     pub(crate) status: StatusCode,
@@ -73,7 +91,7 @@ impl Endpoint {
         }
     }
 
-    /// One that changes something. `body` is the name of the schema of what is sent.
+    /// One that takes a body or changes something. `body` is the name of the schema of what is sent.
     pub(crate) const fn change(mut self, verb: Verb, body: &'static str) -> Endpoint {
         self.verb = verb;
         self.body = body;
@@ -197,12 +215,7 @@ fn handler(
             Err(failure) => failure.respond(&request.0),
         }
     };
-    match endpoint.verb {
-        Verb::Post => post(handle),
-        Verb::Put => put(handle),
-        Verb::Delete => delete(handle),
-        Verb::Get => get(handle),
-    }
+    on(endpoint.verb.filter(), handle)
 }
 
 /// What was sent. Only JSON: a page elsewhere can have a browser send other things to us without asking first.

@@ -1,10 +1,11 @@
 //! The OpenAPI document, from [`ENDPOINTS`] and the schemas of `orrery-api`. Compiled for tests only: the server sends
 //! the committed file, and the test below fails when that is out of date.
 
-use crate::api::endpoint::{Endpoint, Verb};
+use crate::api::endpoint::{ANY_JSON, Endpoint, Verb};
 use crate::api::params::Parameter;
 use crate::api::{
-    download, export, findings, flame, links, live, logs, map, metrics, own, retention, series, services, tail, traces, views,
+    download, export, findings, flame, links, live, logs, map, metrics, own, pins, relations, retention, series,
+    services, tail, traces, upload, views,
 };
 use orrery_api as api;
 use serde_json::json;
@@ -32,6 +33,13 @@ const ENDPOINTS: &[&Endpoint] = &[
     &traces::DETAIL,
     &traces::COLUMNS,
     &traces::SPAN,
+    &relations::LINKS,
+    &relations::DIFF,
+    &services::STANDING,
+    &upload::VIEW,
+    &pins::LIST,
+    &pins::PIN,
+    &pins::UNPIN,
     &download::OTLP,
     &download::JAEGER,
     &traces::VALUES,
@@ -94,6 +102,10 @@ fn schemas() -> ComponentsBuilder {
     add::<api::TraceValueList>(&mut all);
     add::<api::Trace>(&mut all);
     add::<api::SpanDetail>(&mut all);
+    add::<api::TraceLinks>(&mut all);
+    add::<api::TraceDiff>(&mut all);
+    add::<api::Standing>(&mut all);
+    add::<api::PinnedList>(&mut all);
     add::<api::ValueList>(&mut all);
     add::<api::LogList>(&mut all);
     add::<api::LogHistogram>(&mut all);
@@ -181,8 +193,8 @@ fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {
 }
 
 fn content(schema: &str) -> utoipa::openapi::Content {
-    // Bytes have none.
-    ContentBuilder::new().schema((!schema.is_empty()).then(|| Ref::from_schema_name(schema))).build()
+    // Bytes have none, and what others have defined.
+    ContentBuilder::new().schema((!schema.is_empty() && schema != ANY_JSON).then(|| Ref::from_schema_name(schema))).build()
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {

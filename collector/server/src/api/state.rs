@@ -54,6 +54,8 @@ pub(crate) struct Api {
     pub(crate) places: Arc<Semaphore>,
     /// One permit per running export.
     pub(crate) exports: Arc<Semaphore>,
+    /// One permit per file that is being read.
+    pub(crate) views: Arc<Semaphore>,
     pub(crate) about: About,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
@@ -79,6 +81,8 @@ pub(crate) struct Parts {
 
 /// Exports at once: each reads as much as its client takes, for as long as that takes.
 const EXPORTS: usize = 2;
+/// Files read at once: each is in memory as a whole, several times over.
+const VIEWS: usize = 2;
 /// Age at which the store is asked for its health again: it is asked on every request, for rates.
 const HEALTH_AGE: Duration = Duration::from_millis(500);
 
@@ -87,6 +91,7 @@ impl Api {
         Api {
             places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            views: Arc::new(Semaphore::new(VIEWS)),
             store: parts.store,
             bus: parts.bus,
             limits: parts.limits,

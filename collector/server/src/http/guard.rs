@@ -143,6 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn changes_come_from_our_own_pages_or_from_scripts() {
+        let host = (header::HOST, "127.0.0.1:7070");
+        let ours = [host.clone(), (header::ORIGIN, "http://127.0.0.1:7070")];
+        let foreign = [host.clone(), (header::ORIGIN, "http://127.0.0.1:9999")];
+        for method in [Method::PUT, Method::DELETE, Method::POST] {
+            assert!(check_method(&method, "127.0.0.1", &[], &ours));
+            assert!(check_method(&method, "127.0.0.1", &[], std::slice::from_ref(&host)));
+            assert!(!check_method(&method, "127.0.0.1", &[], &foreign));
+        }
+        assert!(check_headers("127.0.0.1", &[], &foreign), "the browser refuses that");
+    }
+
+    #[test]
     fn live_connections_come_from_our_own_pages_or_from_scripts() {
         let upgrade = (header::UPGRADE, "websocket");
         let host = (header::HOST, "127.0.0.1:7070");

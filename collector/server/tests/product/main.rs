@@ -12,6 +12,7 @@ mod live;
 mod otlp;
 mod overload;
 mod peers;
+mod relations;
 mod sdk;
 mod server;
 mod startup;

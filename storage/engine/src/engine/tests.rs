@@ -3,6 +3,7 @@
 mod crash;
 mod export;
 mod metrics;
+mod pins;
 mod restart;
 mod retention;
 mod round_trip;

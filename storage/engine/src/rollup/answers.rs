@@ -8,13 +8,14 @@ mod tests;
 
 use super::identity::default_port;
 use super::latency::{Cells, whole};
-use super::rows::{Additive, EdgeKey, EdgeRow, InstanceRow, Part, RollupRows};
+use super::rows::{Additive, EdgeKey, EdgeRow, InstanceRow, OperationKey, Part, RollupRows};
 use kinds::Behaviour;
 use orrery_model::{ServiceKey, SpanKind, Sym};
 use orrery_query::answer::{
     Edge, EdgeKind, ErrorGroup, Node, NodeKind, Operation, Quantiles, Red, RedPoint, ServiceDetail, ServiceSummary,
-    Slice, Topology,
+    Slice, Standing, Topology,
 };
+use orrery_query::plan;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most operations and error groups of a service that are answered.
@@ -394,6 +395,22 @@ fn operations(rows: &RollupRows, id: &str) -> Vec<Operation> {
     all.sort_by(|a, b| b.red.count.total_cmp(&a.red.count));
     all.truncate(MOST_DETAILS);
     all
+}
+
+/// Where a duration stands among the calls of an operation.
+pub(super) fn standing(rows: &RollupRows, plan: &plan::Standing) -> Option<Standing> {
+    let mut all = Cells::default();
+    let name = |sym: Sym| rows.names.get(sym);
+    // What is not said is internal.
+    let said = |kind: SpanKind| if kind == SpanKind::Unspecified { SpanKind::Internal } else { kind };
+    let is_of = |key: &OperationKey| {
+        said(SpanKind::from_number(key.kind)) == said(plan.kind)
+            && name(key.operation) == plan.operation
+            && name(key.service) == plan.service
+    };
+    rows.operations.iter().filter(|(key, _)| is_of(key)).for_each(|(_, cells)| all.merge(cells));
+    let (at_least, at_most, about) = all.standing(plan.duration_nanos)?;
+    Some(Standing { red: red_of(&all), at_least, at_most, about })
 }
 
 fn errors(details: Details<'_>, id: &str) -> Vec<ErrorGroup> {

@@ -21,7 +21,7 @@ use super::rows::RollupRows;
 use duckdb::{Config, Connection};
 use fold::Group;
 use hours::{HOUR, Hour, Hours, MOST_HOURS};
-use orrery_query::answer::{Answer, Finding, Partial, Scanned, ServiceDetail, ServiceSummary, Topology};
+use orrery_query::answer::{Answer, Finding, Partial, Scanned, ServiceDetail, ServiceSummary, Standing, Topology};
 use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
 use orrery_query::time::TimeRange;
@@ -306,6 +306,19 @@ impl RollupStore {
         let details = answers::Details { rows: &details.rows, history: history.series(), from: plan.range.from };
         let value = answers::service(&rows.rows, series.series(), details, &plan.id);
         Ok(Answer { value, partial: None, scanned })
+    }
+
+    /// Where a duration stands among the calls of an operation; `None` without calls.
+    pub fn standing(
+        &self,
+        plan: &plan::Standing,
+        live: &[&Live],
+        control: &Control,
+    ) -> Result<Answer<Option<Standing>>, QueryError> {
+        let tables = &[Table::Operations];
+        let wanted = Wanted { range: plan.range, points: 0, tables, only: Some(&plan.service) };
+        let Gathered { rows, scanned, .. } = self.gather(wanted, live, control)?;
+        Ok(Answer { value: answers::standing(&rows, plan), partial: None, scanned })
     }
 
     /// Who calls whom.

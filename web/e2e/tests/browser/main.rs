@@ -25,6 +25,7 @@ mod product;
 mod shop;
 mod speed;
 mod tab;
+mod trace;
 mod traces;
 mod views;
 
@@ -38,6 +39,15 @@ async fn huge_traces() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     traces::of_a_million_spans(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    trace::among_others(&browser).await?;
     browser.close().await?;
     Ok(())
 }

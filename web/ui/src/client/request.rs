@@ -6,7 +6,7 @@ use leptos::prelude::window;
 use orrery_api::{Place, Problem};
 use serde::de::DeserializeOwned;
 
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, AbortSignal, Headers, RequestInit, Response};
 
@@ -52,6 +52,29 @@ pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) ->
     Flight(controller)
 }
 
+/// Sends something, with a body or without.
+pub(crate) fn send(
+    method: &str,
+    url: &str,
+    body: Option<&JsValue>,
+    done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>,
+) -> Flight {
+    let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
+    let (signal, url, init) = (controller.signal(), url.to_owned(), RequestInit::new());
+    init.set_method(method);
+    if let Some(body) = body {
+        init.set_body(body);
+    }
+    spawn_local(async move {
+        init.set_signal(Some(&signal));
+        let answer = fetch(&url, &init).await;
+        if !signal.aborted() {
+            done(answer);
+        }
+    });
+    Flight(controller)
+}
+
 /// Reads an answer in JSON.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     json::read(bytes).map_err(|error| unreadable(&error))
@@ -70,7 +93,7 @@ pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<
 }
 
 /// Makes a request that changes something; it goes on when nobody waits for it any more.
-pub(crate) async fn send(method: &str, url: &str, body: Option<&str>) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn change(method: &str, url: &str, body: Option<&str>) -> Result<Vec<u8>, Failure> {
     let init = RequestInit::new();
     init.set_method(method);
     if let (Some(body), Ok(headers)) = (body, Headers::new()) {

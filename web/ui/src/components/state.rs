@@ -34,6 +34,8 @@ answers!(
     api::ServiceDetail,
     api::TraceList,
     api::SpanDetail,
+    api::TraceLinks,
+    api::TraceDiff,
     api::LogList,
     api::LogHistogram,
     api::MetricNameList,
@@ -46,17 +48,10 @@ answers!(
     api::TraceValueList
 );
 
-impl Answer for api::ViewList {
-    fn partial(&self) -> Option<&str> {
-        None
-    }
+macro_rules! whole {
+    ($($name:ty),*) => { $(impl Answer for $name { fn partial(&self) -> Option<&str> { None } })* };
 }
-
-impl Answer for api::SelfHealth {
-    fn partial(&self) -> Option<&str> {
-        None
-    }
-}
+whole!(api::SelfHealth, api::PinnedList, api::ViewList);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Shown {

@@ -1,7 +1,7 @@
 //! Saved views: go there, rename, delete, and have back what was deleted by mistake.
 
 use super::Views;
-use crate::client::{Failure, send};
+use crate::client::{Failure, change};
 use crate::components::icon::icon;
 use crate::components::state::{empty, loaded};
 use crate::words::{say, t, tf};
@@ -38,7 +38,7 @@ impl Model {
     fn rename(self, view: View, name: String) {
         let input = ViewInput { name, path: view.path, description: view.description };
         spawn_local(async move {
-            if self.done(send("PUT", &url(&view.id), Some(&input)).await).is_some() {
+            if self.done(change("PUT", &url(&view.id), Some(&input)).await).is_some() {
                 self.renaming.try_set(None);
             }
         });
@@ -46,7 +46,7 @@ impl Model {
 
     fn delete(self, id: String) {
         spawn_local(async move {
-            if let Some(view) = self.done(send("DELETE", &url(&id), None::<&()>).await) {
+            if let Some(view) = self.done(change("DELETE", &url(&id), None::<&()>).await) {
                 self.deleted.try_set(Some(view));
             }
         });
@@ -55,7 +55,7 @@ impl Model {
     fn undo(self, view: View) {
         let input = ViewInput { name: view.name, path: view.path, description: view.description };
         spawn_local(async move {
-            if self.done(send("POST", paths::VIEWS, Some(&input)).await).is_some() {
+            if self.done(change("POST", paths::VIEWS, Some(&input)).await).is_some() {
                 self.deleted.try_set(None);
             }
         });

@@ -1,7 +1,7 @@
 //! Saving what is seen under a name.
 
 use super::Views;
-use crate::client::send;
+use crate::client::change;
 use crate::words::{say, t};
 use leptos::html;
 use leptos::prelude::*;
@@ -28,7 +28,7 @@ pub(super) fn form(views: Views) -> AnyView {
         let input = ViewInput { name: text(name), path, description: text(description) };
         busy.set(true);
         spawn_local(async move {
-            match send::<View>("POST", paths::VIEWS, Some(&input)).await {
+            match change::<View>("POST", paths::VIEWS, Some(&input)).await {
                 Ok(_) => {
                     views.changed();
                     said.try_set(t(say::VIEW_SAVED).to_owned());

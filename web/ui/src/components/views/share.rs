@@ -1,7 +1,7 @@
 //! A short link to exactly what is seen: the range becomes the moments it means just now.
 
 use super::Views;
-use crate::client::send;
+use crate::client::change;
 use crate::components::copy::{Copy, to_clipboard};
 use crate::components::icon::icon;
 use crate::words::{say, t};
@@ -20,7 +20,7 @@ pub(super) fn panel(views: Views) -> AnyView {
         wrong.set(None);
         let place = LinkInput { path: views.here(true).href() };
         spawn_local(async move {
-            match send::<Link>("POST", paths::LINKS, Some(&place)).await {
+            match change::<Link>("POST", paths::LINKS, Some(&place)).await {
                 Ok(made) => {
                     let origin = window().location().origin().unwrap_or_default();
                     let url = format!("{origin}{}", made.short);

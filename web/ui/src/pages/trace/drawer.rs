@@ -1,7 +1,6 @@
 //! Everything a span says.
 
-use super::Model;
-use crate::address::encode_segment;
+use super::{Model, standing};
 use crate::client::{ask, load};
 use crate::components::attributes::{attributes, row};
 use crate::components::copy::Copy;
@@ -16,14 +15,12 @@ use crate::outside::Subject;
 use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{LinkOn, LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
+use orrery_api::{LinkOn, LogList, LogRecord, Nanos, Span, SpanDetail, SpanEvent, SpanLink, Trace, paths};
 use orrery_chart::waterfall::{SpanInput, SpanKind};
 use std::sync::Arc;
 
 /// Nanoseconds around a span in which its logs are looked for.
 const AROUND: i64 = 60_000_000_000;
-/// The day before a span, whose calls of the same operation it is compared with.
-const DAY: i64 = 86_400_000_000_000;
 
 /// The drawer of a span: what is known of it at once, the rest when it comes.
 pub(super) fn drawer(model: Model, at: u32) -> AnyView {
@@ -40,21 +37,41 @@ pub(super) fn drawer(model: Model, at: u32) -> AnyView {
     }
     .into_any();
     let url = paths::SPAN.replace("{trace_id}", &trace_id).replace("{span_id}", &format!("{:016x}", span.id));
-    let detail = load::<SpanDetail>(move || Some(ask(&url, &[])));
-    let body =
-        move |detail: Signal<Arc<SpanDetail>>| view! { {move || detail.with(|detail| says(model, detail))} }.into_any();
+    let file = model.facts.with_value(|facts| facts.file.clone());
+    let body = match file.and_then(|trace| of_file(&trace, span.id)) {
+        Some(detail) => says(model, &detail),
+        None => {
+            let detail = load::<SpanDetail>(move || Some(ask(&url, &[])));
+            let body = move |detail: Signal<Arc<SpanDetail>>| {
+                view! { {move || detail.with(|detail| says(model, detail))} }.into_any()
+            };
+            loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)
+        }
+    };
     view! {
         <Drawer label=name.clone() close=Callback::new(move |()| model.select(None)) head=head>
             {facts(model, at)}
-            {usual(&service.id, &name, span)}
-            {actions(model.nav, &service.id, &name)}
-            {loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)}
+            {standing::note(model, at)}
+            {(!model.is_file()).then(|| actions(model.nav, &service.id, &name))}
+            {body}
         </Drawer>
     }
     .into_any()
 }
 
-fn kind(kind: SpanKind) -> &'static str {
+/// What a file says of a span.
+fn of_file(trace: &Trace, id: u64) -> Option<SpanDetail> {
+    let span = trace.spans.iter().find(|span| u64::from_str_radix(&span.span_id, 16) == Ok(id))?;
+    Some(SpanDetail {
+        trace_id: trace.trace_id.clone(),
+        service: trace.services.get(span.service as usize).cloned().unwrap_or_default(),
+        resource: trace.resources.get(span.resource as usize).cloned().unwrap_or_default(),
+        span: span.clone(),
+        partial: None,
+    })
+}
+
+pub(super) fn kind(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Internal => "internal",
         SpanKind::Server => "server",
@@ -83,7 +100,8 @@ fn says(model: Model, detail: &SpanDetail) -> AnyView {
         {message}
         {(!span.events.is_empty()).then(|| section(count(say::EVENTS, span.events.len()), true, events(span)))}
         {section(count(say::ATTRIBUTES, span.attributes.len()), true, attributes(&span.attributes))}
-        {logs(&detail.trace_id, span)}
+        {(!model.is_file()).then(|| logs(&detail.trace_id, span))}
+        {u64::from_str_radix(&span.span_id, 16).ok().map(|id| super::links::to_span(model, id))}
         {(!span.links.is_empty()).then(|| section(count(say::LINKS, span.links.len()), true, links(model.nav, &span.links)))}
         {section(count(say::RESOURCE, detail.resource.len()), false, attributes(&detail.resource))}
         {section(t(say::MORE).to_owned(), false, more(span))}
@@ -96,8 +114,9 @@ fn section(title: String, open: bool, body: AnyView) -> AnyView {
 }
 
 fn facts(model: Model, at: u32) -> AnyView {
-    let (span, first, orphan, skew) = model.waterfall.with_untracked(|waterfall| {
-        (*waterfall.span(at), waterfall.range().0, waterfall.is_orphan(at), waterfall.skew(at))
+    let (span, first, orphan, skew, late) = model.waterfall.with_untracked(|waterfall| {
+        let (skew, late) = (waterfall.skew(at), waterfall.late_by(at));
+        (*waterfall.span(at), waterfall.range().0, waterfall.is_orphan(at), skew, late)
     });
     let after = Nanos(span.start - first);
     let id = format!("{:016x}", span.id);
@@ -115,36 +134,9 @@ fn facts(model: Model, at: u32) -> AnyView {
         </ul>
         {orphan.then(|| note(t(say::PARENT_MISSING).to_owned()))}
         {skew.map(note)}
+        {late.map(|by| note(tf(say::LATE, &[("by", &duration_text(Nanos(by)))])))}
     }
     .into_any()
-}
-
-/// How long this span took beside others of its operation, in the day around it.
-fn usual(service: &str, name: &str, span: SpanInput) -> AnyView {
-    let path = paths::SERVICE.replace("{id}", &encode_segment(service));
-    let (from, to) = (span.start.saturating_sub(DAY), span.end().saturating_add(AROUND));
-    let wanted = ask(&path, &[("from", from.to_string()), ("to", to.to_string()), ("points", "0".to_owned())]);
-    let detail = load::<ServiceDetail>(move || Some(wanted.clone()));
-    let name = name.to_owned();
-    let said = move || {
-        let red = detail.data.with(|detail| {
-            let known = &detail.as_ref()?.operations;
-            known
-                .iter()
-                .find(|known| known.name == name && known.kind == kind(span.kind))
-                .map(|known| known.red.clone())
-        })?;
-        let (p50, p95, p99) = (red.p50_nanos?, red.p95_nanos?, red.p99_nanos?);
-        let (class, phrase) = match Nanos(span.duration) {
-            took if took > p99 => ("is-err", say::BEYOND_P99),
-            took if took > p95 => ("is-warn", say::BEYOND_P95),
-            took if took > p50 => ("", say::BEYOND_P50),
-            _ => ("", say::WITHIN_P50),
-        };
-        let quantiles = format!("p50 {} · p95 {} · p99 {}", duration_text(p50), duration_text(p95), duration_text(p99));
-        Some(view! { <p class="span-note"><b class=class>{t(phrase)}</b><span class="hint">{quantiles}</span></p> })
-    };
-    view! { {said} }.into_any()
 }
 
 fn actions(nav: Nav, service: &str, operation: &str) -> AnyView {

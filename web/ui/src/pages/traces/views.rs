@@ -1,5 +1,6 @@
 //! What a search finds: over time, and below that one by one or added up.
 
+use super::file::Reading;
 use super::{counts, flame, heat, list};
 use crate::client::Failure;
 use crate::components::icon::icon;
@@ -11,10 +12,10 @@ use leptos::prelude::*;
 /// What an address calls the flame graph; the list is what there is otherwise.
 const FLAME: &str = "flame";
 
-pub(super) fn views(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView {
+pub(super) fn views(query: Query, refused: RwSignal<Option<Failure>>, reading: Reading) -> AnyView {
     let view = nav().param("view");
     let flame = Memo::new(move |_| view.get().as_deref() == Some(FLAME));
-    let shown = move || if flame.get() { flame::flame(query, refused) } else { list::list(query, refused) };
+    let shown = move || if flame.get() { flame::flame(query, refused) } else { list::list(query, refused, reading) };
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
