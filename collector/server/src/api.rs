@@ -18,13 +18,14 @@ mod query;
 pub(crate) mod retention;
 mod series;
 mod services;
+mod sql;
 pub(crate) mod state;
 mod tail;
 mod traces;
 
 use crate::http::request_id::RequestId;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use endpoint::{add, add_bytes};
 use failure::Failure;
@@ -64,7 +65,9 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &metrics::HOSTS, metrics::hosts);
     router = add(router, &retention::RETENTION, retention::retention);
     router = add(router, &own::SELF, own::own);
+    router = add(router, &sql::SCHEMA, sql::schema);
     router
+        .route(paths::SQL, post(sql::sql).fallback(sql::only_post))
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
         .route(paths::LIVE, get(live::live))
@@ -85,7 +88,7 @@ async fn unknown(uri: Uri, Extension(request): Extension<RequestId>) -> Response
 }
 
 async fn wrong_method(Extension(request): Extension<RequestId>) -> Response {
-    let mut response = Failure::Method.respond(&request.0);
+    let mut response = Failure::Method("GET").respond(&request.0);
     response.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
     response
 }

@@ -17,6 +17,8 @@ pub(crate) struct Ask {
     /// Changes when a person chose something else, not when only the clock moved on.
     choice: String,
     path: String,
+    /// Posted, in JSON.
+    body: Option<String>,
 }
 
 /// A `GET` of a path with parameters; empty values are left out.
@@ -30,7 +32,12 @@ pub(crate) fn ask(path: &str, params: &[(&str, String)]) -> Ask {
             choice += &pair;
         }
     }
-    Ask { url, choice, path: path.to_owned() }
+    Ask { url, choice, path: path.to_owned(), body: None }
+}
+
+/// A `POST` of something in JSON. `choice` is what of it a person chose.
+pub(crate) fn post(path: &str, body: String, choice: String) -> Ask {
+    Ask { url: path.to_owned(), choice, path: path.to_owned(), body: Some(body) }
 }
 
 impl Ask {
@@ -134,7 +141,7 @@ impl Progress {
             Ok(()) => self.arrived(),
             Err(failure) => self.failed(failure),
         };
-        self.flight.set_value(Some(request::get(&ask.url, Box::new(done))));
+        self.flight.set_value(Some(request::send(&ask.url, ask.body.clone(), Box::new(done))));
     }
 }
 
@@ -213,10 +220,16 @@ pub(crate) fn load_with<T: Send + Sync + 'static>(
 
 /// Asks once, outside of any panel. Dropping the flight cancels the request.
 pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
-    request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
+    let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
+    request::send(&ask.url, ask.body.clone(), Box::new(done))
 }
 
 /// Fetches whatever there is.
 pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
-    request::once(path, None).await
+    request::once(path, None, None).await
+}
+
+/// Posts something in JSON and has the answer saved as a file.
+pub(crate) async fn save(path: &str, body: &str, name: &str) -> Result<(), Failure> {
+    request::save(path, body, name).await
 }

@@ -10,6 +10,7 @@ pub(crate) mod figure;
 pub(crate) mod filter;
 pub(crate) mod icon;
 pub(crate) mod map;
+pub(crate) mod open_in_sql;
 pub(crate) mod palette;
 pub(crate) mod panel;
 pub(crate) mod popover;

@@ -33,6 +33,8 @@ pub(crate) struct Endpoint {
     pub(crate) answer: &'static str,
     /// Media type of the answer.
     pub(crate) media: &'static str,
+    /// Name of the schema of what is posted; empty where nothing is.
+    pub(crate) posted: &'static str,
 }
 
 impl Endpoint {
@@ -42,7 +44,7 @@ impl Endpoint {
         summary: &'static str,
         parameters: &'static [Parameter],
     ) -> Endpoint {
-        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media: "application/json" }
+        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media: "application/json", posted: "" }
     }
 
     pub(crate) const fn in_path(mut self, parameters: &'static [Parameter]) -> Endpoint {
@@ -57,6 +59,12 @@ impl Endpoint {
 
     pub(crate) const fn media(mut self, media: &'static str) -> Endpoint {
         self.media = media;
+        self
+    }
+
+    /// A `POST` of something in JSON.
+    pub(crate) const fn post(mut self, posted: &'static str) -> Endpoint {
+        self.posted = posted;
         self
     }
 

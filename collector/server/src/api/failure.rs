@@ -14,8 +14,12 @@ pub(crate) enum Failure {
     Query { field: String, detail: String, place: Place, hint: String },
     /// No such thing.
     NotFound(String),
-    /// The path exists, with other methods.
-    Method,
+    /// A statement is wrong, and where, as far as that is known.
+    Statement { detail: String, place: Option<Place> },
+    /// The query is right, but needs more than one may have.
+    TooMuch(String),
+    /// The path exists, with this method.
+    Method(&'static str),
     /// Not from here: a foreign `Host` or `Origin`.
     Forbidden(String),
     /// Too much at once; retrying makes sense.
@@ -42,8 +46,15 @@ impl Failure {
                 (at, instead) = (Some(place), (!hint.is_empty()).then_some(hint));
                 (Some(field), detail)
             }
-            Failure::NotFound(detail) | Failure::Forbidden(detail) | Failure::Busy(detail) => (None, detail),
-            Failure::Method => (None, "This path answers GET requests.".to_owned()),
+            Failure::Statement { detail, place } => {
+                at = place;
+                (Some("statement".to_owned()), detail)
+            }
+            Failure::NotFound(detail)
+            | Failure::Forbidden(detail)
+            | Failure::Busy(detail)
+            | Failure::TooMuch(detail) => (None, detail),
+            Failure::Method(known) => (None, format!("This path answers {known} requests.")),
             Failure::Deadline => {
                 (None, "Ask for a shorter time range or add filters, or raise --query-timeout.".to_owned())
             }
@@ -67,9 +78,12 @@ impl Failure {
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Failure::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
-            Failure::Query { .. } => (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid"),
+            Failure::Query { .. } | Failure::Statement { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid")
+            }
+            Failure::TooMuch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "too-much", "The query needs too much"),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Failure::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Failure::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Failure::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed from here"),
             Failure::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy to answer now"),
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", "The query took too long"),

@@ -3,10 +3,11 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, tail, traces};
+use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, sql, tail, traces};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder,
@@ -38,6 +39,8 @@ const ENDPOINTS: &[&Endpoint] = &[
     &metrics::HOSTS,
     &export::EXPORT,
     &retention::RETENTION,
+    &sql::SQL,
+    &sql::SCHEMA,
     &own::SELF,
     &live::LIVE,
 ];
@@ -54,7 +57,8 @@ fn document() -> OpenApi {
         .license(Some(License::new("Apache-2.0")));
     let mut paths = PathsBuilder::new();
     for endpoint in ENDPOINTS {
-        paths = paths.path(endpoint.path, PathItem::new(HttpMethod::Get, operation(endpoint).build()));
+        let method = if endpoint.posted.is_empty() { HttpMethod::Get } else { HttpMethod::Post };
+        paths = paths.path(endpoint.path, PathItem::new(method, operation(endpoint).build()));
     }
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(schemas().build())).build()
 }
@@ -80,6 +84,9 @@ fn schemas() -> ComponentsBuilder {
     add::<api::HostList>(&mut all);
     add::<api::SelfHealth>(&mut all);
     add::<api::RetentionPlan>(&mut all);
+    add::<api::SqlRequest>(&mut all);
+    add::<api::SqlAnswer>(&mut all);
+    add::<api::SqlSchema>(&mut all);
     add::<api::LiveRequest>(&mut all);
     add::<api::LiveEvent>(&mut all);
     add::<api::Problem>(&mut all);
@@ -105,6 +112,12 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
                 .content(endpoint.media, content(endpoint.answer))
                 .build(),
         );
+    if !endpoint.posted.is_empty() {
+        let body = RequestBodyBuilder::new().content("application/json", content(endpoint.posted));
+        operation = operation
+            .request_body(Some(body.required(Some(Required::True)).build()))
+            .response("422", problem("The query needs too much"));
+    }
     for id in endpoint.in_path {
         operation = operation.parameter(parameter(id, ParameterIn::Path)).response("404", problem("Nothing there"));
     }

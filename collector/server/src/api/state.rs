@@ -41,6 +41,8 @@ pub(crate) struct Api {
     pub(crate) places: Arc<Semaphore>,
     /// One permit per running export.
     pub(crate) exports: Arc<Semaphore>,
+    /// One permit per process that answers SQL.
+    pub(crate) workers: Arc<Semaphore>,
     pub(crate) about: About,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
@@ -64,6 +66,8 @@ pub(crate) struct Parts {
 
 /// Exports at once: each reads as much as its client takes, for as long as that takes.
 const EXPORTS: usize = 2;
+/// Processes that answer SQL at once: each may take more than a gigabyte.
+const WORKERS: usize = 2;
 /// Age at which the store is asked for its health again: it is asked on every request, for rates.
 const HEALTH_AGE: Duration = Duration::from_millis(500);
 
@@ -72,6 +76,7 @@ impl Api {
         Api {
             places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
             store: parts.store,
             bus: parts.bus,
             limits: parts.limits,

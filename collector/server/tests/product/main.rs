@@ -13,4 +13,5 @@ mod overload;
 mod peers;
 mod sdk;
 mod server;
+mod sql;
 mod startup;

@@ -6,6 +6,7 @@ mod metrics;
 mod restart;
 mod retention;
 mod round_trip;
+mod sandbox;
 mod search;
 mod trace;
 mod traceql;

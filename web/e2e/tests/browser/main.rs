@@ -21,6 +21,7 @@ mod pages;
 mod product;
 mod shop;
 mod speed;
+mod sql;
 mod tab;
 mod traces;
 
@@ -43,6 +44,15 @@ async fn asking() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     ask::in_traceql(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_console() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    sql::the_console(&browser).await?;
     browser.close().await?;
     Ok(())
 }

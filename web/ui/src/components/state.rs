@@ -41,7 +41,9 @@ answers!(
     api::ValueList,
     api::TraceSeriesList,
     api::TraceKeyList,
-    api::TraceValueList
+    api::TraceValueList,
+    api::SqlAnswer,
+    api::SqlSchema
 );
 
 impl Answer for api::SelfHealth {

@@ -4,11 +4,13 @@ use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{ago, utc_offset};
 use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{Edge, ErrorGroup, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths};
@@ -54,8 +56,8 @@ fn body(detail: Detail) -> AnyView {
     view! {
         {header(detail)}
         <div class="columns">
-            {frame(t(say::REQUESTS_AND_ERRORS), None, charted(detail, requests))}
-            {frame(t(say::LATENCY), None, charted(detail, latency))}
+            {frame(t(say::REQUESTS_AND_ERRORS), is_service.then(|| in_sql(detail, sql::red)), charted(detail, requests))}
+            {frame(t(say::LATENCY), is_service.then(|| in_sql(detail, sql::red)), charted(detail, latency))}
         </div>
         {is_service.then(|| operations(detail))}
         <div class="columns">
@@ -73,6 +75,11 @@ fn body(detail: Detail) -> AnyView {
         })}
     }
     .into_any()
+}
+
+/// A link to the same in SQL.
+fn in_sql(detail: Detail, statement: fn(&str) -> String) -> AnyView {
+    open_in_sql(move || detail.with(|detail| statement(&detail.node.id)))
 }
 
 fn header(detail: Detail) -> AnyView {
@@ -220,7 +227,7 @@ fn operations(detail: Detail) -> AnyView {
             table().into_any()
         }
     };
-    frame(t(say::OPERATIONS), None, body.into_any())
+    frame(t(say::OPERATIONS), Some(in_sql(detail, sql::operations)), body.into_any())
 }
 
 fn neighbours(
@@ -267,7 +274,7 @@ fn errors(detail: Detail) -> AnyView {
         }
         .into_any()
     };
-    frame(t(say::ERROR_GROUPS), None, body.into_any())
+    frame(t(say::ERROR_GROUPS), Some(in_sql(detail, sql::failures)), body.into_any())
 }
 
 fn error_row(error: &ErrorGroup) -> AnyView {

@@ -3,6 +3,7 @@
 use super::{columns, counts, heat, params, row};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::{empty, failed};
@@ -11,6 +12,7 @@ use crate::found::{Row, Rows};
 use crate::nav::nav;
 use crate::range::{TimeRange, Window};
 use crate::scope::{Scope, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
@@ -134,7 +136,7 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {counted(found)}{toggle(spans)}{columns::chooser(query)} }.into_any();
+    let head = view! { {counted(found)}{toggle(spans)}{in_sql(query)}{columns::chooser(query)} }.into_any();
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
@@ -145,6 +147,12 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
         </div>
     }
     .into_any()
+}
+
+/// A link to the same in SQL.
+pub(super) fn in_sql(query: Query) -> AnyView {
+    let scope = scope();
+    open_in_sql(move || query.asked.with(|asked| sql::spans(asked, scope.environment.get().as_deref())))
 }
 
 /// How much is here, and whether that is all.
