@@ -23,6 +23,7 @@ mod relations;
 pub(crate) mod retention;
 mod series;
 mod services;
+mod sql;
 pub(crate) mod state;
 mod tail;
 mod traces;
@@ -85,7 +86,9 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &views::DELETE, views::delete);
     router = add(router, &links::LINK, links::link);
     router = add(router, &links::TEMPLATES, links::templates);
+    router = add(router, &sql::SCHEMA, sql::schema);
     router
+        .route(paths::SQL, post(sql::sql))
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
         .route("/s/{id}", get(links::follow))

@@ -69,6 +69,9 @@ pub(crate) enum Command {
     Retention(RetentionOptions),
     /// Exit with 0 if the server on this machine is ready, else with 1: a health check for containers
     Ready(ReadyOptions),
+    /// Answer one SQL statement; started by the server
+    #[command(hide = true)]
+    SqlWorker(WorkerOptions),
 }
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -169,6 +172,18 @@ pub(crate) struct ReadyOptions {
     /// Where its dashboard and API listen
     #[arg(long, env = "ORRERY_HTTP", value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
     pub(crate) http: String,
+}
+
+/// What the server tells a process that answers SQL, besides its task.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WorkerOptions {
+    /// Process id of the server
+    #[arg(long, value_name = "PID")]
+    pub(crate) parent: u32,
+
+    /// Processor time it may take
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
 }
 
 /// Settings as flags and environment variables; all optional here, so that the file can fill the gaps.

@@ -790,3 +790,35 @@ pub struct Host {
     /// Services with spans from this host.
     pub services: Vec<ServiceKey>,
 }
+
+/// What a process needs to answer a [`crate::plan::Statement`].
+pub struct Isolated {
+    /// For the engine's own reader, in that process.
+    pub task: Vec<u8>,
+    /// Keeps the files that the process reads. Dropped when it is done.
+    pub held: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// A table that a [`crate::plan::Statement`] can speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: String,
+    /// What a row is.
+    pub about: String,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnInfo>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// Its type, in the engine's words.
+    pub kind: String,
+    /// What it means.
+    pub about: String,
+    /// Keys of a column of attributes, with how many rows have them, most first.
+    pub keys: Vec<(String, u64)>,
+}

@@ -345,3 +345,39 @@ pub struct Export {
     /// Only of this service.
     pub service: Option<ServiceMatch>,
 }
+
+/// A statement in the engine's own language, to be answered by a process of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// As somebody wrote it.
+    pub text: String,
+    /// Rows outside are not seen.
+    pub range: TimeRange,
+    /// How the rows come out.
+    pub format: RowFormat,
+    /// Rows wanted; `None`: all.
+    pub rows: Option<u64>,
+    /// Rows there may be.
+    pub most_rows: u64,
+    /// Bytes they may come to.
+    pub most_bytes: u64,
+}
+
+/// How rows come out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowFormat {
+    /// Arrays, with commas between.
+    Json,
+    /// RFC 4180, with a line of names.
+    Csv,
+    /// One file.
+    Parquet,
+}
+
+/// Which tables a [`Statement`] can speak of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tables {
+    /// Attributes are those of rows inside.
+    pub range: TimeRange,
+}

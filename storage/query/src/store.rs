@@ -240,6 +240,13 @@ pub trait Store: Send + Sync {
         out: &mut (dyn std::io::Write + Send),
     ) -> Result<Answer<u64>, QueryError>;
 
+    /// Everything a process of its own needs to answer a statement that nobody here vouches for: stored rows, and those in
+    /// memory as of now. What rows it has to look at is in `scanned`. The statement itself is not looked at.
+    fn isolate(&self, plan: &plan::Statement, control: &Control) -> Result<Answer<answer::Isolated>, QueryError>;
+
+    /// The tables such a statement can speak of.
+    fn tables(&self, plan: &plan::Tables, control: &Control) -> Result<Answer<Vec<answer::TableInfo>>, QueryError>;
+
     /// What retention would remove now; with these rules instead of its own, if there are any.
     fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError>;
 

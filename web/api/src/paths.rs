@@ -64,6 +64,10 @@ pub const HOSTS: &str = "/api/v1/hosts";
 pub const SELF: &str = "/api/v1/self";
 /// `GET`: one Parquet file with all rows of a signal.
 pub const EXPORT: &str = "/api/v1/export";
+/// `POST` of a [`crate::SqlRequest`]: [`crate::SqlAnswer`], or a file.
+pub const SQL: &str = "/api/v1/sql";
+/// `GET`: [`crate::SqlSchema`].
+pub const SQL_SCHEMA: &str = "/api/v1/sql/schema";
 /// `GET`: [`crate::RetentionPlan`].
 pub const RETENTION: &str = "/api/v1/retention";
 /// `GET`: [`crate::ViewList`]. `POST` of a [`crate::ViewInput`]: the new [`crate::View`].

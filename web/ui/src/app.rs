@@ -33,12 +33,13 @@ pub(crate) struct Page {
 }
 
 /// Pages of the rail, in order.
-pub(crate) const PAGES: [Page; 6] = [
+pub(crate) const PAGES: [Page; 7] = [
     Page { path: "/", name: say::OVERVIEW, icon: "waypoints" },
     Page { path: "/services", name: say::SERVICES, icon: "boxes" },
     Page { path: "/traces", name: say::TRACES, icon: "chart-gantt" },
     Page { path: "/logs", name: say::LOGS, icon: "logs" },
     Page { path: "/metrics", name: say::METRICS, icon: "chart-line" },
+    Page { path: "/sql", name: say::SQL, icon: "database" },
     Page { path: "/health", name: say::HEALTH, icon: "heart-pulse" },
 ];
 

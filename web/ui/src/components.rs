@@ -12,6 +12,7 @@ pub(crate) mod filter;
 pub(crate) mod finding;
 pub(crate) mod icon;
 pub(crate) mod map;
+pub(crate) mod open_in_sql;
 pub(crate) mod outside;
 pub(crate) mod palette;
 pub(crate) mod panel;

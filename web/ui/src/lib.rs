@@ -31,6 +31,7 @@ pub mod query;
 pub mod range;
 pub mod series;
 pub mod spans;
+pub mod sql;
 pub mod traceql;
 pub mod words;
 

@@ -15,6 +15,10 @@ pub(crate) enum Failure {
     Query { field: String, detail: String, place: Place, hint: String },
     /// No such thing.
     NotFound(String),
+    /// A statement is wrong, and where, as far as that is known.
+    Statement { detail: String, place: Option<Place> },
+    /// The query is right, but needs more than one may have.
+    TooMuch(String),
     /// The path exists, with other methods.
     Method,
     /// What was sent is not JSON.
@@ -49,9 +53,14 @@ impl Failure {
                 (at, instead) = (Some(place), (!hint.is_empty()).then_some(hint));
                 (Some(field), detail)
             }
+            Failure::Statement { detail, place } => {
+                at = place;
+                (Some("statement".to_owned()), detail)
+            }
             Failure::NotFound(detail)
             | Failure::Forbidden(detail)
             | Failure::Busy(detail)
+            | Failure::TooMuch(detail)
             | Failure::Conflict(detail) => (None, detail),
             Failure::Method => (None, "This path answers other methods: `Allow` names them.".to_owned()),
             Failure::Media => (None, "Send JSON, with `Content-Type: application/json`.".to_owned()),
@@ -79,7 +88,10 @@ impl Failure {
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Failure::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
-            Failure::Query { .. } => (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid"),
+            Failure::Query { .. } | Failure::Statement { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid")
+            }
+            Failure::TooMuch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "too-much", "The query needs too much"),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Failure::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Failure::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not JSON"),

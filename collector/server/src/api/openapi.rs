@@ -5,7 +5,7 @@ use crate::api::endpoint::{ANY_JSON, Endpoint, Verb};
 use crate::api::params::Parameter;
 use crate::api::{
     download, export, findings, flame, links, live, logs, map, metrics, own, pins, relations, retention, series,
-    services, tail, traces, upload, views,
+    services, sql, tail, traces, upload, views,
 };
 use orrery_api as api;
 use serde_json::json;
@@ -51,6 +51,8 @@ const ENDPOINTS: &[&Endpoint] = &[
     &metrics::HOSTS,
     &export::EXPORT,
     &retention::RETENTION,
+    &sql::SQL,
+    &sql::SCHEMA,
     &own::SELF,
     &views::LIST,
     &views::SAVE,
@@ -119,6 +121,9 @@ fn schemas() -> ComponentsBuilder {
     add::<api::Link>(&mut all);
     add::<api::LinkInput>(&mut all);
     add::<api::LinkTemplateList>(&mut all);
+    add::<api::SqlRequest>(&mut all);
+    add::<api::SqlAnswer>(&mut all);
+    add::<api::SqlSchema>(&mut all);
     add::<api::LiveRequest>(&mut all);
     add::<api::LiveEvent>(&mut all);
     add::<api::Problem>(&mut all);
@@ -151,7 +156,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
         operation = operation
             .request_body(Some(body.build()))
             .response("413", problem("Too much was sent"))
-            .response("415", problem("What was sent is not JSON"));
+            .response("415", problem("What was sent is not JSON"))
+            .response("422", problem("What was sent asks for too much"));
     }
     if endpoint.verb != Verb::Get {
         operation = operation
@@ -194,7 +200,9 @@ fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {
 
 fn content(schema: &str) -> utoipa::openapi::Content {
     // Bytes have none, and what others have defined.
-    ContentBuilder::new().schema((!schema.is_empty() && schema != ANY_JSON).then(|| Ref::from_schema_name(schema))).build()
+    ContentBuilder::new()
+        .schema((!schema.is_empty() && schema != ANY_JSON).then(|| Ref::from_schema_name(schema)))
+        .build()
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {

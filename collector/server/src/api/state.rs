@@ -56,6 +56,8 @@ pub(crate) struct Api {
     pub(crate) exports: Arc<Semaphore>,
     /// One permit per file that is being read.
     pub(crate) views: Arc<Semaphore>,
+    /// One permit per process that answers SQL.
+    pub(crate) workers: Arc<Semaphore>,
     pub(crate) about: About,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
@@ -83,6 +85,8 @@ pub(crate) struct Parts {
 const EXPORTS: usize = 2;
 /// Files read at once: each is in memory as a whole, several times over.
 const VIEWS: usize = 2;
+/// Processes that answer SQL at once: each may take more than a gigabyte.
+const WORKERS: usize = 2;
 /// Age at which the store is asked for its health again: it is asked on every request, for rates.
 const HEALTH_AGE: Duration = Duration::from_millis(500);
 
@@ -92,6 +96,7 @@ impl Api {
             places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             views: Arc::new(Semaphore::new(VIEWS)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
             store: parts.store,
             bus: parts.bus,
             limits: parts.limits,

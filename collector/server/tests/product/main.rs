@@ -15,5 +15,6 @@ mod peers;
 mod relations;
 mod sdk;
 mod server;
+mod sql;
 mod startup;
 mod views;

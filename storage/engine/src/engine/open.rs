@@ -11,6 +11,7 @@ use crate::error::{Fault, OpenError, chain};
 use crate::failpoint;
 use crate::fs::Fs;
 use crate::manifest::{self, Manifest, ManifestFile, SegmentEntry};
+use crate::query::isolate;
 use crate::rollup::{RollupError, RollupStore};
 use crate::segment::Segments;
 use crate::slice::Observed;
@@ -132,10 +133,12 @@ fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
     clean_folder(dir, &dir.segments(), known.segments.iter(), known, doubtful)?;
     clean_folder(dir, &dir.pins(), known.pins.iter().map(|pin| &pin.segment), known, doubtful)?;
     let fault = |path: &Path, error| OpenError::Engine(Fault::io(path)(error));
-    let spill = dir.tmp().join("duckdb");
-    std::fs::create_dir_all(&spill).map_err(|error| fault(&spill, error))?;
-    for entry in std::fs::read_dir(&spill).map_err(|error| fault(&spill, error))?.flatten() {
-        _ = std::fs::remove_file(entry.path());
+    // Left over from queries, ours and those of other processes.
+    for spill in [dir.tmp().join("duckdb"), dir.tmp().join(isolate::FOLDER)] {
+        std::fs::create_dir_all(&spill).map_err(|error| fault(&spill, error))?;
+        for entry in std::fs::read_dir(&spill).map_err(|error| fault(&spill, error))?.flatten() {
+            _ = std::fs::remove_file(entry.path());
+        }
     }
     Ok(())
 }

@@ -208,6 +208,14 @@ impl Store for Engine {
         query::export::run(&self.inner, plan, control, out)
     }
 
+    fn isolate(&self, plan: &plan::Statement, control: &Control) -> Result<Answer<answer::Isolated>, QueryError> {
+        query::isolate::run(&self.inner, plan, control)
+    }
+
+    fn tables(&self, plan: &plan::Tables, control: &Control) -> Result<Answer<Vec<answer::TableInfo>>, QueryError> {
+        query::tables::run(&self.inner, plan, control)
+    }
+
     fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError> {
         let Inner { config, duck, current, .. } = &*self.inner;
         let config = Config { rules: rules.unwrap_or_else(|| config.rules.clone()), ..config.clone() };

@@ -7,6 +7,7 @@ mod pins;
 mod restart;
 mod retention;
 mod round_trip;
+mod sandbox;
 mod search;
 mod trace;
 mod traceql;

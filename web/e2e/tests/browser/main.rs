@@ -24,6 +24,7 @@ mod pages;
 mod product;
 mod shop;
 mod speed;
+mod sql;
 mod tab;
 mod trace;
 mod traces;
@@ -75,6 +76,15 @@ async fn saved_views() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     views::are_kept_and_shared(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_console() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    sql::the_console(&browser).await?;
     browser.close().await?;
     Ok(())
 }

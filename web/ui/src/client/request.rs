@@ -2,10 +2,9 @@
 
 use crate::json;
 use crate::words::{say, t};
-use leptos::prelude::window;
+use leptos::prelude::{document, window};
 use orrery_api::{Place, Problem};
 use serde::de::DeserializeOwned;
-
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, AbortSignal, Headers, RequestInit, Response};
@@ -39,35 +38,25 @@ pub(crate) fn clock() -> f64 {
     window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
-/// Starts a request. `done` is not called once the flight is dropped.
-pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) -> Flight {
-    let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
-    let (signal, url) = (controller.signal(), url.to_owned());
-    spawn_local(async move {
-        let answer = once(&url, Some(&signal)).await;
-        if !signal.aborted() {
-            done(answer);
-        }
-    });
-    Flight(controller)
+/// What is sent with a request.
+pub(crate) enum Sent {
+    /// Something in JSON.
+    Json(String),
+    /// A file, as it is.
+    File(JsValue),
 }
 
-/// Sends something, with a body or without.
+/// Starts a request. `done` is not called once the flight is dropped.
 pub(crate) fn send(
     method: &str,
     url: &str,
-    body: Option<&JsValue>,
+    sent: Option<Sent>,
     done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>,
 ) -> Flight {
     let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
-    let (signal, url, init) = (controller.signal(), url.to_owned(), RequestInit::new());
-    init.set_method(method);
-    if let Some(body) = body {
-        init.set_body(body);
-    }
+    let (signal, method, url) = (controller.signal(), method.to_owned(), url.to_owned());
     spawn_local(async move {
-        init.set_signal(Some(&signal));
-        let answer = fetch(&url, &init).await;
+        let answer = once(&method, &url, sent, Some(&signal)).await;
         if !signal.aborted() {
             done(answer);
         }
@@ -85,35 +74,64 @@ pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
     Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), ..Failure::default() }
 }
 
-/// Makes a request.
-pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<u8>, Failure> {
-    let init = RequestInit::new();
-    init.set_signal(signal);
-    fetch(url, &init).await
+/// Makes a request. Without a signal it goes on when nobody waits for it any more.
+pub(crate) async fn once(
+    method: &str,
+    url: &str,
+    sent: Option<Sent>,
+    signal: Option<&AbortSignal>,
+) -> Result<Vec<u8>, Failure> {
+    let response = fetch(method, url, sent, signal).await?;
+    let bytes = bytes(&response).await?;
+    if response.ok() { Ok(bytes) } else { Err(problem(response.status(), &bytes)) }
 }
 
-/// Makes a request that changes something; it goes on when nobody waits for it any more.
-pub(crate) async fn change(method: &str, url: &str, body: Option<&str>) -> Result<Vec<u8>, Failure> {
+async fn fetch(method: &str, url: &str, sent: Option<Sent>, signal: Option<&AbortSignal>) -> Result<Response, Failure> {
     let init = RequestInit::new();
     init.set_method(method);
-    if let (Some(body), Ok(headers)) = (body, Headers::new()) {
-        let _ = headers.set("content-type", "application/json");
-        init.set_headers(&headers);
-        init.set_body(&body.into());
+    init.set_signal(signal);
+    match sent {
+        Some(Sent::Json(text)) => {
+            init.set_body(&text.into());
+            if let Ok(headers) = Headers::new() {
+                let _ = headers.set("content-type", "application/json");
+                init.set_headers(&headers);
+            }
+        }
+        Some(Sent::File(file)) => init.set_body(&file),
+        None => {}
     }
-    fetch(url, &init).await
+    let response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await;
+    Ok(response.map_err(|_| unreachable_server())?.unchecked_into())
 }
 
-async fn fetch(url: &str, init: &RequestInit) -> Result<Vec<u8>, Failure> {
-    let response =
-        JsFuture::from(window().fetch_with_str_and_init(url, init)).await.map_err(|_| unreachable_server())?;
-    let response: Response = response.unchecked_into();
+async fn bytes(response: &Response) -> Result<Vec<u8>, Failure> {
     let body = JsFuture::from(response.array_buffer().map_err(|_| unreachable_server())?);
-    let bytes = js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec();
+    Ok(js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec())
+}
+
+/// Posts something in JSON and has the answer saved under a name; the browser keeps it, however large it is.
+pub(crate) async fn save(url: &str, body: &str, name: &str) -> Result<(), Failure> {
+    let response = fetch("POST", url, Some(Sent::Json(body.to_owned())), None).await?;
     if !response.ok() {
-        return Err(problem(response.status(), &bytes));
+        return Err(problem(response.status(), &bytes(&response).await?));
     }
-    Ok(bytes)
+    let blob = JsFuture::from(response.blob().map_err(|_| unreachable_server())?);
+    let blob = blob.await.map_err(|_| unreachable_server())?;
+    // `Url::create_object_url_with_blob` by its name: the type of a blob is all else that would be needed of it.
+    let class = js_sys::Reflect::get(&window(), &"URL".into()).map_err(|_| unreachable_server())?;
+    let call = |method: &str, argument: &wasm_bindgen::JsValue| {
+        let function: js_sys::Function = js_sys::Reflect::get(&class, &method.into()).ok()?.dyn_into().ok()?;
+        function.call1(&class, argument).ok()
+    };
+    let url = call("createObjectURL", &blob).ok_or_else(unreachable_server)?;
+    let link: web_sys::HtmlAnchorElement =
+        document().create_element("a").map_err(|_| unreachable_server())?.unchecked_into();
+    link.set_href(&url.as_string().unwrap_or_default());
+    link.set_download(name);
+    link.click();
+    call("revokeObjectURL", &url);
+    Ok(())
 }
 
 fn unreachable_server() -> Failure {

@@ -45,7 +45,9 @@ answers!(
     api::TraceSeriesList,
     api::TraceFlame,
     api::TraceKeyList,
-    api::TraceValueList
+    api::TraceValueList,
+    api::SqlAnswer,
+    api::SqlSchema
 );
 
 macro_rules! whole {

@@ -8,6 +8,7 @@ use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
 use crate::components::finding;
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::outside::outside;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
@@ -16,6 +17,7 @@ use crate::nav::nav;
 use crate::outside::Subject;
 use crate::query::quoted;
 use crate::scope::{now_nanos, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{
@@ -65,8 +67,8 @@ fn body(detail: Detail) -> AnyView {
         {header(detail)}
         {wrong(service.clone())}
         <div class="columns">
-            {frame(t(say::REQUESTS_AND_ERRORS), None, charted(detail, requests))}
-            {frame(t(say::LATENCY), None, charted(detail, latency))}
+            {frame(t(say::REQUESTS_AND_ERRORS), is_service.then(|| in_sql(detail, sql::red)), charted(detail, requests))}
+            {frame(t(say::LATENCY), is_service.then(|| in_sql(detail, sql::red)), charted(detail, latency))}
         </div>
         {is_service.then(|| operations(detail))}
         <div class="columns">
@@ -86,6 +88,11 @@ fn body(detail: Detail) -> AnyView {
         })}
     }
     .into_any()
+}
+
+/// A link to the same in SQL.
+fn in_sql(detail: Detail, statement: fn(&str) -> String) -> AnyView {
+    open_in_sql(move || detail.with(|detail| statement(&detail.node.id)))
 }
 
 /// What is wrong with it, or with calls to it; nothing at all where nothing is.
@@ -295,7 +302,7 @@ fn operations(detail: Detail) -> AnyView {
             table().into_any()
         }
     };
-    frame(t(say::OPERATIONS), None, body.into_any())
+    frame(t(say::OPERATIONS), Some(in_sql(detail, sql::operations)), body.into_any())
 }
 
 fn neighbours(
@@ -342,7 +349,7 @@ fn errors(detail: Detail) -> AnyView {
         }
         .into_any()
     };
-    frame(t(say::ERROR_GROUPS), None, body.into_any())
+    frame(t(say::ERROR_GROUPS), Some(in_sql(detail, sql::failures)), body.into_any())
 }
 
 fn error_row(error: &ErrorGroup) -> AnyView {

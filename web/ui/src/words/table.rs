@@ -24,6 +24,7 @@ phrases! {
     TRACES "Traces" "트레이스";
     LOGS "Logs" "로그";
     METRICS "Metrics" "메트릭";
+    SQL "SQL" "SQL";
     HEALTH "Health" "상태";
     MAIN_MENU "Main menu" "주 메뉴";
     SKIP "Skip to content" "본문으로 건너뛰기";
@@ -647,4 +648,29 @@ phrases! {
     TRIMMED_HINT "Parts of stored items that were not kept: surplus attributes, ends of long texts" "저장되지 않은 일부: 초과 속성, 긴 텍스트의 끝";
     DASHBOARD_AND_API "Dashboard and API" "대시보드와 API";
     ENDPOINTS "Endpoints" "엔드포인트";
+
+    // SQL.
+    OPEN_IN_SQL "Open in SQL" "SQL로 열기";
+    STATEMENT "SQL statement" "SQL 문";
+    STATEMENT_EXAMPLE "SELECT … FROM spans, logs or metrics, within the chosen time range" "SELECT … FROM spans, logs, metrics — 선택한 시간 범위 안에서";
+    TABLES "Tables" "테이블";
+    INSERT_WHAT "Insert {what}" "{what} 삽입";
+    ATTRIBUTE_KEYS "Attributes of {column}" "{column}의 속성";
+    AS_CHART "Chart" "차트";
+    N_ROWS "{n} rows in {time}" "{n}행, {time}";
+    N_ROWS_CUT "First {n} rows in {time}; there are more" "처음 {n}행, {time}; 더 있음";
+    LOOKED_AT "{n} stored rows in range" "범위 내 저장된 {n}행";
+    NO_ROWS "The statement is right, and no row answers it." "문장은 올바르지만 해당하는 행이 없습니다.";
+    NOTHING_TO_DRAW "A chart needs a column of numbers: count(*), avg(…), quantile_cont(…)." "차트에는 숫자 열이 필요합니다: count(*), avg(…), quantile_cont(…).";
+    MORE_BARS "{n} more rows are in the table" "표에 {n}행이 더 있습니다";
+    SQL_HELP "Every span, log record and data point of the chosen time range, in DuckDB's SQL. Attributes are text: attributes['http.route']. A statement can read, and nothing else." "선택한 시간 범위의 모든 스팬, 로그 레코드, 데이터 포인트를 DuckDB SQL로 조회합니다. 속성은 텍스트입니다: attributes['http.route']. 읽기만 할 수 있습니다.";
+    SQL_SLOWEST "Slowest operations" "가장 느린 작업";
+    SQL_ERRORS "Errors by service and minute" "서비스별·분별 오류";
+    SQL_ROUTES "Statuses of HTTP routes" "HTTP 경로별 상태";
+    SQL_LOGS "What is logged most" "가장 많이 기록된 로그";
+    SQL_JOIN "Log lines of failed traces" "실패한 트레이스의 로그";
+    AT_LINE "Line {line}, column {column}" "{line}행 {column}열";
+    COPY_ROWS "Copy rows" "행 복사";
+    SAVE_AS "Download as {format}" "{format}로 다운로드";
+    SAVING "Downloading…" "다운로드 중…";
 }

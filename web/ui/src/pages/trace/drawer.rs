@@ -193,9 +193,7 @@ fn logs(trace_id: &str, span: &Span) -> AnyView {
     let (begin, end) = (millis(from), millis(to + 1_000_000));
     let body = move |list: Signal<Arc<LogList>>| {
         let (id, begin, end) = (id.clone(), begin.clone(), end.clone());
-        let href = move || {
-            nav.href("/logs", &[("range", ""), ("from", &begin), ("to", &end), ("trace_id", &id)])
-        };
+        let href = move || nav.href("/logs", &[("range", ""), ("from", &begin), ("to", &end), ("trace_id", &id)]);
         view! {
             <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul>
             <a href=href>{t(say::LOGS_OF_TRACE)}</a>

@@ -5,6 +5,7 @@ use super::{columns, file, params, pins, row, views};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::{empty, failed};
@@ -13,6 +14,7 @@ use crate::found::{Row, Rows};
 use crate::nav::nav;
 use crate::range::{TimeRange, Window};
 use crate::scope::{Scope, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
@@ -140,11 +142,17 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>, reading: Re
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {views::switch()}{comparison(found)}{counted(found)}{toggle(spans)}{columns::chooser(query)}{pins::pins()}{file::button(reading)} }.into_any();
+    let head = view! { {views::switch()}{comparison(found)}{counted(found)}{toggle(spans)}{in_sql(query)}{columns::chooser(query)}{pins::pins()}{file::button(reading)} }.into_any();
     let blank = |list: &TraceList| list.traces.is_empty();
     panel(t(say::TRACES), Some(head), found.first, blank, nothing, move |_| {
         view! { <Table found=found spans=spans /> }.into_any()
     })
+}
+
+/// A link to the same in SQL.
+pub(super) fn in_sql(query: Query) -> AnyView {
+    let scope = scope();
+    open_in_sql(move || query.asked.with(|asked| sql::spans(asked, scope.environment.get().as_deref())))
 }
 
 /// How much is here, and whether that is all.
