@@ -556,14 +556,13 @@ phrases! {
     OTHER_TRACE "Compared with" "비교 대상";
     ROWS_CHANGED "{n} changes" "변경 {n}건";
     ONLY_CHANGES "Only changes" "변경만 보기";
-    NO_CHANGES "Nothing that counts differs between the two." "두 트레이스 사이에 의미 있는 차이가 없습니다.";
+    TRACES_ALIKE "Nothing that counts differs between the two." "두 트레이스 사이에 의미 있는 차이가 없습니다.";
     ROW_NEW "new" "신규";
     ROW_GONE "gone" "사라짐";
     ROW_MORE_ERRORS "more errors" "오류 증가";
     ROW_FEWER_ERRORS "fewer errors" "오류 감소";
     ROW_SLOWER "slower" "느려짐";
     ROW_FASTER "faster" "빨라짐";
-    CHANGE "Change" "변화";
     CALLS_THEN_NOW "Calls" "호출";
     MORE_ROWS "Show {n} more rows" "{n}행 더 보기";
     OPEN_FILE "Open a file" "파일 열기";

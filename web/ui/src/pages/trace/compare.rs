@@ -67,7 +67,7 @@ fn body(diff: Signal<Arc<TraceDiff>>) -> AnyView {
         let left = shown.with(Vec::len).saturating_sub(most.get());
         (left > 0).then(|| view! { <button type="button" class="button" on:click=move |_| most.update(|most| *most += PAGE)>{tf(say::MORE_ROWS, &[("n", &grouped(left.min(PAGE)))])}</button> })
     };
-    let none = move || (only.get() && shown.with(Vec::is_empty)).then(|| empty(t(say::NO_CHANGES), None));
+    let none = move || (only.get() && shown.with(Vec::is_empty)).then(|| empty(t(say::TRACES_ALIKE), None));
     view! {
         {heads}
         <section class="panel panel-fill" aria-label=t(say::COMPARE)>
