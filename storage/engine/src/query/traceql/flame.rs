@@ -21,7 +21,6 @@ use orrery_query::answer::{Answer, FlameNode, FlameStep, FlameTime, FlameTraces,
 use orrery_query::plan::{self, FlameFrom};
 use orrery_query::traceql::TraceView;
 use orrery_query::{Control, QueryError, TimeRange};
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
