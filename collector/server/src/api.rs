@@ -88,7 +88,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &links::TEMPLATES, links::templates);
     router = add(router, &sql::SCHEMA, sql::schema);
     router
-        .route(paths::SQL, post(sql::sql))
+        .route(sql::SQL.path, post(sql::sql))
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
         .route("/s/{id}", get(links::follow))

@@ -6,7 +6,6 @@ use crate::server::{Server, data_dir, serve};
 use reqwest::header;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -372,7 +371,7 @@ async fn hostile_statements_are_contained() {
     let (dir, data) = data_dir();
     let mut command = serve(&data);
     command.args(["--query-timeout", "3s"]);
-    let server = Arc::new(Server::run(command));
+    let server = Server::run(command);
     otlp::over_http(&server, "traces", &otlp::checkout(1, true)).await;
     let (canary, out) = (dir.path().join("canary.txt"), dir.path().join("out"));
     std::fs::write(&canary, "the canary sings").unwrap();
@@ -380,44 +379,46 @@ async fn hostile_statements_are_contained() {
     let port = server.http.rsplit(':').next().unwrap().to_owned();
     let (before, listing) = (server.process.rss_mib(), listing(dir.path()));
 
-    // Telemetry goes on coming, and is taken.
-    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let sending = tokio::spawn({
-        let (server, stop, sent) = (Arc::clone(&server), Arc::clone(&stop), Arc::clone(&sent));
-        async move {
-            while !stop.load(Ordering::Relaxed) {
-                let number = sent.fetch_add(1, Ordering::Relaxed) + 2;
-                otlp::over_http(&server, "traces", &otlp::checkout(number, false)).await;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    });
     let all = hostile();
     assert!(all.len() >= 25);
-    for (fate, statement) in &all {
-        let statement = statement
-            .replace("$canary", &canary.to_string_lossy())
-            .replace("$data", &data.to_string_lossy())
-            .replace("$out", &out.to_string_lossy())
-            .replace("$port", &port);
-        let shown: String = statement.chars().take(120).collect();
-        let (status, answer) = ask(&server, &statement).await;
-        let as_expected = match fate {
-            Fate::Refused => status == 400,
-            Fate::Ended => status == 422 || status == 504,
-            Fate::Contained => [200, 400, 422, 504].contains(&status),
-        };
-        let text = answer.to_string();
-        let said: String = text.chars().take(400).collect();
-        eprintln!("{fate:?} {status} {shown}: {}", answer["detail"].as_str().unwrap_or("an answer"));
-        assert!(as_expected, "{shown}: {status} {said}");
-        assert!(status == 200 || answer["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{shown}: {said}");
-        assert!(!text.contains("the canary sings") && !text.contains("root:"), "{shown}: {said}");
-        let (ready, _) = server.get("/readyz").await;
-        assert_eq!(ready, 200, "after {shown}");
-    }
-    stop.store(true, Ordering::Relaxed);
-    sending.await.expect("everything sent was taken");
+    // Telemetry goes on coming meanwhile, and is taken.
+    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let sending = async {
+        while !stop.load(Ordering::Relaxed) {
+            let number = sent.fetch_add(1, Ordering::Relaxed) + 2;
+            otlp::over_http(&server, "traces", &otlp::checkout(number, false)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let attack = async {
+        for (fate, statement) in &all {
+            let statement = statement
+                .replace("$canary", &canary.to_string_lossy())
+                .replace("$data", &data.to_string_lossy())
+                .replace("$out", &out.to_string_lossy())
+                .replace("$port", &port);
+            let shown: String = statement.chars().take(120).collect();
+            let (status, answer) = ask(&server, &statement).await;
+            let as_expected = match fate {
+                Fate::Refused => status == 400,
+                Fate::Ended => status == 422 || status == 504,
+                Fate::Contained => [200, 400, 422, 504].contains(&status),
+            };
+            let text = answer.to_string();
+            let said: String = text.chars().take(400).collect();
+            eprintln!("{fate:?} {status} {shown}: {}", answer["detail"].as_str().unwrap_or("an answer"));
+            assert!(as_expected, "{shown}: {status} {said}");
+            assert!(
+                status == 200 || answer["detail"].as_str().is_some_and(|detail| detail.len() > 10),
+                "{shown}: {said}"
+            );
+            assert!(!text.contains("the canary sings") && !text.contains("root:"), "{shown}: {said}");
+            let (ready, _) = server.get("/readyz").await;
+            assert_eq!(ready, 200, "after {shown}");
+        }
+        stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(attack, sending);
     until("no process", || workers(server.pid()) == 0).await;
 
     let spans = sent.load(Ordering::Relaxed) + 1;
