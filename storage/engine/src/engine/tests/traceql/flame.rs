@@ -185,7 +185,8 @@ fn small_paths_are_added_up_where_they_belong() {
         assert_eq!(few.nodes.iter().filter(|node| node.what.is_some()).count(), paths as usize);
         let sum =
             |flame: &TraceFlame, of: fn(&FlameTime) -> f64| flame.nodes.iter().map(|node| of(&node.now)).sum::<f64>();
-        for of in [|time: &FlameTime| time.count, |time| time.errors, |time| time.self_nanos] {
+        let parts: [fn(&FlameTime) -> f64; 3] = [|time| time.count, |time| time.errors, |time| time.self_nanos];
+        for of in parts {
             assert!((sum(&few, of) - sum(&all, of)).abs() < 1.0);
         }
         assert_eq!(few.nodes.iter().map(|node| node.paths).sum::<u64>(), all.nodes.len() as u64);
