@@ -4,6 +4,7 @@ use super::crash::segment_files;
 use super::round_trip::rich;
 use super::*;
 use crate::failpoint;
+use orrery_query::QueryError;
 use orrery_query::answer::{PinnedTrace, TraceColumns};
 
 impl Rig {
