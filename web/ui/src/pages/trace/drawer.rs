@@ -16,7 +16,7 @@ use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{LinkOn, LogList, LogRecord, Nanos, Span, SpanDetail, SpanEvent, SpanLink, Trace, paths};
-use orrery_chart::waterfall::{SpanInput, SpanKind};
+use orrery_chart::waterfall::SpanKind;
 use std::sync::Arc;
 
 /// Nanoseconds around a span in which its logs are looked for.

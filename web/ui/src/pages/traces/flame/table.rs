@@ -31,7 +31,7 @@ pub(super) fn table(model: Model) -> AnyView {
             view! { {rows}{more} }.into_any()
         })
     };
-    let compares = move || model.merged.with(Merged::compares);
+    let compares = move || model.merged.with(|merged| merged.compares());
     let heads = move || {
         compares().then(|| view! { <th scope="col" class="num">{t(say::BEFORE)}</th><th scope="col" class="num">{t(say::CHANGE)}</th> })
     };
