@@ -317,7 +317,7 @@ fn barred(bars: Bars) -> AnyView {
     let row = |(name, value): (String, f64)| {
         let style = format!("width:{}%", (value.abs() / most * 100.0).clamp(0.4, 100.0));
         view! {
-            <tr><th scope="row" class="sql-bar-name" title=name.clone()>{name}</th>
+            <tr><th scope="row" class="sql-bar-name" title=name.clone()>{name.clone()}</th>
                 <td class="sql-bar-cell"><span class="sql-bar" style=style></span></td><td class="num">{figure(&Unit::Number, value)}</td></tr>
         }
     };

@@ -73,7 +73,7 @@ fn from_file() -> AnyView {
         Some(file) => {
             let picture = Picture::new(TraceColumns::of(&file.trace));
             let partial = picture.partial.clone();
-            let partial = partial.map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why}</span> });
+            let partial = partial.map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> });
             let name = tf(say::FROM_FILE, &[("name", &file.name)]);
             let id = file.trace.trace_id.clone();
             view! { <div class="actions"><span class="badge badge-unknown badge-file">{icon("file-up")}{name}</span>{partial}</div>{body(id, picture, Some(file.trace))} }.into_any()
