@@ -2,7 +2,7 @@
 //!
 //! Settings of the query engine do not contain a hostile statement: `repeat` takes memory that no limit counts, and what
 //! may be read may be written over. So the server only makes a [`Task`]: which files hold the rows, and what is asked. A
-//! process that can do nothing else than read those files (the server sees to that before [`Task::run`]) answers it:
+//! process that can do nothing else than read those files (the server sees to that before [`Opened::run`]) answers it:
 //!
 //! - the statement has to be one `SELECT` over our tables ([`check`]),
 //! - the tables are views over segments in which every attribute is found the same way, `attributes['http.route']`,
@@ -76,11 +76,25 @@ impl Task {
         self.memory_bytes
     }
 
+    /// Starts the query engine, without a look at the statement. It asks the system what there is of memory and
+    /// processors, for which files are read that the statement must not have; so this comes before they are out of reach.
+    pub fn open(&self) -> Opened<'_> {
+        Opened { task: self, connection: run::open(self) }
+    }
+}
+
+/// A task with an engine that is ready. One thread, this one: what it gives up, the engine has given up.
+pub struct Opened<'a> {
+    task: &'a Task,
+    connection: duckdb::Result<duckdb::Connection>,
+}
+
+impl Opened<'_> {
     /// Answers, in frames. What is wrong with the statement is an answer, too.
     ///
     /// # Errors
     /// Nobody reads the answer.
-    pub fn run(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        run::run(self, out)
+    pub fn run(self, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        run::run(self.task, self.connection, out)
     }
 }

@@ -13,8 +13,9 @@ pub(crate) fn run(options: &WorkerOptions) -> Result<()> {
     std::io::stdin().read_to_end(&mut task)?;
     let task = Task::read(&task).context("no task")?;
     confine::limit(task.memory_bytes(), options.seconds, task.files().count())?;
+    let opened = task.open();
     confine::close_doors(&task.files().collect::<Vec<_>>())?;
     let mut out = BufWriter::new(std::io::stdout());
-    task.run(&mut out)?;
+    opened.run(&mut out)?;
     Ok(out.flush()?)
 }

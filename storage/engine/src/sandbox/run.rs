@@ -36,17 +36,16 @@ impl From<arrow::error::ArrowError> for Stop {
     }
 }
 
-pub(super) fn run(task: &Task, out: Out<'_>) -> io::Result<()> {
-    match answer(task, &mut *out) {
+pub(super) fn run(task: &Task, connection: duckdb::Result<Connection>, out: Out<'_>) -> io::Result<()> {
+    match connection.map_err(ours).and_then(|connection| answer(task, &connection, &mut *out)) {
         Ok(()) => Ok(()),
         Err(Stop::Io(error)) => Err(error),
         Err(Stop::Failed(failed)) => frame::write_json(out, frame::FAILED, &failed),
     }
 }
 
-fn answer(task: &Task, out: Out<'_>) -> Result<(), Stop> {
-    let connection = open(task).map_err(ours)?;
-    let checked = parse(&connection, &task.statement)?;
+fn answer(task: &Task, connection: &Connection, out: Out<'_>) -> Result<(), Stop> {
+    let checked = parse(connection, &task.statement)?;
     // Against tables without rows first: it says what is wrong, and where, in the words of the statement.
     connection.execute_batch(&views::stand_ins()).map_err(ours)?;
     connection.prepare(&task.statement)?;
@@ -78,13 +77,12 @@ fn answer(task: &Task, out: Out<'_>) -> Result<(), Stop> {
 }
 
 /// A database that can do nothing but read the files.
-fn open(task: &Task) -> duckdb::Result<Connection> {
-    let connection = Connection::open_in_memory()?;
+pub(super) fn open(task: &Task) -> duckdb::Result<Connection> {
+    let connection = Connection::open_in_memory_with_flags(duckdb::Config::default().threads(1)?)?;
     let files: Vec<String> = task.files().map(|file| views::text(&file.to_string_lossy())).collect();
     let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
     connection.execute_batch(&format!(
         "SET errors_as_json = true;
-         SET threads = 1;
          SET memory_limit = '{}B';
          SET temp_directory = '';
          SET enable_external_file_cache = false;

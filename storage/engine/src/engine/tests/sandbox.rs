@@ -16,7 +16,7 @@ fn answer(rig: &Rig, text: &str, range: TimeRange) -> (Vec<String>, serde_json::
     };
     let isolated = rig.engine().isolate(&plan, &control()).unwrap().value;
     let mut out = Vec::new();
-    Task::read(&isolated.task).unwrap().run(&mut out).unwrap();
+    Task::read(&isolated.task).unwrap().open().run(&mut out).unwrap();
     let (mut columns, mut rows) = (Vec::new(), String::new());
     let mut rest = &out[..];
     while let [kind, a, b, c, d, more @ ..] = rest {
