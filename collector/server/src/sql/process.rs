@@ -42,6 +42,8 @@ impl Running {
             .args(["--parent", &std::process::id().to_string()])
             .args(["--seconds", &(limit.as_secs() + 1).to_string()])
             .env_clear()
+            // A library of the engine, where it is one, is found as it was for this process.
+            .envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
