@@ -418,7 +418,7 @@ proptest! {
         draw_waterfall(&mut svg, &w, &view, &Style { critical_path: true, ..Style::default() });
         draw_minimap(&mut svg, &Minimap::new(&w, width, 40.0), &w, &view);
         let flame = flame::Flame::new(&w);
-        let view = flame::FlameView { scroll: scroll / 10.0, size: (width, 300.0), focus: None };
+        let view = crate::flame::FlameView { scroll: scroll / 10.0, size: (width, 300.0), focus: None };
         flame::draw_flame(&mut svg, &w, &flame, &view, (&[], Some(0), None));
         prop_assert!(flame.blocks().iter().map(|b| b.count as usize).sum::<usize>() == w.len());
         prop_assert!(!svg.finish("", "").contains("NaN"));
