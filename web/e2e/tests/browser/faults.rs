@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Clicks a person may need.
 const MOST_CLICKS: usize = 5;
+/// Lines of the list that are read at once.
+const GLANCE: usize = 3;
 /// How long a fault may take to show, and the shop to have shown what is usual.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Calls per edge that make it known what is usual.
@@ -189,7 +191,8 @@ async fn until_found(product: &Product, fault: &Fault, target: &str) -> Result<(
                 && found["until_unix_nano"].is_null()
                 && (names("node") || names("callers") || names("issuer"))
         };
-        if last["findings"].as_array().into_iter().flatten().any(|found| is_it(&found)) {
+        // Where it is read at a glance: what was healed a moment ago may still be above.
+        if last["findings"].as_array().into_iter().flatten().take(GLANCE).any(|found| is_it(&found)) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -338,8 +338,14 @@ impl<'a> Board<'a> {
         steps: &BTreeMap<i64, EdgeRow>,
         by_callee: impl Fn(&EdgeRow) -> f64,
     ) -> Option<Suspect<'a>> {
-        let of = |row: &EdgeRow| Tally { count: row.caller.count(), bad: whole(row.caller.errors() - by_callee(row)) };
-        let found = failing(&steps.iter().map(|(time, row)| (*time, of(row))).collect(), &self.clock, false)?;
+        // What a caller that begins work by itself tries again until it works is handled, and not worth telling.
+        let begins = self.services.get(ends.caller).filter(|service| !service.serves);
+        let of = |(time, row): (&i64, &EdgeRow)| {
+            let most = begins.map_or(f64::MAX, |service| service.steps.get(time).map_or(0.0, Cells::errors));
+            let bad = whole(row.caller.errors() - by_callee(row)).min(most);
+            (*time, Tally { count: row.caller.count(), bad })
+        };
+        let found = failing(&steps.iter().map(of).collect(), &self.clock, false)?;
         Some(self.failed(Sign::Between, ends.callee, Some(ends.caller), &found).at(self.rate(steps, &found.window)))
     }
 
@@ -432,6 +438,9 @@ impl<'a> Board<'a> {
     /// What it is called, with what the rows of operations and errors of [`Suspect::teller`] add; `None` if that makes it
     /// harmless.
     pub(in crate::rollup) fn told(&self, suspect: &Suspect<'a>, details: &RollupRows) -> Option<Finding> {
+        if suspect.sign == Sign::Errors && suspect.caller.is_none() && self.is_passed_on(suspect, details) {
+            return None;
+        }
         let error = match suspect.sign {
             Sign::Errors | Sign::Between => self.error(suspect, details),
             _ => None,
@@ -472,16 +481,37 @@ impl<'a> Board<'a> {
         })
     }
 
+    /// Whether a service's errors go with as many failed calls of its own. Edges to what does not answer are known only
+    /// after a while; its own spans tell at once.
+    fn is_passed_on(&self, suspect: &Suspect<'a>, details: &RollupRows) -> bool {
+        let is_call = |kind: u8| matches!(SpanKind::from_number(kind), SpanKind::Client | SpanKind::Producer);
+        let failed_calls: f64 = details
+            .operations
+            .iter()
+            .filter(|(key, _)| details.names.get(key.service) == suspect.node && is_call(key.kind))
+            .filter(|(key, _)| suspect.window.holds(key.time))
+            .map(|(_, cells)| cells.errors())
+            .sum();
+        let steps = self.services.get(suspect.node).into_iter().flat_map(|service| &service.steps);
+        let errors: f64 = steps.filter(|(time, _)| suspect.window.holds(**time)).map(|(_, cells)| cells.errors()).sum();
+        errors - failed_calls < OWN_ERRORS * errors
+    }
+
     /// Of the teller's groups of errors, the one that grew most.
     fn error(&self, suspect: &Suspect<'a>, details: &RollupRows) -> Option<ErrorGroup> {
         let mut all: BTreeMap<[&str; 3], (f64, f64, ErrorRow)> = BTreeMap::new();
         let mut first = None;
         // Calls tell of whom they call, everything else of the service itself.
         let is_call = |kind: u8| matches!(SpanKind::from_number(kind), SpanKind::Client | SpanKind::Producer);
-        let calls: BTreeSet<_> =
-            details.operations.iter().filter(|(key, _)| is_call(key.kind)).map(|(key, _)| key.operation).collect();
+        let is_told = |service| details.names.get(service) == suspect.teller();
+        let calls: BTreeSet<_> = details
+            .operations
+            .iter()
+            .filter(|(key, _)| is_told(key.service) && is_call(key.kind))
+            .map(|(key, _)| key.operation)
+            .collect();
         let tells = |operation| calls.contains(&operation) == suspect.caller.is_some();
-        for (key, row) in details.errors.iter().filter(|(key, _)| tells(key.operation)) {
+        for (key, row) in details.errors.iter().filter(|(key, _)| is_told(key.service) && tells(key.operation)) {
             let group = [key.error_type, key.message, key.operation].map(|sym| details.names.get(sym));
             let sum = all.entry(group).or_default();
             match side(&suspect.window, key.time) {
@@ -504,6 +534,7 @@ impl<'a> Board<'a> {
         let first_seen = details
             .errors
             .iter()
+            .filter(|(key, _)| is_told(key.service))
             .filter(|(key, _)| group == [key.error_type, key.message, key.operation].map(|sym| details.names.get(sym)))
             .map(|(key, _)| key.time)
             .min();
@@ -531,7 +562,9 @@ impl<'a> Board<'a> {
             _ => false,
         };
         let mut all: BTreeMap<&str, [Cells; 2]> = BTreeMap::new();
-        for (key, cells) in details.operations.iter().filter(|(key, _)| wanted(SpanKind::from_number(key.kind))) {
+        let is_told = |service| details.names.get(service) == suspect.teller();
+        let operations = details.operations.iter().filter(|(key, _)| is_told(key.service));
+        for (key, cells) in operations.filter(|(key, _)| wanted(SpanKind::from_number(key.kind))) {
             if let Some(during) = side(&suspect.window, key.time) {
                 all.entry(details.names.get(key.operation)).or_default()[usize::from(during)].merge(cells);
             }
@@ -556,6 +589,10 @@ impl<'a> Board<'a> {
 
     /// Callers, direct or not, that fail or are slow at the same time, the nearest first.
     fn affected(&self, suspect: &Suspect<'a>) -> Vec<String> {
+        // Nobody waits for messages.
+        if matches!(suspect.sign, Sign::Lag | Sign::NotConsumed) {
+            return Vec::new();
+        }
         let overlaps = |window: &Window| {
             window.since <= suspect.window.last && suspect.window.since <= window.last + self.clock.step_nanos
         };
