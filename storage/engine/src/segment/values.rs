@@ -114,7 +114,8 @@ impl Values {
         let mut wanted: Vec<(usize, String, Found)> = Vec::new();
         for (key, mut found) in self.by_key {
             found.settle();
-            let weight = if of_resources.contains(&key) { 0 } else { found.weight() };
+            let is_always_known = of_resources.contains(&key) || key == LINKED;
+            let weight = if is_always_known { 0 } else { found.weight() };
             wanted.push((weight, key, found));
         }
         wanted.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -123,7 +124,7 @@ impl Values {
         for (weight, key, Found { hashes, .. }) in wanted {
             let probes = (self.rows / hashes.len().max(1)).clamp(*PROBES.start(), *PROBES.end());
             let bits = (hashes.len() * probes) as f64 / LN_2;
-            // Of resources all are known, so that nobody has to look through them.
+            // Of resources and links all are known, so that nobody has to look through them.
             if weight == 0 || bits <= room {
                 room -= bits;
                 entries.extend(hashes.into_iter().map(|value| (of_key(&key, value), probes as u8)));
