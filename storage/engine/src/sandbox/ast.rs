@@ -177,7 +177,7 @@ mod tests {
         let node = Node::read(json).unwrap();
         assert_eq!((node.text("type"), node.place()), ("A", Some((7, 3))));
         assert_eq!((node.list("n")[1].text("t"), node.list("n")[1].place()), ("q\"\\한", None));
-        assert_eq!(node.all().count(), 12);
+        assert_eq!(node.all().count(), 13);
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Node::read(&nested(3_000)).is_some());
         assert!(Node::read(&nested(100_000)).is_none());
