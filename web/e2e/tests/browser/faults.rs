@@ -213,7 +213,7 @@ async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
             for (name, path) in &places {
                 let tab = Tab::open(browser, width, height).await?;
                 tab.goto(&format!("{}{path}theme={theme}&lang={language}", product.dashboard)).await?;
-                tab.wait_for("document.querySelector('.wrong-row, .found')").await?;
+                tab.wait_for("document.querySelector('.wrong-row, .cell-error')").await?;
                 let name = format!("wrong-{name}-{theme}-{language}-{width}");
                 tab.screenshot(&shots().join(format!("{name}.png"))).await?;
                 if name.contains("service") {

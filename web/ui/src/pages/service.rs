@@ -6,7 +6,6 @@ mod logs;
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
-use crate::components::finding;
 use crate::components::icon::icon;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::outside::outside;
@@ -65,7 +64,6 @@ fn body(detail: Detail) -> AnyView {
     let service = detail.with_untracked(|detail| detail.node.id.clone());
     view! {
         {header(detail)}
-        {wrong(service.clone())}
         <div class="columns">
             {frame(t(say::REQUESTS_AND_ERRORS), is_service.then(|| in_sql(detail, sql::red)), charted(detail, requests))}
             {frame(t(say::LATENCY), is_service.then(|| in_sql(detail, sql::red)), charted(detail, latency))}
@@ -93,46 +91,6 @@ fn body(detail: Detail) -> AnyView {
 /// A link to the same in SQL.
 fn in_sql(detail: Detail, statement: fn(&str) -> String) -> AnyView {
     open_in_sql(move || detail.with(|detail| statement(&detail.node.id)))
-}
-
-/// What is wrong with it, or with calls to it; nothing at all where nothing is.
-fn wrong(id: String) -> AnyView {
-    let scope = scope();
-    let list = load::<FindingList>(move || {
-        let window = scope.window.get();
-        let query = [("from", window.from.to_string()), ("to", window.to.to_string()), ("limit", "100".to_owned())];
-        Some(ask(paths::FINDINGS, &query).chosen(scope.range.get()))
-    });
-    let own = Memo::new(move |_| {
-        let concerns = |found: &&orrery_api::Finding| {
-            found.node == id || found.issuer.as_ref() == Some(&id) || found.callers.contains(&id)
-        };
-        list.data.with(|list| list.iter().flat_map(|list| &list.findings).filter(concerns).cloned().collect::<Vec<_>>())
-    });
-    view! { <Show when=move || !own.with(Vec::is_empty)><div class="found-list">{move || own.with(|own| own.iter().map(finding::card).collect_view())}</div></Show> }.into_any()
-}
-
-/// What links to outside tools say of it; tracked.
-fn subject(detail: Detail) -> Subject {
-    let window = scope().window.get();
-    Subject {
-        service: detail.with(|detail| detail.node.service.clone()),
-        time: (window.from, window.to),
-        ..Subject::default()
-    }
-}
-
-/// What finds the spans in which a service begins to work.
-fn work_of(service: &ServiceRef) -> String {
-    let is = |name: &str, value: &str| format!("resource.{name} = {}", quoted(value));
-    let parts = [
-        ("service.name", &service.name),
-        ("service.namespace", &service.namespace),
-        ("deployment.environment.name", &service.environment),
-    ];
-    let parts: Vec<String> =
-        parts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| is(name, value)).collect();
-    format!("{{ {} }}", parts.join(" && "))
 }
 
 fn header(detail: Detail) -> AnyView {
