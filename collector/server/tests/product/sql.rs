@@ -239,7 +239,8 @@ async fn doors(server: &Server) {
     assert_eq!((get.status().as_u16(), get.headers()[header::ALLOW].to_str().unwrap()), (405, "POST"));
 
     // Whoever goes takes his process along.
-    let endless = json!({ "statement": "SELECT max(a.range * b.range) FROM range(1000000000) a, range(1000000000) b" });
+    let endless =
+        json!({ "statement": "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t) SELECT max(i) FROM t" });
     let running = tokio::spawn(client.post(&url).json(&endless).send());
     until("a process", || workers(server.pid()) == 1).await;
     running.abort();
@@ -258,7 +259,8 @@ async fn doors(server: &Server) {
 async fn a_killed_server_leaves_no_process() {
     let mut server = Server::start();
     let url = format!("{}/api/v1/sql", server.http);
-    let endless = json!({ "statement": "SELECT max(a.range * b.range) FROM range(1000000000) a, range(1000000000) b" });
+    let endless =
+        json!({ "statement": "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t) SELECT max(i) FROM t" });
     let running = tokio::spawn(reqwest::Client::new().post(url).json(&endless).send());
     until("a process", || workers(server.pid()) == 1).await;
     let is_worker = |entry: &std::fs::DirEntry| {
@@ -362,7 +364,7 @@ fn hostile() -> Vec<(Fate, String)> {
     all.push((Contained, format!("SELECT {}{}", "[".repeat(100_000), "]".repeat(100_000))));
     all.push((Contained, vec!["SELECT 1"; 10_000].join(" UNION ALL ")));
     all.push((Contained, format!("SELECT {}", list(30_000))));
-    all.push((Refused, "SELECT 1;".repeat(20_000)));
+    all.push((Contained, "SELECT 1;".repeat(20_000)));
     all
 }
 
