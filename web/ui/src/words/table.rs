@@ -656,7 +656,7 @@ phrases! {
     INSERT_WHAT "Insert {what}" "{what} 삽입";
     ATTRIBUTE_KEYS "Attributes of {column}" "{column}의 속성";
     AS_CHART "Chart" "차트";
-    N_ROWS "{n} rows in {time}" "{n}행, {time}";
+    N_ROWS "Rows: {n}, in {time}" "{n}행, {time}";
     N_ROWS_CUT "First {n} rows in {time}; there are more" "처음 {n}행, {time}; 더 있음";
     LOOKED_AT "{n} stored rows in range" "범위 내 저장된 {n}행";
     NO_ROWS "The statement is right, and no row answers it." "문장은 올바르지만 해당하는 행이 없습니다.";

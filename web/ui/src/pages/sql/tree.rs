@@ -15,12 +15,13 @@ const WIDE: f64 = 1024.0;
 
 pub(super) fn panel(console: Console) -> AnyView {
     let width = window().inner_width().ok().and_then(|width| width.as_f64()).unwrap_or(WIDE);
+    let is_wide = width >= WIDE;
     let tables = move |data: Signal<std::sync::Arc<SqlSchema>>| {
         view! { <ul class="sql-tables">{move || data.with(|schema| schema.tables.iter().map(|one| table(console, one)).collect_view())}</ul> }.into_any()
     };
     view! {
         <section class="panel sql-tree" aria-label=t(say::TABLES)>
-            <details open=width >= WIDE>
+            <details open=is_wide>
                 <summary class="panel-head sql-tree-head">{icon("chevron-right")}<h2>{t(say::TABLES)}</h2>{chips(console.schema)}</summary>
                 <div class="sql-tree-body">{loaded(console.schema, |_| false, |_| ().into_any(), tables)}</div>
             </details>
