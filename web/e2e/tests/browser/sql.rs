@@ -64,7 +64,7 @@ async fn an_example_answers(tab: &Tab) -> Result<()> {
     tab.screenshot(&shots().join("sql-answer.png")).await?;
     // What the tree has is written where the cursor is.
     write(tab, "SELECT ").await?;
-    tab.eval::<bool>("(() => { [...document.querySelectorAll('.sql-word')].find((w) => w.innerText === 'http.route').click(); return true })()").await?;
+    tab.eval::<bool>("(() => { [...document.querySelectorAll('.sql-word')].find((w) => w.textContent === 'http.route').click(); return true })()").await?;
     tab.wait_for(&format!("{EDITOR} === \"SELECT attributes['http.route']\"")).await
 }
 
