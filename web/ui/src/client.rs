@@ -4,7 +4,7 @@ pub(crate) mod live;
 mod request;
 
 use request::Sent;
-pub(crate) use request::{Failure, Flight, unreadable};
+pub(crate) use request::{Failure, Flight, read, unreadable};
 
 use crate::address;
 use leptos::prelude::*;
@@ -248,7 +248,17 @@ pub(crate) fn send<T: DeserializeOwned>(
     done: impl FnOnce(Result<T, Failure>) + 'static,
 ) -> Flight {
     let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
-    request::send(method, path, file.cloned().map(Sent::File), Box::new(done))
+    send_file(method, path, file, Box::new(done))
+}
+
+/// The same, for whoever does not take the answer apart.
+pub(crate) fn send_file(
+    method: &str,
+    path: &str,
+    file: Option<&wasm_bindgen::JsValue>,
+    done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>,
+) -> Flight {
+    request::send(method, path, file.cloned().map(Sent::File), done)
 }
 
 /// Fetches whatever there is.

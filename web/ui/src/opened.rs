@@ -1,7 +1,6 @@
 //! A trace from a file: held by this tab until another is opened, and nowhere else.
 
 use leptos::prelude::*;
-use orrery_api::Trace;
 use std::sync::Arc;
 
 /// The path of the page that shows it.
@@ -12,8 +11,8 @@ pub(crate) const PATH: &str = "/traces/file";
 pub(crate) struct File {
     /// Its name.
     pub(crate) name: String,
-    /// What is in it.
-    pub(crate) trace: Arc<Trace>,
+    /// What the server says is in it: a trace as JSON, which only the page that shows it takes apart.
+    pub(crate) answer: Arc<Vec<u8>>,
 }
 
 /// The file of this tab, if there is one.

@@ -207,8 +207,8 @@ async fn logs_stand_between_spans(tab: &Tab, url: &str) -> Result<()> {
     tab.wait_for("location.search.includes('logs=on')").await?;
     tab.wait_for(&format!("({TWIN}).includes('connection reset by peer') && ({TWIN}).includes('checkout begins')"))
         .await?;
-    let after: u32 = tab.eval("document.querySelectorAll('[role=treegrid] tbody tr').length").await?;
-    ensure!(after == before + 3, "{before} rows, then {after}");
+    let rows = "document.querySelectorAll('[role=treegrid] tbody tr').length";
+    tab.wait_for(&format!("{rows} === {}", before + 3)).await?;
     let lines: Vec<String> = tab.eval(&format!("({TWIN}).split('\\n').filter((l) => l.trim())")).await?;
     let place = |text: &str| lines.iter().position(|line| line.contains(text));
     ensure!(place("checkout begins") == Some(1), "{lines:?}");

@@ -71,12 +71,16 @@ fn from_file() -> AnyView {
     let file = opened().0;
     let page = move || match file.get() {
         Some(file) => {
-            let picture = Picture::new(TraceColumns::of(&file.trace));
+            let trace = match crate::client::read::<Trace>(&file.answer) {
+                Ok(trace) => Arc::new(trace),
+                Err(failure) => return empty(failure.detail, Some(to_traces())),
+            };
+            let picture = Picture::new(TraceColumns::of(&trace));
             let partial = picture.partial.clone();
             let partial = partial.map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> });
             let name = tf(say::FROM_FILE, &[("name", &file.name)]);
-            let id = file.trace.trace_id.clone();
-            view! { <div class="actions"><span class="badge badge-unknown badge-file">{icon("file-up")}{name}</span>{partial}</div>{body(id, picture, Some(file.trace))} }.into_any()
+            let id = trace.trace_id.clone();
+            view! { <div class="actions"><span class="badge badge-unknown badge-file">{icon("file-up")}{name}</span>{partial}</div>{body(id, picture, Some(trace))} }.into_any()
         }
         None => empty(t(say::FILE_GONE), Some(to_traces())),
     };

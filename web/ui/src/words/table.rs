@@ -520,7 +520,7 @@ phrases! {
     NO_LOGS_OF_TRACE "No logs carry this trace's id." "이 트레이스 ID가 있는 로그가 없습니다.";
     STANDS_AT "{p} of its operation" "작업 내 {p}";
     STANDS_SLOWEST "The slowest of its operation" "작업에서 가장 느림";
-    STANDS_BETWEEN "Slower than {low} to {high} of the {n} calls in the day before" "직전 하루 호출 {n}건 중 {low}~{high}보다 느림";
+    STANDS_BETWEEN "Slower than {share} of the {n} calls in the day before" "직전 하루 호출 {n}건 중 {share}보다 느림";
     LATE "Began {by} after its parent had ended: nobody waited for it." "부모 스팬이 끝나고 {by} 뒤에 시작했습니다. 기다린 스팬이 없습니다.";
     ODD_ORPHANS "{n} without their parent" "부모 없음 {n}";
     ODD_LATE "{n} after their parent" "부모 이후 {n}";

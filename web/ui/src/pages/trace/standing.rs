@@ -7,7 +7,7 @@ use crate::components::figure::duration_text;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{Nanos, Standing, paths};
-use orrery_chart::grouped;
+use orrery_chart::{Unit, grouped};
 
 /// The day before a span, and a moment after it.
 const DAY: i64 = 86_400_000_000_000;
@@ -61,8 +61,10 @@ fn said(standing: &Standing) -> (&'static str, String) {
 
 fn bounds(standing: &Standing) -> String {
     let calls = grouped(standing.red.count.round() as usize);
-    let (low, high) = (percentile(standing.at_least), percentile(standing.at_most));
-    tf(say::STANDS_BETWEEN, &[("low", &low), ("high", &high), ("n", &calls)])
+    let text = |share: f64| Unit::Ratio.format(share).to_string();
+    let (low, high) = (text(standing.at_least), text(standing.at_most));
+    let share = if low == high { low } else { format!("{low} – {high}") };
+    tf(say::STANDS_BETWEEN, &[("share", &share), ("n", &calls)])
 }
 
 /// One line among the facts of a span.

@@ -1,13 +1,13 @@
 //! A trace from a file: chosen or dropped here, read by the server, shown by the trace's page, stored by nobody.
 
-use crate::client::{Failure, Flight, send};
+use crate::client::{Failure, Flight, send_file};
 use crate::components::icon::icon;
 use crate::nav::{Nav, nav};
 use crate::opened::{self, File, Opened, opened};
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_api::{Trace, paths};
+use orrery_api::paths;
 use std::sync::Arc;
 use wasm_bindgen::JsCast;
 
@@ -38,17 +38,17 @@ impl Reading {
         let (name, Reading { nav, opened, .. }) = (file.name(), self);
         self.failure.set(None);
         self.name.set(Some(name.clone()));
-        let done = move |answer: Result<Trace, Failure>| {
+        let done = move |answer: Result<Vec<u8>, Failure>| {
             self.name.set(None);
             match answer {
-                Ok(trace) => {
-                    opened.0.set(Some(File { name: name.clone(), trace: Arc::new(trace) }));
+                Ok(answer) => {
+                    opened.0.set(Some(File { name: name.clone(), answer: Arc::new(answer) }));
                     nav.go(&nav.href_now(opened::PATH, &[]));
                 }
                 Err(failure) => self.failure.set(Some((name.clone(), failure))),
             }
         };
-        self.flight.set(Some(send("POST", paths::TRACE_VIEW, Some(file.as_ref()), done)));
+        self.flight.set(Some(send_file("POST", paths::TRACE_VIEW, Some(file.as_ref()), Box::new(done))));
     }
 
     /// A file is held over the page.
