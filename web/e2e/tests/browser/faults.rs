@@ -43,7 +43,7 @@ const FAULTS: [Fault; 9] = [
     Fault {
         kind: "errors",
         finding: "errors",
-        says: &["fails by itself", "DeadlockError", "deadlock detected"],
+        says: &["fails by itself", "DeadlockError"],
         way: "Open example",
         shows: &["DeadlockError"],
     },

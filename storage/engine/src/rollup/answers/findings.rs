@@ -648,8 +648,8 @@ fn join(first: &mut Finding, more: Finding) {
 
 /// What a call is that failed though its callee did not, by what the caller says of it.
 fn kind_between(error: Option<&ErrorGroup>) -> Option<FindingKind> {
-    let said = error.map_or("", |error| error.error_type.as_str());
-    match said.parse::<u16>() {
+    // Without a word of the caller's nothing is claimed.
+    match error?.error_type.parse::<u16>() {
         Ok(401 | 403) => Some(FindingKind::Rejected),
         Ok(429) => Some(FindingKind::RateLimited),
         Ok(408) => Some(FindingKind::Unreachable),
