@@ -90,6 +90,13 @@ impl Console {
             let choice = format!("{statement} {:?} {}", scope.range.get(), again.get());
             (!statement.is_empty()).then(|| post(paths::SQL, request(scope, &statement, None), choice))
         });
+        // Rows of another statement are no answer to one that is wrong.
+        Effect::new(move |_| {
+            if answer.progress.failure.with(Option::is_some) {
+                answer.data.set(None);
+                answer.progress.arrived.set(0.0);
+            }
+        });
         let typed = RwSignal::new(asked.get_untracked());
         let console = Console {
             nav,

@@ -654,7 +654,7 @@ phrases! {
     STATEMENT_EXAMPLE "SELECT … FROM spans, logs or metrics, within the chosen time range" "SELECT … FROM spans, logs, metrics — 선택한 시간 범위 안에서";
     TABLES "Tables" "테이블";
     INSERT_WHAT "Insert {what}" "{what} 삽입";
-    ATTRIBUTE_KEYS "Attributes of {column}" "{column}의 속성";
+    ATTRIBUTE_KEYS "Keys of {column}" "{column}의 키";
     AS_CHART "Chart" "차트";
     N_ROWS "Rows: {n}, in {time}" "{n}행, {time}";
     N_ROWS_CUT "First {n} rows in {time}; there are more" "처음 {n}행, {time}; 더 있음";
