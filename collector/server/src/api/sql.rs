@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, header};
 use orrery_api as api;
 use orrery_api::{Nanos, SqlAnswer, SqlColumn, SqlRequest, SqlSchema, paths};
@@ -206,7 +206,7 @@ async fn json(mut worker: Worker, mut answer: SqlAnswer, began: Instant) -> Resu
 /// The bytes; a broken connection instead of an end where something went wrong, so that nobody takes it for the whole.
 fn file(first: Said, worker: Worker, api: Arc<Api>) -> Body {
     let start = (Some(first), worker, api.stopping.clone());
-    Body::from_stream(stream::unfold(start, |(first, mut worker, stopping)| async move {
+    let chunks = stream::unfold(start, |(first, mut worker, stopping)| async move {
         let said = match first {
             Some(first) => Ok(first),
             None => tokio::select! {
@@ -224,5 +224,7 @@ fn file(first: Said, worker: Worker, api: Arc<Api>) -> Body {
             }
         };
         Some((chunk, (None, worker, stopping)))
-    }))
+    });
+    // What compresses it asks once more at the end.
+    Body::from_stream(chunks.fuse())
 }

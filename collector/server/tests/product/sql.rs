@@ -222,6 +222,11 @@ async fn files(server: &Server) {
         .header(header::ACCEPT, "text/csv")
         .json(&json!({ "statement": "SELECT 1 AS one" }));
     assert_eq!(by_accept.send().await.unwrap().text().await.unwrap(), "one\r\n1\r\n");
+    let packed = reqwest::Client::new()
+        .post(format!("{}/api/v1/sql", server.http))
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .json(&json!({ "statement": statement, "format": "csv" }));
+    assert!(packed.send().await.unwrap().bytes().await.is_ok(), "a compressed file ends, too");
     let too_long = post(server, json!({ "statement": "SELECT * FROM range(100000000)", "format": "csv" })).await;
     assert!(too_long.bytes().await.is_err(), "half a file is not taken for a whole one");
 }
