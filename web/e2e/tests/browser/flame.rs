@@ -96,8 +96,6 @@ async fn as_a_table(tab: &Tab) -> Result<()> {
     .await?;
     tab.eval::<bool>("(() => { const i = document.querySelector('.flame-bar input'); i.value = ''; i.dispatchEvent(new Event('input', {bubbles: true})); return true })()").await?;
     tab.screenshot(&shots().join("flame-table.png")).await?;
-    tab.eval::<bool>("(history.back(), true)").await?;
-    tab.eval::<bool>("([...document.querySelectorAll('.found .panel-head .button')].find((b) => b.innerText === 'Table')?.click(), true)").await.ok();
     Ok(())
 }
 
@@ -107,9 +105,9 @@ async fn beside_another_range(tab: &Tab) -> Result<()> {
     let origin = url.split("/traces").next().unwrap_or_default().to_owned();
     tab.goto(&format!("{origin}/traces?view=flame&range=2m&theme=dark&lang=en&live=off")).await?;
     tab.wait_for(PAINTED).await?;
-    tab.click(".found .popover-root .button").await?;
+    tab.click_visible(".found .popover-root .button").await?;
     tab.wait_for("document.querySelector('.picker-compare .menu-item')").await?;
-    tab.click(".picker-compare .menu-item").await?;
+    tab.click_visible(".picker-compare .menu-item").await?;
     tab.wait_for("location.search.includes('compare=previous') && document.querySelector('.flame-compared')").await?;
     tab.wait_for(PAINTED).await?;
     tab.eval::<bool>("(document.querySelector('.found .wf').focus(), true)").await?;
@@ -128,7 +126,7 @@ async fn beside_another_range(tab: &Tab) -> Result<()> {
 }
 
 async fn the_traces_behind_it(tab: &Tab) -> Result<()> {
-    tab.click(".table-flame tbody tr:nth-child(2) .icon-button").await?;
+    tab.click_visible(".table-flame tbody tr:nth-child(2) .icon-button").await?;
     let wanted = "{ resource.service.name = \"frontend\" && span:name = \"GET /checkout\" } > { resource.service.name = \"cart\" && span:name = \"charge card\" }";
     tab.wait_for(&format!("{BAR} === {wanted:?} && !location.search.includes('view=flame')")).await?;
     tab.settled().await?;

@@ -30,7 +30,7 @@ pub(crate) async fn are_kept_and_shared(browser: &Browser) -> Result<()> {
 }
 
 async fn open(tab: &Tab) -> Result<()> {
-    tab.click(".topbar [aria-label='Saved views']").await?;
+    tab.click_visible(".topbar [aria-label='Saved views']").await?;
     tab.wait_for("document.activeElement?.closest('.view-form')").await
 }
 
@@ -53,20 +53,20 @@ async fn saved(tab: &Tab, product: &Product) -> Result<()> {
     tab.goto(&format!("{}/logs?theme=dark&lang=en", product.dashboard)).await?;
     open(tab).await?;
     tab.wait_for(&format!("{SAVED} === 'failed checkouts'")).await?;
-    tab.click(".view-link").await?;
+    tab.click_visible(".view-link").await?;
     tab.wait_for("location.pathname === '/traces' && new URLSearchParams(location.search).get('q') === '{ status = error }' && new URLSearchParams(location.search).get('range') === '30m'").await?;
 
     // Another name; gone; back again.
     open(tab).await?;
-    tab.click(".view-row [aria-label^=Rename]").await?;
+    tab.click_visible(".view-row [aria-label^=Rename]").await?;
     tab.wait_for("document.activeElement?.closest('.view-rename')").await?;
     tab.type_text("sad checkouts").await?;
     tab.press("Enter").await?;
     tab.wait_for(&format!("{SAVED} === 'sad checkouts'")).await?;
-    tab.click(".view-row [aria-label^=Delete]").await?;
+    tab.click_visible(".view-row [aria-label^=Delete]").await?;
     tab.wait_for("document.querySelector('.view-gone') && !document.querySelector('.view-link')").await?;
     tab.screenshot(&shots().join("views-deleted.png")).await?;
-    tab.click(".view-gone .button").await?;
+    tab.click_visible(".view-gone .button").await?;
     tab.wait_for(&format!("{SAVED} === 'sad checkouts' && !document.querySelector('.view-gone')")).await?;
     tab.screenshot(&shots().join("views-saved.png")).await?;
     tab.press("Escape").await?;
@@ -89,7 +89,7 @@ async fn shared(tab: &Tab, product: &Product) -> Result<()> {
         product.dashboard
     ))
     .await?;
-    tab.click(".topbar [aria-label='Share this view']").await?;
+    tab.click_visible(".topbar [aria-label='Share this view']").await?;
     tab.wait_for("document.querySelector('.share-field input')?.value.includes('/s/')").await?;
     tab.wait_for("/copied|yourself/.test(document.querySelector('.share').innerText)").await?;
     tab.screenshot(&shots().join("share.png")).await?;

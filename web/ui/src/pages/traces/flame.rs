@@ -35,7 +35,6 @@ struct Model {
     /// What is looked for, and by path whether it is that.
     words: RwSignal<String>,
     found: Memo<Option<Vec<bool>>>,
-    comparison: Memo<Option<Comparison>>,
     /// As a table.
     tabular: Memo<bool>,
 }
@@ -123,7 +122,6 @@ pub(super) fn flame(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView
         pointed: RwSignal::new(None),
         words,
         found: Memo::new(move |_| merged.with(|merged| words.with(|words| merged.search(words)))),
-        comparison,
         tabular: Memo::new(move |_| shown.get().as_deref() == Some("table")),
     };
     Effect::new(move |_| {
