@@ -334,7 +334,11 @@ impl Catalogue {
     fn counted(&self, key: &'static str) -> Option<Check> {
         let expected = self.known.count(|span| Some(self.known.value(span, key).to_owned()));
         self.checked(move |answer| {
-            for series in answer["series"].as_array().context("series")? {
+            let all = answer["series"].as_array().context("series")?;
+            let named = all.iter().filter(|series| series["labels"][0]["value"].is_string()).count();
+            let wanted = expected.keys().filter(|value| !value.is_empty()).count();
+            ensure!(named == wanted, "{named} values instead of {wanted}");
+            for series in all {
                 let value = series["labels"][0]["value"].as_str().unwrap_or_default();
                 let found: f64 = series["values"].as_array().into_iter().flatten().filter_map(Value::as_f64).sum();
                 let expected = expected.get(value).copied().unwrap_or(0);
