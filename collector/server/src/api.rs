@@ -5,6 +5,9 @@ mod download;
 pub(crate) mod endpoint;
 pub(crate) mod export;
 pub(crate) mod failure;
+mod findings;
+mod flame;
+mod links;
 pub(crate) mod live;
 mod logs;
 mod map;
@@ -14,17 +17,22 @@ pub(crate) mod moment;
 mod openapi;
 mod own;
 pub(crate) mod params;
+mod pins;
 mod query;
+mod relations;
 pub(crate) mod retention;
 mod series;
 mod services;
+mod sql;
 pub(crate) mod state;
 mod tail;
 mod traces;
+mod upload;
+mod views;
 
 use crate::http::request_id::RequestId;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use endpoint::{add, add_bytes};
 use failure::Failure;
@@ -45,15 +53,23 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &services::TOPOLOGY, services::topology);
     router = add(router, &map::DIFF, map::diff);
     router = add(router, &map::IMPACT, map::impact);
+    router = add(router, &findings::LIST, findings::list);
     router = add(router, &services::LIST, services::list);
     router = add(router, &services::DETAIL, services::detail);
     router = add(router, &traces::LIST, traces::list);
     router = add(router, &series::SERIES, series::series);
+    router = add(router, &flame::FLAME, flame::flame);
     router = add(router, &series::KEYS, series::keys);
     router = add(router, &series::VALUES, series::values);
     router = add(router, &traces::DETAIL, traces::detail);
     router = add_bytes(router, &traces::COLUMNS, traces::columns);
     router = add(router, &traces::SPAN, traces::span);
+    router = add(router, &relations::LINKS, relations::links);
+    router = add(router, &relations::DIFF, relations::diff);
+    router = add(router, &services::STANDING, services::standing);
+    router = add(router, &pins::PIN, pins::pin);
+    router = add(router, &pins::UNPIN, pins::unpin);
+    router = add(router, &pins::LIST, pins::list);
     router = add(router, &download::OTLP, download::otlp);
     router = add(router, &download::JAEGER, download::jaeger);
     router = add(router, &traces::VALUES, traces::values);
@@ -64,9 +80,19 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &metrics::HOSTS, metrics::hosts);
     router = add(router, &retention::RETENTION, retention::retention);
     router = add(router, &own::SELF, own::own);
+    router = add(router, &views::LIST, views::list);
+    router = add(router, &views::SAVE, views::save);
+    router = add(router, &views::CHANGE, views::change);
+    router = add(router, &views::DELETE, views::delete);
+    router = add(router, &links::LINK, links::link);
+    router = add(router, &links::TEMPLATES, links::templates);
+    router = add(router, &sql::SCHEMA, sql::schema);
     router
+        .route(sql::SQL.path, post(sql::sql))
         .route(paths::LOG_TAIL, get(tail::tail))
         .route(paths::EXPORT, get(export::export))
+        .route("/s/{id}", get(links::follow))
+        .route(paths::TRACE_VIEW, post(upload::view))
         .route(paths::LIVE, get(live::live))
         .route(paths::OPENAPI, get(openapi_document))
         .route("/api/{*unknown}", get(unknown))
@@ -84,8 +110,7 @@ async fn unknown(uri: Uri, Extension(request): Extension<RequestId>) -> Response
         .respond(&request.0)
 }
 
+/// The router says which methods there are.
 async fn wrong_method(Extension(request): Extension<RequestId>) -> Response {
-    let mut response = Failure::Method.respond(&request.0);
-    response.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
-    response
+    Failure::Method.respond(&request.0)
 }

@@ -1,12 +1,13 @@
 //! Joins the parts into a running server, and takes it down again.
 
-use crate::api::state::{About, Api, Limits, Parts};
+use crate::api::state::{About, Api, Limits, Metadata, Parts};
 use crate::http;
 use crate::http::guard::Hosts;
 use crate::live::Bus;
 use crate::settings::{Listen, Settings};
 use crate::sink::StoreSink;
 use anyhow::{Result, anyhow};
+use orrery_meta::{Meta, Opened};
 use orrery_query::Store;
 use orrery_receive::{Decoder, Receiver};
 use orrery_storage::OpenError;
@@ -54,6 +55,7 @@ pub(crate) struct Server {
     stopping: CancellationToken,
     listeners: JoinSet<()>,
     store: Arc<dyn Store>,
+    metadata: Arc<Metadata>,
 }
 
 impl Server {
@@ -66,6 +68,9 @@ impl Server {
         let otlp_http = bind(&settings.otlp_http, taken).await?;
         let otlp_grpc = bind(&settings.otlp_grpc, taken).await?;
         let store = open(settings).await?;
+        // The store has locked the directory.
+        let dir = settings.data_dir.clone();
+        let metadata = tokio::task::spawn_blocking(move || metadata(Meta::open(&dir))).await?;
         let mut server = Server {
             http: http.local_addr()?,
             otlp_http: otlp_http.local_addr()?,
@@ -75,6 +80,7 @@ impl Server {
             stopping: CancellationToken::new(),
             listeners: JoinSet::new(),
             store,
+            metadata: Arc::new(metadata),
         };
         server.listen(settings, http, otlp_http, otlp_grpc);
         Ok(server)
@@ -103,21 +109,23 @@ impl Server {
                 query_wait: QUERY_WAIT,
                 max_trace_spans: settings.max_trace_spans,
             },
-            about: self.about(),
+            about: self.about(settings),
             stopping: self.stopping.clone(),
             writes,
+            metadata: Arc::clone(&self.metadata),
             clock: now,
         }));
         let router = http::router(api, Hosts::new(self.http.ip(), &settings.allowed_hosts));
         self.listeners.spawn(http::serve(http, router, self.stopping.clone(), DRAIN_MILLIS));
     }
 
-    fn about(&self) -> About {
+    fn about(&self, settings: &Settings) -> About {
         let endpoints = [("http", self.http), ("otlp_http", self.otlp_http), ("otlp_grpc", self.otlp_grpc)];
         About {
             started_unix_nano: now(),
             retention: self.retention.clone(),
             endpoints: endpoints.into_iter().map(|(name, address)| (name.to_owned(), address.to_string())).collect(),
+            links: settings.links.clone(),
         }
     }
 
@@ -208,6 +216,21 @@ async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let (config, decoder) = (storage(settings), Arc::new(Decoder::new(settings.receive.limits.clone())));
     let engine = tokio::task::spawn_blocking(move || orrery_storage::Engine::open(config, decoder)).await?;
     Ok(Arc::new(engine.map_err(unopened)?))
+}
+
+/// A server without saved views is better than none.
+fn metadata(opened: Result<Opened, orrery_meta::OpenError>) -> Metadata {
+    match opened {
+        Ok(Opened { meta, set_aside }) => {
+            set_aside.iter().for_each(|what| tracing::error!(what, "metadata was damaged"));
+            Metadata { meta: Ok(meta), warning: set_aside.map(|what| format!("{what}.")) }
+        }
+        Err(error) => {
+            let why = format!("Saved views and short links are not available: {error}.");
+            tracing::error!(error = format!("{:#}", anyhow!(error)), "metadata was not opened");
+            Metadata { meta: Err(why.clone()), warning: Some(why) }
+        }
+    }
 }
 
 /// The engine's messages say what to do; only for a failure of its own do the causes matter.

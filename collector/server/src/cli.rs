@@ -28,6 +28,10 @@ The file has the same names with underscores:
   max_age = \"14d\"
   traces  = { max_age = \"7d\", max_bytes = \"20GiB\" }
   rules   = [\"traces after 3d where service = 'checkout' and not error\"]
+  [[links]]                         # to outside tools: {trace_id}, {span_id}, {name}, {service.name},
+  name = \"Wiki\"                     # {service.namespace}, {environment}, {attribute:KEY}, {start_ms}, {end_ms} …
+  url  = \"https://wiki.example/{service.name}?from={start_ms}\"
+  on   = [\"service\", \"span\"]      # also trace, log; all without it
   [receive.limits]                  # sizes and counts of requests and items
   max_value_bytes = 65536
   [receive.connections]             # sockets and times
@@ -65,6 +69,9 @@ pub(crate) enum Command {
     Retention(RetentionOptions),
     /// Exit with 0 if the server on this machine is ready, else with 1: a health check for containers
     Ready(ReadyOptions),
+    /// Answer one SQL statement; started by the server
+    #[command(hide = true)]
+    SqlWorker(WorkerOptions),
 }
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -167,6 +174,18 @@ pub(crate) struct ReadyOptions {
     pub(crate) http: String,
 }
 
+/// What the server tells a process that answers SQL, besides its task.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WorkerOptions {
+    /// Process id of the server
+    #[arg(long, value_name = "PID")]
+    pub(crate) parent: u32,
+
+    /// Processor time it may take
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+}
+
 /// Settings as flags and environment variables; all optional here, so that the file can fill the gaps.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -235,6 +254,17 @@ pub(crate) struct Options {
     /// Spans of one trace that are shown at most [default: 2000000]
     #[arg(long, env = "ORRERY_MAX_TRACE_SPANS", value_name = "NUMBER", help_heading = "Limits")]
     pub(crate) max_trace_spans: Option<u32>,
+
+    /// Link to an outside tool, such as 'Wiki=https://wiki.example/{service.name}'; may be repeated. Shown at spans, traces,
+    /// log records and services that have what it asks for
+    #[arg(
+        long = "link",
+        env = "ORRERY_LINKS",
+        value_name = "NAME=URL",
+        value_delimiter = '\n',
+        help_heading = "Dashboard"
+    )]
+    pub(crate) links: Vec<String>,
 
     /// Configuration file (TOML)
     #[arg(long, env = "ORRERY_CONFIG", value_name = "FILE", help_heading = "General")]

@@ -3,8 +3,10 @@
 use crate::cli::DoctorOptions;
 use crate::figures::{bytes, count, some, table, time};
 use crate::{app, logging};
+use orrery_meta::{Found, Meta, Opened};
 use orrery_receive::Decoder;
 use orrery_storage::doctor::{self, Log, Report, Rollups, Weight};
+use serde::Serialize;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,9 +27,13 @@ pub(crate) fn run(options: &DoctorOptions) -> ExitCode {
     });
     match weighed {
         Ok(report) => {
-            let found = !report.findings.is_empty();
-            let said =
-                if options.json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { text(&report) };
+            let examined = Examined::new(report, options);
+            let found = !examined.report.findings.is_empty()
+                || examined.metadata.as_ref().is_some_and(|meta| meta.finding.is_some());
+            let said = match options.json {
+                true => serde_json::to_string_pretty(&examined).unwrap_or_default(),
+                false => text(&examined),
+            };
             println!("{}", said.trim_end());
             ExitCode::from(u8::from(found))
         }
@@ -38,7 +44,57 @@ pub(crate) fn run(options: &DoctorOptions) -> ExitCode {
     }
 }
 
-fn text(report: &Report) -> String {
+/// What was found, metadata included.
+#[derive(Serialize)]
+struct Examined {
+    #[serde(flatten)]
+    report: Report,
+    metadata: Option<Metadata>,
+}
+
+/// Saved views and short links.
+#[derive(Serialize)]
+struct Metadata {
+    bytes: u64,
+    views: u64,
+    links: u64,
+    finding: Option<Wrong>,
+}
+
+/// What is wrong with them.
+#[derive(Serialize)]
+struct Wrong {
+    what: String,
+    fix: &'static str,
+}
+
+impl Examined {
+    /// Looks at the metadata, too. A repair opens it, which sets a damaged file aside.
+    fn new(mut report: Report, options: &DoctorOptions) -> Examined {
+        if options.repair
+            && !report.in_use
+            && orrery_meta::look(&options.data_dir).is_some_and(|found| found.is_damaged)
+        {
+            if let Ok(Opened { set_aside: Some(what), .. }) = Meta::open(&options.data_dir) {
+                report.repaired.push(what);
+            }
+        }
+        let metadata = orrery_meta::look(&options.data_dir).map(|found| {
+            let Found { bytes, views, links, wrong, is_damaged } = found;
+            let fix = match is_damaged {
+                true => "a repair, or the next start, moves it to quarantine/ and begins a new one",
+                false => "see what it says; without it there are no saved views and short links",
+            };
+            let finding = wrong
+                .map(|why| Wrong { what: format!("saved views and short links ({}): {why}", orrery_meta::FILE), fix });
+            Metadata { bytes, views, links, finding }
+        });
+        Examined { report, metadata }
+    }
+}
+
+fn text(examined: &Examined) -> String {
+    let Examined { report, metadata } = examined;
     let mut text =
         format!("{}  format {}, orrery {}\n", report.path.display(), report.format, env!("CARGO_PKG_VERSION"));
     if report.in_use {
@@ -70,6 +126,15 @@ fn text(report: &Report) -> String {
     }
     report.log.iter().for_each(|log| _ = writeln!(text, "log         {}", log_text(log)));
     report.rollups.iter().for_each(|rollups| _ = writeln!(text, "rollups     {}", rollups_text(rollups)));
+    if let Some(Metadata { bytes: size, views, links, .. }) = metadata {
+        _ = writeln!(
+            text,
+            "metadata    {}, {}, {}",
+            bytes(*size),
+            some(*views, "saved view"),
+            some(*links, "short link")
+        );
+    }
     if !report.quarantine.is_empty() {
         let size = report.quarantine.iter().map(|file| file.bytes).sum();
         _ = writeln!(text, "quarantine  {}, {}", some(report.quarantine.len() as u64, "file"), bytes(size));
@@ -83,7 +148,9 @@ fn text(report: &Report) -> String {
     for finding in &report.findings {
         _ = writeln!(text, "\nFound: {}.\n  What to do: {}.", finding.what, finding.fix);
     }
-    if report.findings.is_empty() {
+    let wrong = metadata.as_ref().and_then(|metadata| metadata.finding.as_ref());
+    wrong.iter().for_each(|Wrong { what, fix }| _ = writeln!(text, "\nFound: {what}.\n  What to do: {fix}."));
+    if report.findings.is_empty() && wrong.is_none() {
         text.push_str("\nAll is well: every checksum is right.\n");
     }
     text

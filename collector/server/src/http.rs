@@ -38,7 +38,7 @@ pub(crate) fn router(api: Arc<Api>, hosts: Hosts) -> Router {
 
 /// Open connections. A tab holds one WebSocket and up to five others.
 const CONNECTIONS: usize = 1024;
-/// Requests have no bodies here: whoever sends one slowly is not a browser of ours.
+/// Requests have small bodies here, if any: whoever sends one slowly is not a browser of ours.
 const BODY_TIMEOUT_MILLIS: u64 = 10_000;
 
 /// Serves until `stopping`, then lets requests in flight finish. The accept loop is the receiver's, with its timeouts and

@@ -19,6 +19,7 @@ mod ready;
 mod retention;
 mod settings;
 mod sink;
+mod sql;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => run_server(Settings::load(options, settings::SERVE)?, app::serve)?,
         Command::Demo(options) => run_server(Settings::load(options, settings::DEMO)?, demo::run)?,
         Command::Ready(options) => ready::ask(&options.http)?,
+        Command::SqlWorker(options) => sql::worker::run(&options)?,
         Command::Doctor(options) => return Ok(doctor::run(&options)),
         Command::Export(options) => export::run(options)?,
         Command::Retention(options) => retention::run(options)?,

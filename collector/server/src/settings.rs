@@ -6,6 +6,7 @@ use crate::api::moment;
 use crate::cli::Options;
 use crate::nearest::nearest;
 use anyhow::{Context, Result, bail};
+use orrery_api::LinkTemplate;
 pub(crate) use retention::Retention;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) query_concurrency: u32,
     pub(crate) max_trace_spans: u32,
     pub(crate) log: String,
+    /// To outside tools.
+    pub(crate) links: Vec<LinkTemplate>,
     pub(crate) receive: orrery_receive::Config,
 }
 
@@ -67,10 +70,11 @@ struct File {
     query_concurrency: Option<u32>,
     max_trace_spans: Option<u32>,
     log: Option<String>,
+    links: Option<Vec<LinkTemplate>>,
     receive: Option<orrery_receive::Config>,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "data_dir",
     "retention",
     "disk_reserve",
@@ -82,6 +86,7 @@ const KEYS: [&str; 12] = [
     "query_concurrency",
     "max_trace_spans",
     "log",
+    "links",
     "receive",
 ];
 
@@ -120,9 +125,24 @@ impl Settings {
             query_concurrency: concurrency,
             max_trace_spans: options.max_trace_spans.or(file.max_trace_spans).unwrap_or(2_000_000),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            links: links(options.links, file.links)?,
             receive: file.receive.unwrap_or_default(),
         })
     }
+}
+
+/// Links to outside tools: those of the flags, else those of the file.
+fn links(flags: Vec<String>, file: Option<Vec<LinkTemplate>>) -> Result<Vec<LinkTemplate>> {
+    let of_flag = |text: String| {
+        let (name, url) = text
+            .split_once('=')
+            .with_context(|| format!("--link {text}: write it like 'Name=https://tool.example/{{trace_id}}'"))?;
+        Ok(LinkTemplate { name: name.trim().to_owned(), url: url.trim().to_owned(), on: Vec::new() })
+    };
+    let flags = flags.into_iter().filter(|text| !text.trim().is_empty()).map(of_flag).collect::<Result<Vec<_>>>()?;
+    let links = if flags.is_empty() { file.unwrap_or_default() } else { flags };
+    links.iter().try_for_each(LinkTemplate::check).map_err(anyhow::Error::msg)?;
+    Ok(links)
 }
 
 fn read(path: &Path) -> Result<File> {
@@ -201,6 +221,21 @@ mod tests {
         assert_eq!((receive.limits.max_attributes, receive.connections.max_total), (7, 9));
         assert_eq!(receive.limits.max_items, orrery_receive::Config::default().limits.max_items);
         check_refused("[receive.limits]\nmax_atributes = 7", "unknown field `max_atributes`");
+    }
+
+    #[test]
+    fn links_come_from_flags_or_the_file_and_lead_where_they_say() {
+        let file =
+            parse("[[links]]\nname = \"Wiki\"\nurl = \"https://wiki.example/{service.name}\"\non = [\"service\"]")
+                .unwrap();
+        let of_file = links(Vec::new(), file.links.clone()).unwrap();
+        assert_eq!((of_file[0].name.as_str(), of_file[0].on.len()), ("Wiki", 1));
+        let flag = "Logs=https://logs.example/?q=a={trace_id}".to_owned();
+        let of_flags = links(vec![flag], file.links).unwrap();
+        assert_eq!((of_flags.len(), of_flags[0].url.as_str()), (1, "https://logs.example/?q=a={trace_id}"));
+        assert!(links(vec!["no url".into()], None).unwrap_err().to_string().contains("Name=https://"));
+        assert!(links(vec!["x=javascript:{name}".into()], None).unwrap_err().to_string().contains("https://"));
+        check_refused("[[links]]\nname = \"x\"\nurl = \"y\"\nat = 1", "unknown field `at`");
     }
 
     #[test]

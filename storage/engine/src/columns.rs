@@ -94,6 +94,10 @@ pub(crate) trait Table: Send + Sync + Sized + 'static {
     fn time(&self, row: usize) -> i64;
     /// The trace a row belongs to.
     fn trace(&self, row: usize) -> Option<TraceId>;
+    /// The traces that rows link to; `None` where rows have no links.
+    fn linked(&self) -> Option<&[TraceId]> {
+        None
+    }
     /// What tells a row that was received twice.
     fn identity(&self, _row: usize) -> Option<(TraceId, SpanId)> {
         None

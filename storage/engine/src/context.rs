@@ -138,6 +138,21 @@ impl ContextTable {
         (resources, scopes)
     }
 
+    /// The same of those that some rows have; 0 stands for the others.
+    pub(crate) fn number_used(&mut self, context: &Context, resources: &[u32], scopes: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let used = |count: usize, rows: &[u32]| {
+            let mut used = vec![false; count];
+            rows.iter().for_each(|row| used[*row as usize] = true);
+            used
+        };
+        let resources = used(context.resources.len(), resources).into_iter().enumerate();
+        let resources =
+            resources.map(|(row, used)| if used { self.number_resource(context, row) } else { 0 }).collect();
+        let scopes = used(context.scopes.len(), scopes).into_iter().enumerate();
+        let scopes = scopes.map(|(row, used)| if used { self.number_scope(context, row) } else { 0 }).collect();
+        (resources, scopes)
+    }
+
     fn number_resource(&mut self, context: &Context, row: usize) -> u32 {
         let from = &context.resources[row];
         let text = |sym: Sym| context.strings.get(sym).to_owned();

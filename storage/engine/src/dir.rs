@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Format of the data directory that this code writes, and the newest it reads.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// In quarantine: a line for each file there, its name, a tab, the reason.
 pub(crate) const REASONS: &str = "reasons.txt";
@@ -34,7 +34,7 @@ impl Dir {
         let root = root.canonicalize().map_err(unwritable(root))?;
         let lock = lock(&root)?;
         let damage = check_format(&root, Found::Mended)?;
-        for name in ["wal", "segments", "quarantine", "tmp"] {
+        for name in ["wal", "segments", "pins", "quarantine", "tmp"] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(unwritable(&path))?;
             failpoint::pass("directory made").map_err(OpenError::Engine)?;
@@ -71,6 +71,11 @@ impl Dir {
 
     pub(crate) fn segments(&self) -> PathBuf {
         self.root.join("segments")
+    }
+
+    /// Segments of pinned traces.
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.root.join("pins")
     }
 
     pub(crate) fn quarantine(&self) -> PathBuf {

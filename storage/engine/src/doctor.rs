@@ -142,6 +142,8 @@ enum Repair {
     None,
     /// The segment goes to quarantine.
     Segment { id: u64, reason: String },
+    /// The pin with this number goes, its files to quarantine.
+    Pin { id: u64, reason: String },
     /// The file goes to quarantine.
     File { path: PathBuf, reason: String },
     /// The engine does it when it opens the directory.
@@ -205,7 +207,11 @@ fn quarantine(dir: &Dir) -> Result<Vec<SetAside>, Fault> {
 
 /// Files that are not ours.
 fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
-    const OURS: [&str; 13] = [
+    const OURS: [&str; 17] = [
+        // What people make, which is not the engine's.
+        "meta.db",
+        "meta.db-wal",
+        "meta.db-shm",
         // The demo keeps its agent's state here.
         "agent",
         "version",
@@ -217,6 +223,7 @@ fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
         "manifest.copy.tmp",
         "wal",
         "segments",
+        "pins",
         "quarantine",
         "tmp",
         "rollups.duckdb",
@@ -225,7 +232,8 @@ fn foreign(dir: &Dir, findings: &mut Vec<Finding>) -> Result<(), Fault> {
         .into_iter()
         .filter(|(name, _)| !OURS.contains(&name.as_str()) && !name.starts_with("rollups.duckdb."));
     let in_log = entries(&dir.wal())?.into_iter().filter(|(name, _)| !name.ends_with(".wal"));
-    let in_segments = entries(&dir.segments())?.into_iter().filter(|(name, _)| !segments::is_name(name));
+    let sealed = entries(&dir.segments())?.into_iter().chain(entries(&dir.pins())?);
+    let in_segments = sealed.filter(|(name, _)| !segments::is_name(name));
     for (_, path) in in_root.chain(in_log).chain(in_segments) {
         findings.push(Finding {
             what: format!("{} is not Orrery's", shown(dir, &path)),
@@ -260,6 +268,12 @@ fn shown(dir: &Dir, path: &Path) -> String {
 /// Whether the manifest still names the segment: a server may have merged it meanwhile.
 fn is_named(dir: &Dir, id: u64) -> bool {
     let named = |manifest: Manifest| manifest.segments.iter().any(|entry| entry.id == id);
+    ManifestFile::open(Fs::Real, dir.root()).is_ok_and(|(file, _)| named(file.current()))
+}
+
+/// The same of a pin.
+fn is_pinned(dir: &Dir, id: u64) -> bool {
+    let named = |manifest: Manifest| manifest.pins.iter().any(|pin| pin.segment.id == id);
     ManifestFile::open(Fs::Real, dir.root()).is_ok_and(|(file, _)| named(file.current()))
 }
 

@@ -4,6 +4,7 @@ mod compact;
 mod ingest;
 mod linger;
 mod open;
+mod pins;
 mod rebuild;
 mod retention;
 mod rules;
@@ -50,6 +51,10 @@ pub(crate) struct Inner {
     pub(crate) manifest: ManifestFile,
     pub(crate) rollups: RollupStore,
     pub(crate) segments: Segments,
+    /// Segments of pinned traces, in a folder of their own.
+    pub(crate) pinned: Segments,
+    /// Held while pins change: a pin's number is taken when it is written and known when it is committed.
+    pinning: Mutex<()>,
     pub(crate) current: Current,
     /// Held for writing from when a slice's rollups are in the store until the slice has left the snapshot: whoever
     /// reads both holds it for reading, and counts nothing twice.
@@ -132,6 +137,9 @@ impl Inner {
     /// have needed it are partial.
     pub(crate) fn quarantine(&self, segment: &Arc<Segment>, fault: &Fault) {
         let entry = &segment.entry;
+        if let Some(trace) = segment.of_pin() {
+            return self.quarantine_pin(trace, segment, fault);
+        }
         let committed = self.manifest.commit(|manifest| {
             let before = manifest.segments.len();
             manifest.segments.retain(|other| other.id != entry.id);

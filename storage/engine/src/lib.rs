@@ -14,6 +14,7 @@
 //! - Segments are merged and expire (`engine::compact`, `engine::retention`).
 //! - A query reads one **snapshot**; its SQL is made in `query` alone, with everything from outside bound. Traces are
 //!   searched without SQL, in TraceQL (`query::traceql`).
+//! - Users' own SQL runs in another process, over the files of a snapshot ([`sandbox`]).
 //!
 //! After a crash [`Engine::open`] replays the log from the manifest's cursor. What is on disk: `FORMAT.md`.
 //!
@@ -49,6 +50,7 @@ mod manifest;
 mod promote;
 mod query;
 pub mod rollup;
+pub mod sandbox;
 mod segment;
 mod slice;
 mod snapshot;
@@ -57,3 +59,4 @@ mod wal;
 pub use config::Config;
 pub use engine::{Engine, planned_retention};
 pub use error::{Fault, OpenError};
+pub use query::rows::span_rows;

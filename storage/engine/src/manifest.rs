@@ -12,7 +12,7 @@ use crate::fs::Fs;
 use crate::promote::Promoted;
 use crate::slice::Observed;
 use crate::wal;
-use orrery_model::Signal;
+use orrery_model::{Signal, TraceId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::Hash;
@@ -35,6 +35,26 @@ pub(crate) struct Manifest {
     /// Counters of everything before the cursor, and of what retention and damage removed.
     pub(crate) counters: Counters,
     pub(crate) segments: Vec<SegmentEntry>,
+    /// Number of the next pin to be made.
+    pub(crate) next_pin: u64,
+    /// Traces that are kept whatever happens to the segments.
+    pub(crate) pins: Vec<Pin>,
+}
+
+/// A trace that is kept: a copy of its spans as a segment of its own, which nothing but questions for this trace reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pin {
+    pub(crate) trace_id: TraceId,
+    pub(crate) pinned_unix_nano: i64,
+    /// Service of the root span, in text form; of the earliest span where there is none.
+    pub(crate) root_service: String,
+    pub(crate) root_name: String,
+    /// Earliest start to latest end.
+    pub(crate) duration_nanos: i64,
+    /// Failed spans.
+    pub(crate) errors: u64,
+    /// In the folder of pins; its number is one of pins.
+    pub(crate) segment: SegmentEntry,
 }
 
 /// A segment.
@@ -156,13 +176,15 @@ impl ManifestFile {
         change(&mut next);
         let is_new = |entry: &&mut SegmentEntry| entry.id >= current.next_segment;
         next.segments.iter_mut().filter(is_new).for_each(|entry| shared.share(entry));
+        let pins = next.pins.iter_mut().map(|pin| &mut pin.segment);
+        pins.filter(|entry| entry.id >= current.next_pin).for_each(|entry| shared.share(entry));
         let text = print(&next);
         let tmp = self.path.with_extension("tmp");
         write_synced(&self.fs, &tmp, text.as_bytes())?;
         failpoint::pass("manifest written")?;
         if let Err(fault) = rename_synced(&self.fs, &tmp, &self.path, "manifest renamed") {
             // It may be the new one that a crash would leave: its files must not be written over.
-            current.next_segment = next.next_segment;
+            (current.next_segment, current.next_pin) = (next.next_segment, next.next_pin);
             return Err(fault);
         }
         *current = next;
@@ -246,6 +268,16 @@ mod tests {
             judged: BTreeMap::new(),
         };
         let mut manifest = Manifest { next_segment: 4, next_slice: 2, cursor: 7, ..Manifest::default() };
+        let pin = Pin {
+            trace_id: TraceId([7; 16]),
+            pinned_unix_nano: 9,
+            root_service: "shop/cart@test".into(),
+            root_name: "GET \"/\"".into(),
+            duration_nanos: 6,
+            errors: 1,
+            segment: SegmentEntry { id: 0, ..segment.clone() },
+        };
+        (manifest.next_pin, manifest.pins) = (1, vec![pin]);
         manifest.segments.push(segment);
         manifest.counters.rejected(Signal::Logs, "empty", 3);
         manifest

@@ -1,17 +1,20 @@
-//! Plans into SQL, answers out of columns. No SQL exists outside this module and `engine` (tables, compaction).
+//! Plans into SQL, answers out of columns. No SQL exists outside this module, `sandbox` (users' own) and `engine` (tables,
+//! compaction).
 
 pub(crate) mod export;
 mod filter;
 pub(crate) mod hosts;
 mod hot;
+pub(crate) mod isolate;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod rollups;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod rules;
 mod session;
 mod source;
 pub(crate) mod sql;
+pub(crate) mod tables;
 pub(crate) mod trace;
 pub(crate) mod traceql;
 pub(crate) mod values;

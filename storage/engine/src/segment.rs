@@ -13,11 +13,12 @@ pub(crate) mod write;
 use crate::context::ContextTable;
 use crate::error::Fault;
 use crate::failpoint;
-use crate::manifest::{SegmentEntry, Shared};
+use crate::manifest::{Pin, SegmentEntry, Shared};
 use filter::TraceFilter;
 use index::{Header, Piece};
 use memory::{Memory, Slot};
 use nested::NestedKeys;
+use orrery_model::TraceId;
 use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use std::collections::BTreeMap;
@@ -42,7 +43,21 @@ impl Segments {
     }
 
     /// A segment that the manifest names, or is about to.
-    pub(crate) fn segment(&self, mut entry: SegmentEntry) -> Arc<Segment> {
+    pub(crate) fn segment(&self, entry: SegmentEntry) -> Arc<Segment> {
+        self.made(entry, None)
+    }
+
+    /// The segment of a pin; `self` is the folder of pins.
+    pub(crate) fn pinned(&self, pin: &Pin) -> Arc<Segment> {
+        self.made(pin.segment.clone(), Some(pin.trace_id))
+    }
+
+    /// The same memory for another folder.
+    pub(crate) fn beside(&self, dir: PathBuf) -> Segments {
+        Segments { dir, memory: Arc::clone(&self.memory), shared: Mutex::default() }
+    }
+
+    fn made(&self, mut entry: SegmentEntry, pinned: Option<TraceId>) -> Arc<Segment> {
         self.shared.lock().share(&mut entry);
         let stem = entry.stem();
         Arc::new(Segment {
@@ -50,6 +65,7 @@ impl Segments {
             index: self.dir.join(format!("{stem}.index")),
             entry,
             memory: Arc::clone(&self.memory),
+            pinned,
             header: OnceLock::new(),
             traces: Arc::default(),
             context: Arc::default(),
@@ -67,6 +83,8 @@ pub(crate) struct Segment {
     parquet: PathBuf,
     index: PathBuf,
     memory: Arc<Memory>,
+    /// Of the trace that is pinned by it; what names it in the manifest then.
+    pinned: Option<TraceId>,
     // Filled at first use; all but the first may be forgotten again.
     header: OnceLock<Header>,
     traces: Arc<Slot<TraceFilter>>,
@@ -81,6 +99,11 @@ pub(crate) struct Segment {
 impl Segment {
     pub(crate) fn parquet(&self) -> &Path {
         &self.parquet
+    }
+
+    /// The trace that it pins; `None`: it is one of many.
+    pub(crate) fn of_pin(&self) -> Option<TraceId> {
+        self.pinned
     }
 
     pub(crate) fn files(&self) -> [&Path; 2] {
@@ -114,6 +137,11 @@ impl Segment {
         let Some(bits) = header.bits_of(key) else { return Ok(in_rows || !header.knows_resources()) };
         let hash = values::hash_of(key, value);
         Ok(filter::is_in(&self.part(header.page_of(hash))?, hash, bits))
+    }
+
+    /// False: no span links to this trace. Where that is not known, true.
+    pub(crate) fn may_link_to(&self, trace: TraceId) -> Result<bool, Fault> {
+        self.may_have_value(values::LINKED, &trace.to_string(), true)
     }
 
     /// Whether some row may have an array as the value of this attribute: of its elements the filter does not know.

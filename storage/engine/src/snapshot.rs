@@ -5,14 +5,17 @@
 
 use crate::segment::Segment;
 use crate::slice::Slice;
+use hashbrown::HashMap;
+use orrery_model::TraceId;
 use parking_lot::RwLock;
 use std::sync::Arc;
 
-/// Slices oldest first, the last one still growing; segments in no order.
+/// Slices oldest first, the last one still growing; segments in no order. Pins hold rows that may be in those, too.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) slices: Vec<Arc<Slice>>,
     pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) pins: HashMap<TraceId, Arc<Segment>>,
 }
 
 /// The current snapshot.

@@ -7,10 +7,12 @@ pub mod attributes;
 pub mod batch;
 pub mod body;
 pub mod id;
+pub mod nesting;
 pub mod semconv;
 pub mod service;
 pub mod signal;
 pub mod strings;
+pub mod template;
 
 pub use attributes::{Attributes, Value};
 pub use batch::{Batch, LogBatch, MetricBatch, SpanBatch};
@@ -19,3 +21,4 @@ pub use id::{SpanId, TraceId};
 pub use service::ServiceKey;
 pub use signal::{Severity, Signal, SpanKind, StatusCode};
 pub use strings::{Strings, Sym};
+pub use template::template;

@@ -220,6 +220,20 @@ pub struct Operation {
     pub red: Red,
 }
 
+/// Where a duration stands among the calls of an operation. Of a histogram: which shares it lies between is certain,
+/// where between them is an estimate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// The operation's calls.
+    pub red: Red,
+    /// At least this share of them took less, 0 to 1.
+    pub at_least: f64,
+    /// At most this share.
+    pub at_most: f64,
+    /// As far as the place in the bucket tells.
+    pub about: f64,
+}
+
 /// RED of one version or instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
@@ -244,12 +258,110 @@ pub struct ErrorGroup {
     pub operation: String,
     /// How many spans.
     pub count: u64,
+    /// The oldest, Unix nanoseconds, to within a step of the range.
+    pub first_seen_unix_nano: i64,
+    /// Whether it began in the range: as long before it there was none.
+    pub is_new: bool,
     /// The newest, Unix nanoseconds.
     pub last_seen_unix_nano: i64,
     /// An example.
     pub trace_id: TraceId,
     /// The failing span of the example.
     pub span_id: SpanId,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// The node fails, and nothing it calls is the reason.
+    Errors,
+    /// Calls to the node fail, and it knows nothing of them: refused, timed out, cut off.
+    Unreachable,
+    /// The node refuses callers whose tokens it does not accept: 401, 403.
+    Rejected,
+    /// The node refuses callers that ask too often: 429.
+    RateLimited,
+    /// Requests of the service take longer, and its calls are not the reason.
+    Slow,
+    /// Calls to a node that sends no telemetry take longer.
+    SlowCalls,
+    /// Calls to the service spend longer between the two.
+    Network,
+    /// Messages wait longer before the service takes them.
+    Lag,
+    /// The service takes no messages any more, though there are some.
+    NotConsumed,
+    /// Nothing is heard of the service any more, though of others.
+    Silent,
+}
+
+/// What is usual and what is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Before; `None` where nothing else was ever seen.
+    pub usual: Option<f64>,
+    /// While it is wrong.
+    pub now: f64,
+}
+
+/// Of what a part of a service's work is done by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlamedSlice {
+    /// A `service.version`.
+    Version,
+    /// An instance.
+    Instance,
+}
+
+/// The version or instance in which alone something is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blamed {
+    /// Which of the two.
+    pub slice: BlamedSlice,
+    /// Its name.
+    pub name: String,
+    /// Share of its requests that went badly, 0 to 1.
+    pub share: f64,
+    /// The same of all others.
+    pub others: f64,
+    /// Its first span, Unix nanoseconds.
+    pub first_seen_unix_nano: i64,
+}
+
+/// Something that is wrong, where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// Id of the node in which it begins, or calls to which are wrong.
+    pub node: String,
+    /// What that node is.
+    pub node_kind: NodeKind,
+    /// Ids of whose calls are wrong, the worst first; of the queue, where messages are. Empty where it is the node itself.
+    pub callers: Vec<String>,
+    /// Since when, Unix nanoseconds, to within a step; `None` if it never was otherwise.
+    pub since_unix_nano: Option<i64>,
+    /// Until when; `None` while it lasts.
+    pub until_unix_nano: Option<i64>,
+    /// Calls in that time; expected ones, where none came.
+    pub calls: f64,
+    /// Of them, how many went badly.
+    pub bad: f64,
+    /// Failed share (0 to 1); 95th percentile in nanoseconds where time is wrong; calls per second of what is silent;
+    /// messages of what takes none.
+    pub size: Change,
+    /// Calls per second of the callers.
+    pub rate: Option<Change>,
+    /// Operation that contributes most: of the node, or of the caller that calls it.
+    pub operation: Option<String>,
+    /// The group of errors that grew most, with an example.
+    pub error: Option<ErrorGroup>,
+    /// The version or instance to blame.
+    pub blamed: Option<Blamed>,
+    /// Id of who hands out what is rejected.
+    pub issuer: Option<String>,
+    /// Ids of callers, direct or not, that fail or are slow at the same time, the nearest first.
+    pub affected: Vec<String>,
 }
 
 /// A page of traces.
@@ -290,6 +402,29 @@ pub struct TraceSummary {
     pub spansets: Vec<Spanset>,
 }
 
+/// A trace that is kept whatever retention does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinnedTrace {
+    /// Which.
+    pub trace_id: TraceId,
+    /// Since when, Unix nanoseconds.
+    pub pinned_unix_nano: i64,
+    /// Service of the root span, or of the earliest span when the root is missing.
+    pub root_service: ServiceKey,
+    /// Name of that span.
+    pub root_name: String,
+    /// Earliest start, Unix nanoseconds.
+    pub start_time_unix_nano: i64,
+    /// Earliest start to latest end, nanoseconds.
+    pub duration_nanos: i64,
+    /// Spans that are kept.
+    pub span_count: u64,
+    /// Of them failed.
+    pub error_count: u64,
+    /// On disk.
+    pub bytes: u64,
+}
+
 /// Spans of a trace that matched together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spanset {
@@ -320,6 +455,67 @@ pub struct MatchedSpan {
     pub status_code: StatusCode,
     /// Values of the fields that `select()` names; of several values each.
     pub selected: Vec<(Field, Literal)>,
+}
+
+/// Where traces spend their time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceFlame {
+    /// What the first range rests on.
+    pub now: FlameTraces,
+    /// The same of the range compared with.
+    pub before: Option<FlameTraces>,
+    /// Paths, parents before children. Children by time, longest first, what was added up last.
+    pub nodes: Vec<FlameNode>,
+}
+
+/// How many traces a flame graph rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlameTraces {
+    /// Traces that were added up.
+    pub traces: u64,
+    /// For how many they stand, where senders took a sample of them.
+    pub weight: f64,
+    /// Traces that may match, about: more than were looked at where there are many.
+    pub candidates: u64,
+}
+
+/// Spans of one service, name and kind below the same path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlameNode {
+    /// Index of the path it goes on; none at its beginning.
+    pub parent: Option<u32>,
+    /// What they are; `None` for paths too small to be told apart.
+    pub what: Option<FlameStep>,
+    /// Paths that are not told apart; 1 for one of its own.
+    pub paths: u64,
+    /// What they took.
+    pub now: FlameTime,
+    /// The same in the range compared with; zeros without one.
+    pub before: FlameTime,
+}
+
+/// A step of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlameStep {
+    /// Who.
+    pub service: ServiceKey,
+    /// Span name.
+    pub name: String,
+    /// Span kind.
+    pub kind: SpanKind,
+}
+
+/// What spans took. Those that stand for others because senders took a sample count as many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlameTime {
+    /// Number of spans.
+    pub count: f64,
+    /// Of them failed.
+    pub errors: f64,
+    /// Nanoseconds in which none of their children ran ([`orrery_model::nesting::self_nanos`]).
+    pub self_nanos: f64,
+    /// That and the same of everything below: what ran side by side is added up.
+    pub total_nanos: f64,
 }
 
 /// An attribute that spans have.
@@ -593,4 +789,36 @@ pub struct Host {
     pub memory_series: Vec<(i64, f64)>,
     /// Services with spans from this host.
     pub services: Vec<ServiceKey>,
+}
+
+/// What a process needs to answer a [`crate::plan::Statement`].
+pub struct Isolated {
+    /// For the engine's own reader, in that process.
+    pub task: Vec<u8>,
+    /// Keeps the files that the process reads. Dropped when it is done.
+    pub held: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// A table that a [`crate::plan::Statement`] can speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: String,
+    /// What a row is.
+    pub about: String,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnInfo>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// Its type, in the engine's words.
+    pub kind: String,
+    /// What it means.
+    pub about: String,
+    /// Keys of a column of attributes, with how many rows have them, most first.
+    pub keys: Vec<(String, u64)>,
 }

@@ -2,7 +2,7 @@
 
 use crate::time::TimeRange;
 use crate::traceql::{Body, Field, Filter, Pipeline, Place, Query, Scope, Spanset, Stage};
-use orrery_model::{ServiceKey, Severity, SpanId, TraceId};
+use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, TraceId};
 
 /// Attribute equality: `key` is an attribute (any spelling: old and new semantic-convention names are one field) of
 /// the item or its resource; the value is compared as text (`200` matches the integer 200 and the string "200").
@@ -38,6 +38,21 @@ pub struct Service {
     pub points: u32,
 }
 
+/// Where a duration stands among the calls of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// When.
+    pub range: TimeRange,
+    /// Key of the service, in text form.
+    pub service: String,
+    /// Span name.
+    pub operation: String,
+    /// Span kind.
+    pub kind: SpanKind,
+    /// The duration, nanoseconds.
+    pub duration_nanos: i64,
+}
+
 /// The map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topology {
@@ -45,6 +60,17 @@ pub struct Topology {
     pub range: TimeRange,
     /// Only this `deployment.environment.name`.
     pub environment: Option<String>,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// When; what is usual is taken from before, too.
+    pub range: TimeRange,
+    /// Only this `deployment.environment.name`.
+    pub environment: Option<String>,
+    /// At most this many.
+    pub limit: u32,
 }
 
 /// Trace search.
@@ -103,6 +129,33 @@ pub struct TraceSeries {
     pub step_nanos: i64,
 }
 
+/// Where traces spend their time: their trees merged by path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceFlame {
+    /// Traces that match by spans that start inside, as a search finds them.
+    pub range: TimeRange,
+    /// The same of another range, to compare with.
+    pub compared: Option<TimeRange>,
+    /// What; a search, not metrics.
+    pub query: Query,
+    /// Where paths begin.
+    pub from: FlameFrom,
+    /// At most this many traces of each range: of more, which ones depends on their ids alone.
+    pub traces: u32,
+    /// At most this many paths; smaller ones are added up.
+    pub paths: u32,
+}
+
+/// Where the paths of a flame graph begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlameFrom {
+    /// At the roots of traces.
+    #[default]
+    Root,
+    /// At the spans that match, the outermost of them.
+    Match,
+}
+
 /// Attributes that spans have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceKeys {
@@ -151,6 +204,15 @@ pub struct TraceColumns {
     /// Which.
     pub trace_id: TraceId,
     /// At most this many spans; of a larger trace those in the oldest places are read, and the answer says so.
+    pub max_spans: u32,
+}
+
+/// A trace to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// Which.
+    pub trace_id: TraceId,
+    /// A larger one is refused.
     pub max_spans: u32,
 }
 
@@ -282,4 +344,40 @@ pub struct Export {
     pub range: TimeRange,
     /// Only of this service.
     pub service: Option<ServiceMatch>,
+}
+
+/// A statement in the engine's own language, to be answered by a process of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// As somebody wrote it.
+    pub text: String,
+    /// Rows outside are not seen.
+    pub range: TimeRange,
+    /// How the rows come out.
+    pub format: RowFormat,
+    /// Rows wanted; `None`: all.
+    pub rows: Option<u64>,
+    /// Rows there may be.
+    pub most_rows: u64,
+    /// Bytes they may come to.
+    pub most_bytes: u64,
+}
+
+/// How rows come out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowFormat {
+    /// Arrays, with commas between.
+    Json,
+    /// RFC 4180, with a line of names.
+    Csv,
+    /// One file.
+    Parquet,
+}
+
+/// Which tables a [`Statement`] can speak of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tables {
+    /// Attributes are those of rows inside.
+    pub range: TimeRange,
 }

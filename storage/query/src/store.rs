@@ -6,7 +6,7 @@ use crate::plan;
 use crate::retention::{RetentionPlan, Rule};
 use crate::time::TimeRange;
 use crate::traceql::{Metrics, Problem};
-use orrery_model::{Batch, Body, Signal};
+use orrery_model::{Batch, Body, Signal, TraceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -141,8 +141,18 @@ pub trait Store: Send + Sync {
         control: &Control,
     ) -> Result<Answer<Option<answer::ServiceDetail>>, QueryError>;
 
+    /// Where a duration stands among the calls of an operation; from rollups. `None` without calls.
+    fn standing(
+        &self,
+        plan: &plan::Standing,
+        control: &Control,
+    ) -> Result<Answer<Option<answer::Standing>>, QueryError>;
+
     /// Who calls whom in the range; from rollups.
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError>;
+
+    /// What is wrong in the range, where it begins, the worst first; from rollups.
+    fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError>;
 
     /// Traces that match, a page. Where time or rows run out, what was found until then, which is the beginning of the
     /// list, with a cursor for what was not looked at.
@@ -150,6 +160,11 @@ pub trait Store: Send + Sync {
 
     /// Metrics of spans. Where time or rows run out, those of the newest spans.
     fn trace_series(&self, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError>;
+
+    /// Where the traces that match spend their time. Of many a part that depends on their ids alone, spread over the
+    /// range; where time or rows run out, of what was found until then.
+    fn trace_flame(&self, plan: &plan::TraceFlame, control: &Control)
+    -> Result<Answer<answer::TraceFlame>, QueryError>;
 
     /// Attributes that spans have, most spans first: completion.
     fn trace_keys(
@@ -178,6 +193,16 @@ pub trait Store: Send + Sync {
 
     /// One span with everything; `None` if unknown. Of several with one id, the earliest.
     fn span(&self, plan: &plan::Span, control: &Control) -> Result<Answer<Option<answer::SpanRow>>, QueryError>;
+
+    /// Keeps what there is of a trace whatever retention does, instead of what was kept of it before; `None` if unknown.
+    /// Durable when this returns. Spans that come later are kept when it is said again.
+    fn pin(&self, plan: &plan::Pin, control: &Control) -> Result<Answer<Option<answer::PinnedTrace>>, QueryError>;
+
+    /// Lets a trace go again; false if it was not kept.
+    fn unpin(&self, trace: TraceId) -> Result<bool, QueryError>;
+
+    /// Kept traces, newest first, and how many there can be.
+    fn pins(&self) -> (Vec<answer::PinnedTrace>, usize);
 
     /// Log records that match, newest first, a page.
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError>;
@@ -214,6 +239,13 @@ pub trait Store: Send + Sync {
         control: &Control,
         out: &mut (dyn std::io::Write + Send),
     ) -> Result<Answer<u64>, QueryError>;
+
+    /// Everything a process of its own needs to answer a statement that nobody here vouches for: stored rows, and those in
+    /// memory as of now. What rows it has to look at is in `scanned`. The statement itself is not looked at.
+    fn isolate(&self, plan: &plan::Statement, control: &Control) -> Result<Answer<answer::Isolated>, QueryError>;
+
+    /// The tables such a statement can speak of.
+    fn tables(&self, plan: &plan::Tables, control: &Control) -> Result<Answer<Vec<answer::TableInfo>>, QueryError>;
 
     /// What retention would remove now; with these rules instead of its own, if there are any.
     fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError>;

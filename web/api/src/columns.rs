@@ -24,9 +24,15 @@
 
 use crate::time::Nanos;
 use crate::topology::ServiceRef;
+use crate::traces::{Span, Trace};
+use std::collections::HashMap;
 
 /// Media type of the form.
 pub const MEDIA: &str = "application/vnd.orrery.trace-columns";
+
+/// By their OTLP numbers.
+const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
+const STATUSES: [&str; 3] = ["unset", "ok", "error"];
 
 const MAGIC: &[u8; 5] = b"OTCL\x01";
 /// The least a span takes: id, five varints and two bytes and a varint.
@@ -107,6 +113,53 @@ impl TraceColumns {
     /// Whether there is no span.
     pub fn is_empty(&self) -> bool {
         self.span_id.is_empty()
+    }
+
+    /// What a picture needs of whole spans. Spans whose id is none are left out.
+    pub fn of(trace: &Trace) -> TraceColumns {
+        let number = |id: &str| u64::from_str_radix(id, 16).ok().filter(|id| *id != 0);
+        let mut spans: Vec<(u64, &Span)> =
+            trace.spans.iter().filter_map(|span| Some((number(&span.span_id)?, span))).collect();
+        spans.sort_by_key(|(id, span)| (span.start_time_unix_nano, *id));
+        let first = spans.first().map_or(Nanos(0), |(_, span)| span.start_time_unix_nano);
+        let mut columns = TraceColumns {
+            services: trace.services.clone(),
+            start_time_unix_nano: first,
+            partial: trace.partial.clone(),
+            ..TraceColumns::default()
+        };
+        let mut places = HashMap::with_capacity(spans.len());
+        for (place, (id, _)) in spans.iter().enumerate() {
+            places.entry(*id).or_insert(place as u32);
+        }
+        let (mut names, mut scopes) = (HashMap::new(), HashMap::new());
+        for (id, span) in &spans {
+            let parent = span.parent_span_id.as_deref().and_then(number);
+            let place = parent.and_then(|parent| places.get(&parent)).copied().unwrap_or(TraceColumns::NO_PARENT);
+            let is_missing = parent.is_some() && place == TraceColumns::NO_PARENT;
+            let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+            columns.span_id.push(*id);
+            columns.parent.push(place);
+            columns.start_nanos.push(span.start_time_unix_nano.0.wrapping_sub(first.0) as u64);
+            columns.duration_nanos.push(span.duration_nanos.0.max(0) as u64);
+            columns.service.push(span.service.min(trace.services.len().saturating_sub(1) as u32));
+            columns.name.push(*names.entry(span.name.as_str()).or_insert_with(|| {
+                columns.names.push(span.name.clone());
+                columns.names.len() as u32 - 1
+            }));
+            columns.scope.push(*scopes.entry((&span.scope_name, &span.scope_version)).or_insert_with(|| {
+                columns.scopes.push(ScopeRef { name: span.scope_name.clone(), version: span.scope_version.clone() });
+                columns.scopes.len() as u32 - 1
+            }));
+            columns.kind.push(KINDS.iter().position(|kind| *kind == span.kind).unwrap_or(0) as u8);
+            columns.status_code.push(STATUSES.iter().position(|status| *status == span.status_code).unwrap_or(0) as u8);
+            columns.flags.push(
+                flag(is_missing, TraceColumns::PARENT_MISSING)
+                    | flag(!span.events.is_empty(), TraceColumns::HAS_EVENTS)
+                    | flag(!span.links.is_empty(), TraceColumns::HAS_LINKS),
+            );
+        }
+        columns
     }
 
     /// The binary form. All columns must be of one length.
@@ -351,6 +404,36 @@ mod tests {
             with_magic.extend(bytes);
             _ = TraceColumns::decode(&with_magic);
         }
+    }
+
+    #[test]
+    fn whole_spans_become_columns() {
+        let span = |id: &str, parent: Option<&str>, start: i64, name: &str| Span {
+            span_id: id.into(),
+            parent_span_id: parent.map(str::to_owned),
+            name: name.into(),
+            kind: "server".into(),
+            start_time_unix_nano: Nanos(start),
+            duration_nanos: Nanos(5),
+            status_code: "error".into(),
+            ..Span::default()
+        };
+        let trace = Trace {
+            services: vec![service("cart")],
+            spans: vec![
+                span("000000000000000b", Some("000000000000000a"), 120, "SELECT"),
+                span("000000000000000a", None, 100, "GET /"),
+                span("000000000000000c", Some("00000000000000ff"), 130, "SELECT"),
+                span("", None, 90, "of no id"),
+            ],
+            ..Trace::default()
+        };
+        let columns = TraceColumns::of(&trace);
+        assert_eq!((&columns.span_id[..], &columns.start_nanos[..]), (&[10, 11, 12][..], &[0, 20, 30][..]));
+        let none = TraceColumns::NO_PARENT;
+        assert_eq!((&columns.parent[..], &columns.flags[..]), (&[none, 0, none][..], &[0, 0, 1][..]));
+        assert_eq!((columns.names.len(), columns.kind[0], columns.status_code[0]), (2, 2, 2));
+        assert_eq!(TraceColumns::decode(&columns.encode()), Ok(columns));
     }
 
     #[test]

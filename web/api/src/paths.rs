@@ -12,10 +12,14 @@ pub const TOPOLOGY: &str = "/api/v1/topology";
 pub const TOPOLOGY_DIFF: &str = "/api/v1/topology/diff";
 /// `GET`: [`crate::Impact`].
 pub const TOPOLOGY_IMPACT: &str = "/api/v1/topology/impact";
+/// `GET`: [`crate::FindingList`].
+pub const FINDINGS: &str = "/api/v1/findings";
 /// `GET`: [`crate::TraceList`].
 pub const TRACES: &str = "/api/v1/traces";
 /// `GET`: [`crate::TraceSeriesList`].
 pub const TRACE_SERIES: &str = "/api/v1/traces/series";
+/// `GET`: [`crate::TraceFlame`].
+pub const TRACE_FLAME: &str = "/api/v1/traces/flame";
 /// `GET`: [`crate::TraceKeyList`].
 pub const TRACE_KEYS: &str = "/api/v1/traces/keys";
 /// `GET`: [`crate::TraceValueList`].
@@ -30,6 +34,18 @@ pub const TRACE_OTLP: &str = "/api/v1/traces/{trace_id}/otlp";
 pub const TRACE_JAEGER: &str = "/api/v1/traces/{trace_id}/jaeger";
 /// `GET {TRACES}/{trace_id}/spans/{span_id}`: [`crate::SpanDetail`].
 pub const SPAN: &str = "/api/v1/traces/{trace_id}/spans/{span_id}";
+/// `GET {TRACES}/{trace_id}/links`: [`crate::TraceLinks`].
+pub const TRACE_LINKS: &str = "/api/v1/traces/{trace_id}/links";
+/// `GET {TRACES}/{trace_id}/diff`: [`crate::TraceDiff`].
+pub const TRACE_DIFF: &str = "/api/v1/traces/{trace_id}/diff";
+/// `PUT`, `DELETE`: [`crate::PinnedTrace`].
+pub const TRACE_PIN: &str = "/api/v1/traces/{trace_id}/pin";
+/// `GET`: [`crate::PinnedList`].
+pub const PINS: &str = "/api/v1/pins";
+/// `POST`, a file with a trace: [`crate::Trace`]. Nothing is stored.
+pub const TRACE_VIEW: &str = "/api/v1/traces/view";
+/// `GET`: [`crate::Standing`].
+pub const STANDING: &str = "/api/v1/standing";
 /// `GET`: [`crate::LogList`].
 pub const LOGS: &str = "/api/v1/logs";
 /// `GET`: [`crate::LogHistogram`].
@@ -48,8 +64,20 @@ pub const HOSTS: &str = "/api/v1/hosts";
 pub const SELF: &str = "/api/v1/self";
 /// `GET`: one Parquet file with all rows of a signal.
 pub const EXPORT: &str = "/api/v1/export";
+/// `POST` of a [`crate::SqlRequest`]: [`crate::SqlAnswer`], or a file.
+pub const SQL: &str = "/api/v1/sql";
+/// `GET`: [`crate::SqlSchema`].
+pub const SQL_SCHEMA: &str = "/api/v1/sql/schema";
 /// `GET`: [`crate::RetentionPlan`].
 pub const RETENTION: &str = "/api/v1/retention";
+/// `GET`: [`crate::ViewList`]. `POST` of a [`crate::ViewInput`]: the new [`crate::View`].
+pub const VIEWS: &str = "/api/v1/views";
+/// `PUT {VIEWS}/{id}` of a [`crate::ViewInput`], and `DELETE`: the [`crate::View`] as it is now, and as it was.
+pub const VIEW: &str = "/api/v1/views/{id}";
+/// `POST` of a [`crate::LinkInput`]: a [`crate::Link`].
+pub const LINKS: &str = "/api/v1/links";
+/// `GET`: [`crate::LinkTemplateList`].
+pub const LINK_TEMPLATES: &str = "/api/v1/link-templates";
 /// WebSocket: [`crate::LiveRequest`] in, [`crate::LiveEvent`] out.
 pub const LIVE: &str = "/api/v1/live";
 /// `GET`: the OpenAPI document.

@@ -286,12 +286,16 @@ pub struct Slice {
 pub struct ErrorGroup {
     /// `error.type`, exception type or status code.
     pub error_type: String,
-    /// One of the messages.
+    /// What their messages have in common: numbers and ids as `#`, quoted words as `…`.
     pub message: String,
     /// Span name.
     pub operation: String,
     /// How many spans.
     pub count: u64,
+    /// The oldest, to within a step of the range.
+    pub first_seen_unix_nano: Nanos,
+    /// It began in the range: as long before it there was none.
+    pub is_new: bool,
     /// The newest.
     pub last_seen_unix_nano: Nanos,
     /// An example.

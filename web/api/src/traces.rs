@@ -274,3 +274,95 @@ pub struct SpanDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
 }
+
+/// A span that links to a span of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkingSpan {
+    /// Its trace, which may be the same one.
+    pub trace_id: String,
+    /// Its id.
+    pub span_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: ServiceRef,
+    /// `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`.
+    pub kind: String,
+    /// When it began.
+    pub start_time_unix_nano: Nanos,
+    /// How long it took.
+    pub duration_nanos: Nanos,
+    /// `unset`, `ok`, `error`.
+    pub status_code: String,
+    /// Spans of the trace asked for that it links to.
+    pub to_span_ids: Vec<String>,
+}
+
+/// `GET /traces/{trace_id}/links`: who links to the trace. What it links to is with its spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TraceLinks {
+    /// What was looked through.
+    pub range: Range,
+    /// Traces with the newest first.
+    pub links: Vec<LinkingSpan>,
+    /// What it cost.
+    #[serde(default)]
+    pub scanned: Scanned,
+    /// Why something is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// `GET /standing`: where a duration stands among the calls of an operation. From a histogram: the bounds are certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Standing {
+    /// What was asked for.
+    pub range: Range,
+    /// The operation's calls.
+    pub red: crate::Red,
+    /// At least this share of them took less, 0 to 1.
+    pub at_least: f64,
+    /// At most this share took less.
+    pub at_most: f64,
+    /// About this share, if durations are spread evenly between.
+    pub about: f64,
+}
+
+/// A trace that is kept whatever retention does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PinnedTrace {
+    /// Which.
+    pub trace_id: String,
+    /// Since when it is pinned.
+    pub pinned_unix_nano: Nanos,
+    /// Service of the root span, or of the earliest span when the root is missing.
+    pub root_service: ServiceRef,
+    /// Name of that span.
+    pub root_name: String,
+    /// Earliest start.
+    pub start_time_unix_nano: Nanos,
+    /// Earliest start to latest end.
+    pub duration_nanos: Nanos,
+    /// Spans that are kept.
+    pub span_count: u64,
+    /// Of them failed.
+    pub error_count: u64,
+    /// Bytes they take on disk.
+    pub bytes: u64,
+}
+
+/// `GET /pins`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PinnedList {
+    /// Newest pin first.
+    pub pins: Vec<PinnedTrace>,
+    /// There can be this many.
+    pub limit: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}

@@ -31,6 +31,7 @@
 
 pub mod backend;
 pub mod chart;
+pub mod flame;
 pub mod map;
 mod spread;
 pub mod surface;

@@ -29,7 +29,7 @@ mod view;
 pub use critical::{PathSegment, TimeKind};
 pub use draw::{RULER_HEIGHT, Style, draw_ruler, draw_waterfall};
 pub use minimap::{Minimap, draw_minimap};
-pub use rows::{FOLD_FROM, Row};
+pub use rows::{FOLD_FROM, LogLevel, LogLine, Row};
 pub use search::Found;
 pub use view::{Part, ROW_HEIGHT, RowHit, View};
 
@@ -100,8 +100,21 @@ pub struct Waterfall {
     unfolded: Vec<bool>,
     rows: Vec<Row>,
     folds: Folds,
+    logs: Vec<LogLine>,
     range: (i64, i64),
     errors: usize,
+    oddities: Oddities,
+}
+
+/// How many spans of a trace are not as they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Oddities {
+    /// Their parents are missing.
+    pub orphans: usize,
+    /// They began after their parents had ended.
+    pub late: usize,
+    /// Their clocks differ from those of their callers.
+    pub skewed: usize,
 }
 
 impl Waterfall {
@@ -136,12 +149,20 @@ impl Waterfall {
             unfolded,
             rows: Vec::new(),
             folds: Folds::default(),
+            logs: Vec::new(),
             range: (0, 0),
             errors: 0,
+            oddities: Oddities::default(),
         };
         let start = waterfall.spans.iter().map(|s| s.start).min().unwrap_or(0);
         waterfall.range = (start, waterfall.spans.iter().map(SpanInput::end).max().unwrap_or(0));
         waterfall.errors = waterfall.spans.iter().filter(|s| s.error).count();
+        let count = |is: &dyn Fn(u32) -> bool| (0..waterfall.len() as u32).filter(|span| is(*span)).count();
+        waterfall.oddities = Oddities {
+            orphans: count(&|span| waterfall.is_orphan(span)),
+            late: count(&|span| waterfall.late_by(span).is_some()),
+            skewed: count(&|span| waterfall.skew(span).is_some()),
+        };
         waterfall.rebuild();
         waterfall
     }
@@ -181,6 +202,11 @@ impl Waterfall {
         self.errors
     }
 
+    /// Number of spans that are not as they should be.
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+
     /// Steps from the root.
     pub fn depth(&self, span: u32) -> u32 {
         self.tree.depth[span as usize]
@@ -210,7 +236,8 @@ impl Waterfall {
     /// Failed spans that a row stands for, or hides below itself.
     pub fn errors_in(&self, row: usize) -> u32 {
         let place = |row: usize| self.rows.get(row).map(|row| self.tree.position[row.span as usize]);
-        let end = place(row + 1).unwrap_or(self.tree.order.len() as u32);
+        let next = (row + 1..self.rows.len()).find(|row| self.rows[*row].log.is_none());
+        let end = next.and_then(place).unwrap_or(self.tree.order.len() as u32);
         place(row).map_or(0, |place| self.tree.errors_between(place, end))
     }
 
@@ -233,7 +260,8 @@ impl Waterfall {
     pub fn row_of(&self, span: u32) -> Option<usize> {
         // Rows are in tree order, and what a row hides follows it there.
         let place = self.tree.position[span as usize];
-        self.rows.partition_point(|row| self.tree.position[row.span as usize] <= place).checked_sub(1)
+        let after = self.rows.partition_point(|row| self.tree.position[row.span as usize] <= place);
+        self.rows[..after].iter().rposition(|row| row.log.is_none())
     }
 
     /// The spans a row stands for: one, or the run of a fold.
@@ -253,6 +281,12 @@ impl Waterfall {
     pub fn critical_segments(&self, span: u32) -> &[PathSegment] {
         let (first, count) = self.on_path[span as usize];
         &self.path[first as usize..(first + count) as usize]
+    }
+
+    /// Nanoseconds of the critical path by what they were spent on: own work, network, downstream.
+    pub fn critical_by_kind(&self) -> [(TimeKind, i64); 3] {
+        let sum = |kind| self.path.iter().filter(|s| s.kind == kind).map(|s| s.to - s.from).sum();
+        [TimeKind::Own, TimeKind::Network, TimeKind::Downstream].map(|kind| (kind, sum(kind)))
     }
 
     /// Nanoseconds of the critical path per service index, longest first.
@@ -276,6 +310,11 @@ impl Waterfall {
         self.previous(before, |span| self.span(span).error)
     }
 
+    /// The next span after one that is wanted, in tree order, going round.
+    pub fn next_span(&self, after: Option<u32>, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        self.next(after, wanted)
+    }
+
     fn next(&self, after: Option<u32>, wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let start = after.map_or(0, |a| self.tree.position[a as usize] as usize + 1);
         let (before, behind) = self.tree.order.split_at(start.min(self.tree.order.len()));
@@ -286,6 +325,19 @@ impl Waterfall {
         let end = before.map_or(self.tree.order.len(), |b| self.tree.position[b as usize] as usize);
         let (before, behind) = self.tree.order.split_at(end);
         before.iter().rev().chain(behind.iter().rev()).copied().find(|span| wanted(*span))
+    }
+
+    /// By how much a span began after its parent had ended, nanoseconds: nobody waited for it. `None` for others, and for
+    /// consumers, which begin when they can.
+    pub fn late_by(&self, span: u32) -> Option<i64> {
+        let (s, parent) = (self.span(span), self.span(self.parent(span)?));
+        let by = s.start.saturating_sub(parent.end());
+        (by > SKEW && s.kind != SpanKind::Consumer && self.skew(span).is_none()).then_some(by)
+    }
+
+    /// Whether a row of the span says that something is odd about it: its parent is missing, it is late, clocks differ.
+    pub fn is_odd(&self, span: u32) -> bool {
+        self.is_orphan(span) || self.late_by(span).is_some() || self.skew(span).is_some()
     }
 
     /// By how much a span begins before or ends after the one that called it in another service, nanoseconds; `None` if

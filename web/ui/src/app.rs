@@ -4,11 +4,15 @@ use crate::client::live::Live;
 use crate::client::{ask, load};
 use crate::components::alarm::Alarm;
 use crate::components::icon::icon;
+use crate::components::outside::Outside;
 use crate::components::palette::Palette;
 use crate::components::popover::Popover;
+use crate::components::shortcuts::Shortcuts;
 use crate::components::time_picker::{LiveToggle, TimePicker};
+use crate::components::views::{self, Views};
 use crate::figures;
 use crate::nav::{Nav, nav};
+use crate::opened::{self, Opened};
 use crate::pages;
 use crate::preferences::{Preferences, ThemeChoice, preferences};
 use crate::scope::{Scope, scope};
@@ -29,12 +33,13 @@ pub(crate) struct Page {
 }
 
 /// Pages of the rail, in order.
-pub(crate) const PAGES: [Page; 6] = [
+pub(crate) const PAGES: [Page; 7] = [
     Page { path: "/", name: say::OVERVIEW, icon: "waypoints" },
     Page { path: "/services", name: say::SERVICES, icon: "boxes" },
     Page { path: "/traces", name: say::TRACES, icon: "chart-gantt" },
     Page { path: "/logs", name: say::LOGS, icon: "logs" },
     Page { path: "/metrics", name: say::METRICS, icon: "chart-line" },
+    Page { path: "/sql", name: say::SQL, icon: "database" },
     Page { path: "/health", name: say::HEALTH, icon: "heart-pulse" },
 ];
 
@@ -59,6 +64,9 @@ fn App() -> impl IntoView {
     let scope = Scope::start(nav);
     provide_context(scope);
     provide_context(Live::start(scope));
+    provide_context(Outside::start());
+    provide_context(Views::start());
+    provide_context(Opened::start());
     // Everything is drawn again in the other language; all state is in the address, so nothing is lost.
     move || {
         preferences.language.track();
@@ -71,7 +79,7 @@ fn Frame() -> impl IntoView {
     let (nav, scope) = (nav(), scope());
     let path = nav.path();
     let services = services(scope);
-    let palette = RwSignal::new(false);
+    let (palette, shortcuts) = (RwSignal::new(false), RwSignal::new(false));
     let main = NodeRef::<html::Main>::new();
     let title = Memo::new(move |_| title(&nav.place()));
     Effect::new(move |_| document().set_title(&format!("{} · Orrery", title.get())));
@@ -91,7 +99,7 @@ fn Frame() -> impl IntoView {
     view! {
         <div class="app">
             <a class="skip" href="#main" on:click=skip>{t(say::SKIP)}</a>
-            <Rail palette=palette />
+            <Rail palette=palette shortcuts=shortcuts />
             <header class="topbar">
                 <h1 class="topbar-title">{move || title.get()}</h1>
                 <span class="grow"></span>
@@ -99,10 +107,12 @@ fn Frame() -> impl IntoView {
                 <LiveToggle />
                 <TimePicker />
                 <button type="button" class="icon-button" aria-label=t(say::REFRESH) title=t(say::REFRESH) on:click=move |_| scope.refresh()>{icon("refresh-cw")}</button>
+                {views::buttons()}
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
             <Palette open=palette services=services />
+            <Shortcuts open=shortcuts />
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>
     }
@@ -112,6 +122,7 @@ fn title(place: &crate::address::Place) -> String {
     let segments = place.segments();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["services", id] => pages::service_name(id),
+        _ if place.path == opened::PATH => t(say::TRACE_FILE).to_owned(),
         ["traces", id] => tf(say::TRACE_TITLE, &[("id", id.get(..8).unwrap_or(id))]),
         _ => {
             PAGES.iter().find(|page| page.path == place.path).map_or(t(say::NOT_FOUND), |page| t(page.name)).to_owned()
@@ -135,7 +146,7 @@ fn services(scope: Scope) -> Signal<Vec<ServiceRef>> {
 }
 
 #[component]
-fn Rail(palette: RwSignal<bool>) -> impl IntoView {
+fn Rail(palette: RwSignal<bool>, shortcuts: RwSignal<bool>) -> impl IntoView {
     let nav = nav();
     let path = nav.path();
     let item = move |page: &'static Page| {
@@ -155,6 +166,9 @@ fn Rail(palette: RwSignal<bool>) -> impl IntoView {
             <div class="rail-foot">
                 <button type="button" class="rail-item" title=t(say::PALETTE) aria-label=format!("{} {}", t(say::SEARCH), shortcut()) on:click=move |_| palette.set(true)>
                     {icon("search")}<span class="rail-label">{t(say::SEARCH)}</span>" "<kbd class="rail-label rail-key">{shortcut()}</kbd>
+                </button>
+                <button type="button" class="rail-item" title=t(say::SHORTCUTS) aria-label=t(say::SHORTCUTS) on:click=move |_| shortcuts.set(true)>
+                    {icon("circle-help")}<span class="rail-label">{t(say::SHORTCUTS)}</span>" "<kbd class="rail-label rail-key">"?"</kbd>
                 </button>
                 <Appearance />
             </div>

@@ -3,7 +3,8 @@
 pub(crate) mod live;
 mod request;
 
-pub(crate) use request::{Failure, Flight, unreadable};
+use request::Sent;
+pub(crate) use request::{Failure, Flight, read, unreadable};
 
 use crate::address;
 use leptos::prelude::*;
@@ -17,6 +18,8 @@ pub(crate) struct Ask {
     /// Changes when a person chose something else, not when only the clock moved on.
     choice: String,
     path: String,
+    /// Posted, in JSON.
+    body: Option<String>,
 }
 
 /// A `GET` of a path with parameters; empty values are left out.
@@ -30,10 +33,20 @@ pub(crate) fn ask(path: &str, params: &[(&str, String)]) -> Ask {
             choice += &pair;
         }
     }
-    Ask { url, choice, path: path.to_owned() }
+    Ask { url, choice, path: path.to_owned(), body: None }
+}
+
+/// A `POST` of something in JSON. `choice` is what of it a person chose.
+pub(crate) fn post(path: &str, body: String, choice: String) -> Ask {
+    Ask { url: path.to_owned(), choice, path: path.to_owned(), body: Some(body) }
 }
 
 impl Ask {
+    fn send(&self, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) -> Flight {
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        request::send(method, &self.url, self.body.clone().map(Sent::Json), done)
+    }
+
     /// Also a choice: the range, whose moments change with every refresh.
     pub(crate) fn chosen(mut self, choice: impl std::fmt::Debug) -> Ask {
         self.choice += &format!(" {choice:?}");
@@ -134,7 +147,7 @@ impl Progress {
             Ok(()) => self.arrived(),
             Err(failure) => self.failed(failure),
         };
-        self.flight.set_value(Some(request::get(&ask.url, Box::new(done))));
+        self.flight.set_value(Some(ask.send(Box::new(done))));
     }
 }
 
@@ -213,10 +226,47 @@ pub(crate) fn load_with<T: Send + Sync + 'static>(
 
 /// Asks once, outside of any panel. Dropping the flight cancels the request.
 pub(crate) fn get<T: DeserializeOwned>(ask: &Ask, done: impl FnOnce(Result<T, Failure>) + 'static) -> Flight {
-    request::get(&ask.url, Box::new(move |answer| done(answer.and_then(|bytes| request::read(&bytes)))))
+    let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
+    ask.send(Box::new(done))
+}
+
+/// Has something changed, and reads what comes back; it goes on when nobody waits for it any more.
+pub(crate) async fn change<T: DeserializeOwned>(
+    method: &str,
+    url: &str,
+    body: Option<&impl serde::Serialize>,
+) -> Result<T, Failure> {
+    let body = body.and_then(|body| serde_json::to_string(body).ok()).map(Sent::Json);
+    request::once(method, url, body, None).await.and_then(|bytes| request::read(&bytes))
+}
+
+/// Sends something once: `PUT`, `DELETE`, or `POST` with a file. Dropping the flight gives up on the answer.
+pub(crate) fn send<T: DeserializeOwned>(
+    method: &str,
+    path: &str,
+    file: Option<&wasm_bindgen::JsValue>,
+    done: impl FnOnce(Result<T, Failure>) + 'static,
+) -> Flight {
+    let done = move |answer: Result<Vec<u8>, Failure>| done(answer.and_then(|bytes| request::read(&bytes)));
+    send_file(method, path, file, Box::new(done))
+}
+
+/// The same, for whoever does not take the answer apart.
+pub(crate) fn send_file(
+    method: &str,
+    path: &str,
+    file: Option<&wasm_bindgen::JsValue>,
+    done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>,
+) -> Flight {
+    request::send(method, path, file.cloned().map(Sent::File), done)
 }
 
 /// Fetches whatever there is.
 pub(crate) async fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
-    request::once(path, None).await
+    request::once("GET", path, None, None).await
+}
+
+/// Posts something in JSON and has the answer saved as a file.
+pub(crate) async fn save(path: &str, body: &str, name: &str) -> Result<(), Failure> {
+    request::save(path, body, name).await
 }

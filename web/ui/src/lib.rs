@@ -21,12 +21,17 @@ pub mod changes;
 pub mod compare;
 pub mod figures;
 pub mod filters;
+pub mod findings;
+pub mod flame;
 pub mod found;
 pub mod json;
+pub mod outside;
+pub mod patterns;
 pub mod query;
 pub mod range;
 pub mod series;
 pub mod spans;
+pub mod sql;
 pub mod traceql;
 pub mod words;
 
@@ -40,6 +45,8 @@ mod client;
 mod components;
 #[cfg(target_arch = "wasm32")]
 mod nav;
+#[cfg(target_arch = "wasm32")]
+mod opened;
 #[cfg(target_arch = "wasm32")]
 mod pages;
 #[cfg(target_arch = "wasm32")]

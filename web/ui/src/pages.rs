@@ -7,6 +7,7 @@ pub(crate) mod metrics;
 pub(crate) mod overview;
 pub(crate) mod service;
 pub(crate) mod services;
+pub(crate) mod sql;
 pub(crate) mod trace;
 pub(crate) mod traces;
 

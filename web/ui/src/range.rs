@@ -81,6 +81,12 @@ impl TimeRange {
         Window { from: from.saturating_mul(1_000_000), to: to.saturating_mul(1_000_000) }
     }
 
+    /// The same at a moment, for whoever should see the same later. To whole milliseconds, as addresses have them.
+    pub fn fixed(window: Window) -> TimeRange {
+        let (from, to) = (window.from / 1_000_000, window.to / 1_000_000);
+        TimeRange::Between(from, to.max(from + 1))
+    }
+
     /// Ends now.
     pub fn is_moving(self) -> bool {
         matches!(self, TimeRange::Last(_))

@@ -176,9 +176,56 @@ fn error_group(group: answer::ErrorGroup) -> api::ErrorGroup {
         message: group.message,
         operation: group.operation,
         count: group.count,
+        first_seen_unix_nano: Nanos(group.first_seen_unix_nano),
+        is_new: group.is_new,
         last_seen_unix_nano: Nanos(group.last_seen_unix_nano),
         trace_id: group.trace_id.to_string(),
         span_id: group.span_id.to_string(),
+    }
+}
+
+/// Something that is wrong.
+pub(crate) fn finding(found: answer::Finding) -> api::Finding {
+    let kind = match found.kind {
+        answer::FindingKind::Errors => api::FindingKind::Errors,
+        answer::FindingKind::Unreachable => api::FindingKind::Unreachable,
+        answer::FindingKind::Rejected => api::FindingKind::Rejected,
+        answer::FindingKind::RateLimited => api::FindingKind::RateLimited,
+        answer::FindingKind::Slow => api::FindingKind::Slow,
+        answer::FindingKind::SlowCalls => api::FindingKind::SlowCalls,
+        answer::FindingKind::Network => api::FindingKind::Network,
+        answer::FindingKind::Lag => api::FindingKind::Lag,
+        answer::FindingKind::NotConsumed => api::FindingKind::NotConsumed,
+        answer::FindingKind::Silent => api::FindingKind::Silent,
+    };
+    let from_to = |change: answer::Change| api::FromTo { usual: change.usual, now: change.now };
+    let blamed = |blamed: answer::Blamed| api::Blamed {
+        slice: match blamed.slice {
+            answer::BlamedSlice::Version => "version".to_owned(),
+            answer::BlamedSlice::Instance => "instance".to_owned(),
+        },
+        name: blamed.name,
+        share: blamed.share,
+        others: blamed.others,
+        first_seen_unix_nano: Nanos(blamed.first_seen_unix_nano),
+    };
+    api::Finding {
+        id: format!("{}:{}", kind.name(), found.node),
+        kind,
+        node: found.node,
+        node_kind: node_kind(found.node_kind),
+        callers: found.callers,
+        since_unix_nano: found.since_unix_nano.map(Nanos),
+        until_unix_nano: found.until_unix_nano.map(Nanos),
+        calls: found.calls,
+        bad: found.bad,
+        size: from_to(found.size),
+        rate: found.rate.map(from_to),
+        operation: found.operation,
+        error: found.error.map(error_group),
+        blamed: found.blamed.map(blamed),
+        issuer: found.issuer,
+        affected: found.affected,
     }
 }
 

@@ -125,6 +125,15 @@ fn jaeger_span(span: &SpanRow, process: &str) -> Value {
     if span.status_code == orrery_model::StatusCode::Error {
         own.push(tag("error", &json!(true)));
     }
+    if span.status_code == orrery_model::StatusCode::Ok {
+        own.push(tag("otel.status_code", &json!("OK")));
+    }
+    let texts = [
+        ("otel.scope.name", &span.scope_name),
+        ("otel.scope.version", &span.scope_version),
+        ("w3c.tracestate", &span.trace_state),
+    ];
+    own.extend(texts.iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| tag(key, &json!(text))));
     if !span.status_message.is_empty() {
         own.push(tag("otel.status_description", &json!(span.status_message)));
     }

@@ -9,16 +9,47 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get};
-use http::header;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
 use orrery_query::{Control, Store};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
+
+/// A body whose form others have defined.
+pub(crate) const ANY_JSON: &str = "*";
+
+/// How an endpoint is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Changes nothing.
+    Get,
+    /// Makes something new; or changes nothing, but takes a body.
+    Post,
+    /// Makes something so, however often it is said.
+    Put,
+    /// Takes it away again.
+    Delete,
+}
+
+impl Verb {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Delete => MethodFilter::DELETE,
+        }
+    }
+}
 
 /// What an endpoint promises. The router, the parameter check and the OpenAPI document all read it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "what only the OpenAPI document says, a test writes"))]
 pub(crate) struct Endpoint {
+    /// How it is asked.
+    pub(crate) verb: Verb,
     /// As in [`orrery_api::paths`].
     pub(crate) path: &'static str,
     /// One line.
@@ -29,6 +60,10 @@ pub(crate) struct Endpoint {
     pub(crate) in_path: &'static [Parameter],
     /// Accepted query parameters.
     pub(crate) parameters: &'static [Parameter],
+    /// Name of the schema of what is sent, in `orrery-api`; empty if nothing is, [`ANY_JSON`] for what has no schema.
+    pub(crate) body: &'static str,
+    /// Status of a good answer.
+    pub(crate) status: StatusCode,
     /// Name of the answer's schema in `orrery-api`.
     pub(crate) answer: &'static str,
     /// Media type of the answer.
@@ -42,7 +77,31 @@ impl Endpoint {
         summary: &'static str,
         parameters: &'static [Parameter],
     ) -> Endpoint {
-        Endpoint { path, summary, about: "", in_path: &[], parameters, answer, media: "application/json" }
+        Endpoint {
+            verb: Verb::Get,
+            path,
+            summary,
+            about: "",
+            in_path: &[],
+            parameters,
+            body: "",
+            status: StatusCode::OK,
+            answer,
+            media: "application/json",
+        }
+    }
+
+    /// One that takes a body or changes something. `body` is the name of the schema of what is sent.
+    pub(crate) const fn change(mut self, verb: Verb, body: &'static str) -> Endpoint {
+        self.verb = verb;
+        self.body = body;
+        self
+    }
+
+    /// One that makes something new.
+    pub(crate) const fn makes(mut self) -> Endpoint {
+        self.status = StatusCode::CREATED;
+        self
     }
 
     pub(crate) const fn in_path(mut self, parameters: &'static [Parameter]) -> Endpoint {
@@ -76,6 +135,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) params: Params,
     /// The `{…}` parts of the path, decoded.
     pub(crate) in_path: &'a [(String, String)],
+    /// What was sent; empty where nothing is.
+    pub(crate) body: &'a [u8],
 }
 
 impl Ask<'_> {
@@ -89,13 +150,22 @@ impl Ask<'_> {
         self.api.store.as_ref()
     }
 
+    /// What was sent, read.
+    pub(crate) fn sent<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(self.body)
+            .map_err(|error| Failure::invalid("body", format!("the body is not what is wanted: {error}")))
+    }
+
     /// How counts become rates at this moment.
     pub(crate) fn rates(&self) -> Rates {
         Rates::new(self.api.health().oldest_unix_nano, self.params.now())
     }
 }
 
-/// Adds a `GET` endpoint whose handler answers with something that is JSON.
+/// Bytes that may be sent to an endpoint.
+const BODY_BYTES: usize = 64 << 10;
+
+/// Adds an endpoint whose handler answers with something that is JSON.
 pub(crate) fn add<T: Serialize + 'static>(
     router: axum::Router<Arc<Api>>,
     endpoint: &'static Endpoint,
@@ -105,7 +175,7 @@ pub(crate) fn add<T: Serialize + 'static>(
     add_bytes(router, endpoint, json)
 }
 
-/// Adds a `GET` endpoint whose handler answers with bytes of its media type.
+/// Adds an endpoint whose handler answers with bytes of its media type.
 pub(crate) fn add_bytes(
     router: axum::Router<Arc<Api>>,
     endpoint: &'static Endpoint,
@@ -118,26 +188,43 @@ fn handler(
     endpoint: &'static Endpoint,
     answer: impl Fn(&Ask<'_>) -> Result<Vec<u8>, Failure> + Copy + Send + Sync + 'static,
 ) -> MethodRouter<Arc<Api>> {
-    get(
-        move |State(api): State<Arc<Api>>,
-              Extension(request): Extension<RequestId>,
-              in_path: Option<Path<Vec<(String, String)>>>,
-              RawQuery(query): RawQuery| async move {
-            let in_path = in_path.map(|Path(parts)| parts).unwrap_or_default();
-            let query = query.unwrap_or_default();
-            let asked = ask(api, move |api, control| {
-                let params = Params::parse(&query, endpoint.parameters, api.now())?;
-                answer(&Ask { api, control, params, in_path: &in_path })
-            });
-            match asked.await {
-                Ok(body) => {
-                    let headers = [(header::CONTENT_TYPE, endpoint.media), (header::CACHE_CONTROL, "no-store")];
-                    (headers, Body::from(body)).into_response()
-                }
-                Err(failure) => failure.respond(&request.0),
+    let handle = move |State(api): State<Arc<Api>>,
+                       Extension(request): Extension<RequestId>,
+                       in_path: Option<Path<Vec<(String, String)>>>,
+                       RawQuery(query): RawQuery,
+                       headers: HeaderMap,
+                       body: Body| async move {
+        let in_path = in_path.map(|Path(parts)| parts).unwrap_or_default();
+        let query = query.unwrap_or_default();
+        let sent = if endpoint.body.is_empty() { Ok(Bytes::new()) } else { sent(&headers, body).await };
+        let answered = match sent {
+            Err(failure) => Err(failure),
+            Ok(body) => {
+                let question = move |api: &Api, control: &Control| {
+                    let params = Params::parse(&query, endpoint.parameters, api.now())?;
+                    answer(&Ask { api, control, params, in_path: &in_path, body: &body })
+                };
+                ask(api, question).await
             }
-        },
-    )
+        };
+        match answered {
+            Ok(body) => {
+                let headers = [(header::CONTENT_TYPE, endpoint.media), (header::CACHE_CONTROL, "no-store")];
+                (endpoint.status, headers, Body::from(body)).into_response()
+            }
+            Err(failure) => failure.respond(&request.0),
+        }
+    };
+    on(endpoint.verb.filter(), handle)
+}
+
+/// What was sent. Only JSON: a page elsewhere can have a browser send other things to us without asking first.
+async fn sent(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    if media.split(';').next().unwrap_or_default().trim() != "application/json" {
+        return Err(Failure::Media);
+    }
+    axum::body::to_bytes(body, BODY_BYTES).await.map_err(|_| Failure::TooLarge(BODY_BYTES))
 }
 
 /// Runs `question` on a thread that may block, in one of a bounded number of places, with the configured deadline.

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use orrery_api::{Place, Problem};
+use orrery_meta::MetaError;
 use orrery_query::QueryError;
 
 /// Why a request got no answer.
@@ -14,8 +15,18 @@ pub(crate) enum Failure {
     Query { field: String, detail: String, place: Place, hint: String },
     /// No such thing.
     NotFound(String),
+    /// A statement is wrong, and where, as far as that is known.
+    Statement { detail: String, place: Option<Place> },
+    /// The query is right, but needs more than one may have.
+    TooMuch(String),
     /// The path exists, with other methods.
     Method,
+    /// What was sent is not JSON.
+    Media,
+    /// More was sent than this many bytes.
+    TooLarge(usize),
+    /// It cannot be as things are now: a name is taken.
+    Conflict(String),
     /// Not from here: a foreign `Host` or `Origin`.
     Forbidden(String),
     /// Too much at once; retrying makes sense.
@@ -42,8 +53,18 @@ impl Failure {
                 (at, instead) = (Some(place), (!hint.is_empty()).then_some(hint));
                 (Some(field), detail)
             }
-            Failure::NotFound(detail) | Failure::Forbidden(detail) | Failure::Busy(detail) => (None, detail),
-            Failure::Method => (None, "This path answers GET requests.".to_owned()),
+            Failure::Statement { detail, place } => {
+                at = place;
+                (Some("statement".to_owned()), detail)
+            }
+            Failure::NotFound(detail)
+            | Failure::Forbidden(detail)
+            | Failure::Busy(detail)
+            | Failure::TooMuch(detail)
+            | Failure::Conflict(detail) => (None, detail),
+            Failure::Method => (None, "This path answers other methods: `Allow` names them.".to_owned()),
+            Failure::Media => (None, "Send JSON, with `Content-Type: application/json`.".to_owned()),
+            Failure::TooLarge(most) => (None, format!("At most {most} bytes may be sent.")),
             Failure::Deadline => {
                 (None, "Ask for a shorter time range or add filters, or raise --query-timeout.".to_owned())
             }
@@ -67,9 +88,15 @@ impl Failure {
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Failure::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
-            Failure::Query { .. } => (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid"),
+            Failure::Query { .. } | Failure::Statement { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid-query", "The query is not valid")
+            }
+            Failure::TooMuch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "too-much", "The query needs too much"),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Failure::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Failure::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not JSON"),
+            Failure::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too much was sent"),
+            Failure::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not as things are now"),
             Failure::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed from here"),
             Failure::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy to answer now"),
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", "The query took too long"),
@@ -90,6 +117,17 @@ impl Failure {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<MetaError> for Failure {
+    fn from(error: MetaError) -> Failure {
+        match error {
+            MetaError::NameTaken(name) => Failure::Conflict(format!("Another view is called `{name}`.")),
+            full @ MetaError::TooMany(_) => Failure::Conflict(format!("{full}.")),
+            MetaError::DiskFull => Failure::Busy("The disk is full; nothing was saved.".to_owned()),
+            failed @ MetaError::Failed(_) => Failure::Internal(failed.into()),
+        }
     }
 }
 

@@ -255,7 +255,7 @@ async fn draw(api: Arc<Api>, wish: MapWish) -> Result<Topology, String> {
         let now = api.now();
         let params = Params::parse("", &[], now)?;
         let range = TimeRange { from: now - i64::from(wish.window_seconds) * 1_000_000_000, to: now };
-        services::map(&Ask { api, control, params, in_path: &[] }, range, wish.environment)
+        services::map(&Ask { api, control, params, in_path: &[], body: &[] }, range, wish.environment)
     });
     drawn.await.map_err(|failure| failure.problem("live").detail)
 }

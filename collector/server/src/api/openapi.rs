@@ -1,12 +1,16 @@
 //! The OpenAPI document, from [`ENDPOINTS`] and the schemas of `orrery-api`. Compiled for tests only: the server sends
 //! the committed file, and the test below fails when that is out of date.
 
-use crate::api::endpoint::Endpoint;
+use crate::api::endpoint::{ANY_JSON, Endpoint, Verb};
 use crate::api::params::Parameter;
-use crate::api::{download, export, live, logs, map, metrics, own, retention, series, services, tail, traces};
+use crate::api::{
+    download, export, findings, flame, links, live, logs, map, metrics, own, pins, relations, retention, series,
+    services, sql, tail, traces, upload, views,
+};
 use orrery_api as api;
 use serde_json::json;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder,
@@ -18,15 +22,24 @@ const ENDPOINTS: &[&Endpoint] = &[
     &services::TOPOLOGY,
     &map::DIFF,
     &map::IMPACT,
+    &findings::LIST,
     &services::LIST,
     &services::DETAIL,
     &traces::LIST,
     &series::SERIES,
+    &flame::FLAME,
     &series::KEYS,
     &series::VALUES,
     &traces::DETAIL,
     &traces::COLUMNS,
     &traces::SPAN,
+    &relations::LINKS,
+    &relations::DIFF,
+    &services::STANDING,
+    &upload::VIEW,
+    &pins::LIST,
+    &pins::PIN,
+    &pins::UNPIN,
     &download::OTLP,
     &download::JAEGER,
     &traces::VALUES,
@@ -38,7 +51,15 @@ const ENDPOINTS: &[&Endpoint] = &[
     &metrics::HOSTS,
     &export::EXPORT,
     &retention::RETENTION,
+    &sql::SQL,
+    &sql::SCHEMA,
     &own::SELF,
+    &views::LIST,
+    &views::SAVE,
+    &views::CHANGE,
+    &views::DELETE,
+    &links::LINK,
+    &links::TEMPLATES,
     &live::LIVE,
 ];
 
@@ -54,9 +75,18 @@ fn document() -> OpenApi {
         .license(Some(License::new("Apache-2.0")));
     let mut paths = PathsBuilder::new();
     for endpoint in ENDPOINTS {
-        paths = paths.path(endpoint.path, PathItem::new(HttpMethod::Get, operation(endpoint).build()));
+        paths = paths.path(endpoint.path, PathItem::new(method(endpoint), operation(endpoint).build()));
     }
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(schemas().build())).build()
+}
+
+fn method(endpoint: &Endpoint) -> HttpMethod {
+    match endpoint.verb {
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Delete => HttpMethod::Delete,
+        Verb::Get => HttpMethod::Get,
+    }
 }
 
 fn schemas() -> ComponentsBuilder {
@@ -64,14 +94,20 @@ fn schemas() -> ComponentsBuilder {
     add::<api::Topology>(&mut all);
     add::<api::TopologyDiff>(&mut all);
     add::<api::Impact>(&mut all);
+    add::<api::FindingList>(&mut all);
     add::<api::ServiceList>(&mut all);
     add::<api::ServiceDetail>(&mut all);
     add::<api::TraceList>(&mut all);
     add::<api::TraceSeriesList>(&mut all);
+    add::<api::TraceFlame>(&mut all);
     add::<api::TraceKeyList>(&mut all);
     add::<api::TraceValueList>(&mut all);
     add::<api::Trace>(&mut all);
     add::<api::SpanDetail>(&mut all);
+    add::<api::TraceLinks>(&mut all);
+    add::<api::TraceDiff>(&mut all);
+    add::<api::Standing>(&mut all);
+    add::<api::PinnedList>(&mut all);
     add::<api::ValueList>(&mut all);
     add::<api::LogList>(&mut all);
     add::<api::LogHistogram>(&mut all);
@@ -80,6 +116,14 @@ fn schemas() -> ComponentsBuilder {
     add::<api::HostList>(&mut all);
     add::<api::SelfHealth>(&mut all);
     add::<api::RetentionPlan>(&mut all);
+    add::<api::ViewList>(&mut all);
+    add::<api::ViewInput>(&mut all);
+    add::<api::Link>(&mut all);
+    add::<api::LinkInput>(&mut all);
+    add::<api::LinkTemplateList>(&mut all);
+    add::<api::SqlRequest>(&mut all);
+    add::<api::SqlAnswer>(&mut all);
+    add::<api::SqlSchema>(&mut all);
     add::<api::LiveRequest>(&mut all);
     add::<api::LiveEvent>(&mut all);
     add::<api::Problem>(&mut all);
@@ -93,7 +137,7 @@ fn add<T: utoipa::ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
 }
 
 fn operation(endpoint: &Endpoint) -> OperationBuilder {
-    let status = if endpoint.answer == "LiveEvent" { "101" } else { "200" };
+    let status = if endpoint.answer == "LiveEvent" { "101" } else { endpoint.status.as_str() };
     let mut operation = OperationBuilder::new()
         .operation_id(Some(operation_id(endpoint)))
         .summary(Some(endpoint.summary))
@@ -105,6 +149,21 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
                 .content(endpoint.media, content(endpoint.answer))
                 .build(),
         );
+    if !endpoint.body.is_empty() {
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content(endpoint.body))
+            .required(Some(Required::True));
+        operation = operation
+            .request_body(Some(body.build()))
+            .response("413", problem("Too much was sent"))
+            .response("415", problem("What was sent is not JSON"))
+            .response("422", problem("What was sent asks for too much"));
+    }
+    if endpoint.verb != Verb::Get {
+        operation = operation
+            .response("403", problem("A page of another origin asks"))
+            .response("409", problem("Not as things are now; `detail` says why"));
+    }
     for id in endpoint.in_path {
         operation = operation.parameter(parameter(id, ParameterIn::Path)).response("404", problem("Nothing there"));
     }
@@ -119,7 +178,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
 
 fn operation_id(endpoint: &Endpoint) -> String {
     let path = endpoint.path.trim_start_matches(api::paths::V1).trim_start_matches('/');
-    path.replace(['/', '{', '}'], "_").replace("__", "_").trim_end_matches('_').to_owned()
+    let id = path.replace(['/', '{', '}'], "_").replace("__", "_").trim_end_matches('_').to_owned();
+    if endpoint.verb == Verb::Get { id } else { format!("{}_{id}", format!("{:?}", endpoint.verb).to_lowercase()) }
 }
 
 fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {
@@ -139,8 +199,10 @@ fn parameter(known: &Parameter, place: ParameterIn) -> ParameterBuilder {
 }
 
 fn content(schema: &str) -> utoipa::openapi::Content {
-    // Bytes have none.
-    ContentBuilder::new().schema((!schema.is_empty()).then(|| Ref::from_schema_name(schema))).build()
+    // Bytes have none, and what others have defined.
+    ContentBuilder::new()
+        .schema((!schema.is_empty() && schema != ANY_JSON).then(|| Ref::from_schema_name(schema)))
+        .build()
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {

@@ -80,6 +80,7 @@ fn warnings(api: &Api, mut warnings: Vec<String>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(api.metadata.warning.clone());
     warnings
 }
 

@@ -3,6 +3,7 @@
 use crate::api::failure::Failure;
 use crate::api::params::{ATTR, Parameter, Params};
 use orrery_api::Place;
+use orrery_model::ServiceKey;
 use orrery_query::QueryError;
 use orrery_query::plan::{AttributeFilter, ServiceMatch};
 use orrery_query::traceql::{Body, Field, Filter, Intrinsic, Literal, Problem, Query, Scope, Spanset, Stage, parse};
@@ -76,6 +77,23 @@ impl Asked {
             other => other.into(),
         }
     }
+}
+
+/// A query of our own.
+pub(crate) fn parsed(text: &str) -> Result<Query, Failure> {
+    parse(text).map_err(|problem| Failure::Internal(problem.into()))
+}
+
+/// Spans of an operation that did not fail.
+pub(crate) fn calls_of(of: &orrery_api::ServiceRef, operation: &str) -> Result<Query, Failure> {
+    let mut conditions = service(&ServiceMatch::Key(ServiceKey {
+        namespace: of.namespace.clone(),
+        name: of.name.clone(),
+        environment: of.environment.clone(),
+    }));
+    conditions.push(equal(&Field::intrinsic(Intrinsic::Name), &Literal::Text(operation.to_owned())));
+    conditions.push("span:status != error".to_owned());
+    parsed(&format!("{{ {} }}", conditions.join(" && ")))
 }
 
 /// A field as TraceQL names it.

@@ -6,6 +6,8 @@ use crate::api::failure::Failure;
 use crate::api::params::{ENVIRONMENT, FROM, Parameter, TO};
 use orrery_api as api;
 use orrery_api::paths;
+use orrery_model::SpanKind;
+use orrery_query::answer::{Red, Standing};
 use orrery_query::{TimeRange, plan};
 use std::collections::BTreeSet;
 
@@ -61,6 +63,50 @@ pub(crate) fn detail(ask: &Ask<'_>) -> Result<api::ServiceDetail, Failure> {
         )));
     };
     Ok(ask.rates().detail(detail, range, answer.partial))
+}
+
+/// `GET /standing`.
+pub(crate) const STANDING: Endpoint = Endpoint::json(
+    paths::STANDING,
+    "Standing",
+    "Where a duration stands among the calls of an operation",
+    &[
+        FROM,
+        TO,
+        Parameter::new("service", "shop/cart@production", "Id of the service, as in `/services`.").required(),
+        Parameter::new("operation", "GET /cart", "Span name.").required(),
+        Parameter::new("kind", "server", "Span kind. Default: `internal`."),
+        Parameter::new("duration", "250ms", "The duration: `250ms`, `1.5s`, or nanoseconds.").required(),
+    ],
+)
+.about(
+    "From rollups: every call of the range, sampling weights included. Buckets are eight per power of two, so that `at_least` and `at_most` are certain and `about` is an estimate between them. Without calls nothing is known: 0 and 1.",
+);
+
+pub(crate) fn standing(ask: &Ask<'_>) -> Result<api::Standing, Failure> {
+    let (params, range) = (&ask.params, ask.params.range()?);
+    let plan = plan::Standing {
+        range,
+        service: params.owned("service").unwrap_or_default(),
+        operation: params.owned("operation").unwrap_or_default(),
+        kind: params.parsed("kind", kind)?.unwrap_or(SpanKind::Internal),
+        duration_nanos: params.duration("duration")?.unwrap_or_default(),
+    };
+    let answer = ask.store().standing(&plan, ask.control)?;
+    let unknown = Standing { red: Red::default(), at_least: 0.0, at_most: 1.0, about: 0.5 };
+    let standing = answer.value.unwrap_or(unknown);
+    Ok(api::Standing {
+        range: convert::range(range),
+        red: ask.rates().red(&standing.red, range),
+        at_least: standing.at_least,
+        at_most: standing.at_most,
+        about: standing.about,
+    })
+}
+
+fn kind(text: &str) -> Result<SpanKind, String> {
+    let wrong = || format!("`{text}` is no span kind; `internal`, `server`, `client`, `producer` or `consumer`");
+    (0..=5).map(SpanKind::from_number).find(|kind| kind.as_str() == text).ok_or_else(wrong)
 }
 
 /// `GET /topology`.

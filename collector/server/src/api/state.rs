@@ -1,6 +1,9 @@
 //! What every handler may know.
 
+use crate::api::failure::Failure;
 use crate::live::Bus;
+use orrery_api::LinkTemplate;
+use orrery_meta::Meta;
 use orrery_query::{Store, StoreHealth};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -30,6 +33,16 @@ pub(crate) struct About {
     pub(crate) retention: String,
     /// Name to address.
     pub(crate) endpoints: BTreeMap<String, String>,
+    /// To outside tools.
+    pub(crate) links: Vec<LinkTemplate>,
+}
+
+/// What people make, if it could be opened, and what there is to say about it.
+pub(crate) struct Metadata {
+    /// The file, or why there is none.
+    pub(crate) meta: Result<Meta, String>,
+    /// For whoever looks after the server: a sentence.
+    pub(crate) warning: Option<String>,
 }
 
 /// What every handler may know.
@@ -41,11 +54,16 @@ pub(crate) struct Api {
     pub(crate) places: Arc<Semaphore>,
     /// One permit per running export.
     pub(crate) exports: Arc<Semaphore>,
+    /// One permit per file that is being read.
+    pub(crate) views: Arc<Semaphore>,
+    /// One permit per process that answers SQL.
+    pub(crate) workers: Arc<Semaphore>,
     pub(crate) about: About,
     /// Cancelled when the server drains: endless answers end, and `/readyz` says no.
     pub(crate) stopping: CancellationToken,
     /// Whether the last write reached the disk.
     pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) metadata: Arc<Metadata>,
     pub(crate) maps: crate::api::live::Maps,
     clock: fn() -> i64,
     health: Mutex<Option<(Instant, StoreHealth)>>,
@@ -59,11 +77,16 @@ pub(crate) struct Parts {
     pub(crate) about: About,
     pub(crate) stopping: CancellationToken,
     pub(crate) writes: Arc<AtomicBool>,
+    pub(crate) metadata: Arc<Metadata>,
     pub(crate) clock: fn() -> i64,
 }
 
 /// Exports at once: each reads as much as its client takes, for as long as that takes.
 const EXPORTS: usize = 2;
+/// Files read at once: each is in memory as a whole, several times over.
+const VIEWS: usize = 2;
+/// Processes that answer SQL at once: each may take more than a gigabyte.
+const WORKERS: usize = 2;
 /// Age at which the store is asked for its health again: it is asked on every request, for rates.
 const HEALTH_AGE: Duration = Duration::from_millis(500);
 
@@ -72,12 +95,15 @@ impl Api {
         Api {
             places: Arc::new(Semaphore::new(parts.limits.query_concurrency)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            views: Arc::new(Semaphore::new(VIEWS)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
             store: parts.store,
             bus: parts.bus,
             limits: parts.limits,
             about: parts.about,
             stopping: parts.stopping,
             writes: parts.writes,
+            metadata: parts.metadata,
             maps: Default::default(),
             clock: parts.clock,
             health: Mutex::default(),
@@ -87,6 +113,14 @@ impl Api {
     /// The clock, Unix nanoseconds.
     pub(crate) fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// Saved views and short links.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`]: they could not be opened when the server started; says why.
+    pub(crate) fn meta(&self) -> Result<&Meta, Failure> {
+        self.metadata.meta.as_ref().map_err(|why| Failure::Busy(why.clone()))
     }
 
     /// The store's health, at most half a second old.

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -41,13 +41,13 @@ fn is_local(host: &str) -> bool {
 
 /// Refuses requests that came under a foreign name, or from a foreign page.
 pub(crate) async fn check(hosts: Hosts, request: Request, next: Next) -> Response {
-    match examine(&hosts, request.headers(), request.uri()) {
+    match examine(&hosts, request.method(), request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.respond(request.extensions().get::<RequestId>().map_or("", |id| &id.0)),
     }
 }
 
-fn examine(hosts: &Hosts, headers: &HeaderMap, uri: &Uri) -> Result<(), Failure> {
+fn examine(hosts: &Hosts, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<(), Failure> {
     let sent = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
@@ -59,13 +59,12 @@ fn examine(hosts: &Hosts, headers: &HeaderMap, uri: &Uri) -> Result<(), Failure>
             "This server does not answer to the name `{name}`; if it should, start it with --allowed-host {name}."
         )));
     }
-    // Only a WebSocket handshake needs this: other cross-origin reads are the browser's to refuse, as we send no CORS headers.
-    match headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) {
-        Some(origin)
-            if headers.contains_key(header::UPGRADE)
-                && origin.split_once("://").map(|(_, authority)| authority) != Some(host) =>
-        {
-            Err(Failure::Forbidden(format!("Pages of `{origin}` may not open live connections to this server.")))
+    // Live connections and changes need this: other cross-origin reads are the browser's to refuse, as we send no CORS
+    // headers.
+    let acts = headers.contains_key(header::UPGRADE) || !method.is_safe();
+    match headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default()) {
+        Some(origin) if acts && origin.split_once("://").map(|(_, authority)| authority) != Some(host) => {
+            Err(Failure::Forbidden(format!("Pages of `{origin}` may change nothing here, nor open live connections.")))
         }
         _ => Ok(()),
     }
@@ -113,10 +112,14 @@ mod tests {
     use super::*;
 
     fn check_headers(bound: &str, configured: &[&str], headers: &[(HeaderName, &'static str)]) -> bool {
+        check_method(Method::GET, bound, configured, headers)
+    }
+
+    fn check_method(method: Method, bound: &str, configured: &[&str], headers: &[(HeaderName, &'static str)]) -> bool {
         let configured: Vec<String> = configured.iter().map(|&host| host.to_owned()).collect();
         let hosts = Hosts::new(bound.parse().unwrap(), &configured);
         let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        examine(&hosts, &headers, &Uri::from_static("/")).is_ok()
+        examine(&hosts, &method, &headers, &Uri::from_static("/")).is_ok()
     }
 
     #[test]
@@ -137,6 +140,24 @@ mod tests {
         assert!(check_headers("127.0.0.1", &["Orrery.Example"], &[(header::HOST, "orrery.example")]));
         assert!(check_headers("0.0.0.0", &[], &[(header::HOST, "anything.example")]));
         assert!(!check_headers("0.0.0.0", &["orrery.example"], &[(header::HOST, "anything.example")]));
+    }
+
+    #[test]
+    fn changes_come_from_our_own_pages_or_from_scripts() {
+        let host = (header::HOST, "127.0.0.1:7070");
+        for (origin, allowed) in [
+            ("http://127.0.0.1:7070", true),
+            ("http://evil.example", false),
+            ("null", false),
+            ("http://127.0.0.1:1", false),
+        ] {
+            let headers = [host.clone(), (header::ORIGIN, origin)];
+            for method in [Method::PUT, Method::DELETE, Method::POST] {
+                assert_eq!(check_method(method, "127.0.0.1", &[], &headers), allowed, "{origin}");
+            }
+            assert!(check_method(Method::GET, "127.0.0.1", &[], &headers), "the browser refuses that");
+        }
+        assert!(check_method(Method::POST, "127.0.0.1", &[], &[host]), "scripts have no origin");
     }
 
     #[test]

@@ -50,6 +50,7 @@ async fn every_endpoint_answers() {
     changes_and_impact(&server).await;
     traces(&server).await;
     asking(&server).await;
+    crate::flame::where_time_goes(&server).await;
     span_metrics(&server).await;
     completion(&server).await;
     one_trace(&server).await;
@@ -470,14 +471,14 @@ async fn wrong_questions(server: &Server) {
     }
     assert_eq!(server.get("/api/v1/nothing").await.0, 404);
     let post = reqwest::Client::new().post(format!("{}/api/v1/services", server.http)).send().await.unwrap();
-    assert_eq!((post.status().as_u16(), post.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD"));
+    assert_eq!((post.status().as_u16(), post.headers()["allow"].to_str().unwrap()), (405, "GET,HEAD"));
 }
 
 /// Each example in the OpenAPI document is a question the server understands.
 async fn examples(server: &Server) {
     let document = server.ok("/api/v1/openapi.json").await;
     for (path, item) in document["paths"].as_object().unwrap() {
-        if path.ends_with("/live") || path.ends_with("/tail") {
+        if path.ends_with("/live") || path.ends_with("/tail") || item["get"].is_null() {
             continue;
         }
         let (mut path, mut query) = (path.clone(), form_urlencoded::Serializer::new(String::new()));

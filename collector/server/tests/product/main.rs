@@ -5,12 +5,16 @@
 mod api;
 mod data;
 mod demo;
+mod flame;
 mod hostile;
 mod kill;
 mod live;
 mod otlp;
 mod overload;
 mod peers;
+mod relations;
 mod sdk;
 mod server;
+mod sql;
 mod startup;
+mod views;

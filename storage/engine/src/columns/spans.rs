@@ -91,6 +91,10 @@ impl Table for SpanBatch {
         Some(self.trace_id[row])
     }
 
+    fn linked(&self) -> Option<&[TraceId]> {
+        Some(&self.links.trace_id)
+    }
+
     fn identity(&self, row: usize) -> Option<(TraceId, SpanId)> {
         Some((self.trace_id[row], self.span_id[row]))
     }

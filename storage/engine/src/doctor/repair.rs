@@ -61,6 +61,15 @@ fn apply(dir: &Dir, manifest: &ManifestFile, finding: &Finding) -> Result<(), Op
             let files = segment.files().into_iter().filter(|path| path.exists());
             files.for_each(|path| _ = dir.set_aside(path, reason));
         }
+        Repair::Pin { id, reason } => {
+            let Some(pin) = manifest.with(|held| held.pins.iter().find(|pin| pin.segment.id == *id).cloned()) else {
+                return Ok(());
+            };
+            manifest.commit(|held| held.pins.retain(|other| other.segment.id != *id)).map_err(OpenError::Engine)?;
+            let segment = Segments::new(dir.pins(), 0).pinned(&pin);
+            let files = segment.files().into_iter().filter(|path| path.exists());
+            files.for_each(|path| _ = dir.set_aside(path, reason));
+        }
     }
     Ok(())
 }

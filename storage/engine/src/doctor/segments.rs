@@ -1,9 +1,9 @@
 //! Segments: what the manifest says, and whether the files are what it says.
 
-use super::{Finding, Repair, Sealed, entries, is_named, shown};
+use super::{Finding, Repair, Sealed, entries, is_named, is_pinned, shown};
 use crate::dir::Dir;
 use crate::error::{Fault, OpenError, chain};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SegmentEntry};
 use crate::segment::Segments;
 use orrery_model::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,11 +40,7 @@ pub(super) fn verify(
         if !fault.is_lasting() {
             return Err(OpenError::Engine(fault));
         }
-        let reason = match fault {
-            Fault::Io { path, .. } => format!("{} is missing", shown(dir, &path)),
-            Fault::Damaged { path, reason } => format!("{} is damaged: {reason}", shown(dir, &path)),
-            other => chain(&other),
-        };
+        let reason = reason(dir, fault);
         findings.push(Finding {
             what: format!("{reason} ({} rows of {})", entry.rows, entry.signal),
             fix: "restore the file from a backup; a repair sets the segment aside and counts its rows as dropped"
@@ -52,16 +48,45 @@ pub(super) fn verify(
             repair: Repair::Segment { id: entry.id, reason },
         });
     }
+    let pins = Segments::new(dir.pins(), 0);
+    for pin in &manifest.pins {
+        let segment = pins.pinned(pin);
+        let Err(fault) = segment.verify_index().and_then(|()| segment.verify()) else { continue };
+        if in_use && !is_pinned(dir, pin.segment.id) {
+            continue;
+        }
+        if !fault.is_lasting() {
+            return Err(OpenError::Engine(fault));
+        }
+        let reason = reason(dir, fault);
+        findings.push(Finding {
+            what: format!("{reason} (the pinned trace {})", pin.trace_id),
+            fix: "restore the file from a backup; a repair sets it aside and the trace is pinned no more".to_owned(),
+            repair: Repair::Pin { id: pin.segment.id, reason },
+        });
+    }
     Ok(())
+}
+
+fn reason(dir: &Dir, fault: Fault) -> String {
+    match fault {
+        Fault::Io { path, .. } => format!("{} is missing", shown(dir, &path)),
+        Fault::Damaged { path, reason } => format!("{} is damaged: {reason}", shown(dir, &path)),
+        other => chain(&other),
+    }
 }
 
 /// Files of segments that the manifest does not name.
 pub(super) fn left_over(dir: &Dir, manifest: &Manifest, findings: &mut Vec<Finding>) -> Result<(), Fault> {
-    let stems: BTreeSet<String> = manifest.segments.iter().map(|entry| entry.stem()).collect();
-    let of_no_segment =
-        |name: &str| name.ends_with(".tmp") || name.split_once('.').is_none_or(|(stem, _)| !stems.contains(stem));
-    for (name, path) in entries(&dir.segments())? {
-        if is_name(&name) && of_no_segment(&name) {
+    let sealed: BTreeSet<String> = manifest.segments.iter().map(SegmentEntry::stem).collect();
+    let pinned: BTreeSet<String> = manifest.pins.iter().map(|pin| pin.segment.stem()).collect();
+    for (folder, stems) in [(dir.segments(), sealed), (dir.pins(), pinned)] {
+        let of_no_segment =
+            |name: &str| name.ends_with(".tmp") || name.split_once('.').is_none_or(|(stem, _)| !stems.contains(stem));
+        for (name, path) in entries(&folder)? {
+            if !is_name(&name) || !of_no_segment(&name) {
+                continue;
+            }
             findings.push(Finding {
                 what: format!(
                     "{} belongs to no segment: left over from an interrupted seal, merge or removal",

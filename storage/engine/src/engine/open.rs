@@ -10,7 +10,8 @@ use crate::duck::Duck;
 use crate::error::{Fault, OpenError, chain};
 use crate::failpoint;
 use crate::fs::Fs;
-use crate::manifest::{self, Manifest, ManifestFile};
+use crate::manifest::{self, Manifest, ManifestFile, SegmentEntry};
+use crate::query::isolate;
 use crate::rollup::{RollupError, RollupStore};
 use crate::segment::Segments;
 use crate::slice::Observed;
@@ -43,6 +44,7 @@ impl Engine {
         let (rollups, missing, rollups_failed) = open_rollups(&dir, &known).map_err(OpenError::Engine)?;
         let duck = Arc::new(Duck::open(&config, &dir).map_err(OpenError::Engine)?);
         let segments = Segments::new(dir.segments(), config.index_memory_bytes);
+        let pinned = segments.beside(dir.pins());
         let inner = Arc::new(Inner {
             disk: Mutex::new(dir.disk()),
             config,
@@ -50,6 +52,8 @@ impl Engine {
             duck,
             manifest,
             rollups,
+            pinned,
+            pinning: Mutex::default(),
             segments,
             current: Current::default(),
             rollup_gate: Default::default(),
@@ -80,6 +84,7 @@ impl Engine {
         inner.check_disk();
         inner.current.change(|snapshot| {
             snapshot.segments = known.segments.iter().map(|entry| inner.segments.segment(entry.clone())).collect();
+            snapshot.pins = known.pins.iter().map(|pin| (pin.trace_id, inner.pinned.pinned(pin))).collect();
         });
         start(inner, &known, missing).map_err(OpenError::Engine)
     }
@@ -125,17 +130,34 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
 /// Removes what the manifest does not know: files of seals and merges that were not finished. When the manifest is an
 /// older one they may be all there is of acknowledged rows, and are set aside instead.
 fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
-    let names: BTreeSet<String> = known
-        .segments
-        .iter()
-        .flat_map(|entry| ["parquet", "index"].map(|extension| format!("{}.{extension}", entry.stem())))
-        .collect();
-    let segments = dir.segments();
+    clean_folder(dir, &dir.segments(), known.segments.iter(), known, doubtful)?;
+    clean_folder(dir, &dir.pins(), known.pins.iter().map(|pin| &pin.segment), known, doubtful)?;
+    let fault = |path: &Path, error| OpenError::Engine(Fault::io(path)(error));
+    // Left over from queries, ours and those of other processes.
+    for spill in [dir.tmp().join("duckdb"), dir.tmp().join(isolate::FOLDER)] {
+        std::fs::create_dir_all(&spill).map_err(|error| fault(&spill, error))?;
+        for entry in std::fs::read_dir(&spill).map_err(|error| fault(&spill, error))?.flatten() {
+            _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The same for one folder.
+fn clean_folder<'a>(
+    dir: &Dir,
+    segments: &Path,
+    named: impl Iterator<Item = &'a SegmentEntry>,
+    known: &Manifest,
+    doubtful: bool,
+) -> Result<(), OpenError> {
+    let files = |entry: &SegmentEntry| ["parquet", "index"].map(|extension| format!("{}.{extension}", entry.stem()));
+    let names: BTreeSet<String> = named.flat_map(files).collect();
     // Before the first manifest, segments are left-overs of the first seal; else there was one.
     let is_whole = manifest::log_is_whole(&Fs::Real, dir.root());
     let fault = |path: &Path, error| OpenError::Engine(Fault::io(path)(error));
-    for entry in std::fs::read_dir(&segments).map_err(|error| fault(&segments, error))? {
-        let path = entry.map_err(|error| fault(&segments, error))?.path();
+    for entry in std::fs::read_dir(segments).map_err(|error| fault(segments, error))? {
+        let path = entry.map_err(|error| fault(segments, error))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if names.contains(name) || !crate::doctor::is_segment_file(name) {
             continue;
@@ -149,11 +171,6 @@ fn clean(dir: &Dir, known: &Manifest, doubtful: bool) -> Result<(), OpenError> {
             false => std::fs::remove_file(&path),
         };
         gone.map_err(|error| fault(&path, error))?;
-    }
-    let spill = dir.tmp().join("duckdb");
-    std::fs::create_dir_all(&spill).map_err(|error| fault(&spill, error))?;
-    for entry in std::fs::read_dir(&spill).map_err(|error| fault(&spill, error))?.flatten() {
-        _ = std::fs::remove_file(entry.path());
     }
     Ok(())
 }

@@ -68,7 +68,8 @@ impl Inner {
     fn next_to_scrub(&self, but: &HashSet<String>) -> Option<Arc<Segment>> {
         let snapshot = self.current.get();
         let fresh = |segment: &&Arc<Segment>| !segment.is_verified() && !but.contains(&segment.entry.stem());
-        snapshot.segments.iter().filter(fresh).max_by_key(|segment| segment.entry.last_unix_nano).cloned()
+        let all = snapshot.segments.iter().chain(snapshot.pins.values());
+        all.filter(fresh).max_by_key(|segment| segment.entry.last_unix_nano).cloned()
     }
 
     /// Takes a segment that was found damaged out of use. False: neither right nor wrong can be said.

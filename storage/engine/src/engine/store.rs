@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::query;
 use crate::wal::{Content, Durable};
-use orrery_model::{Batch, Body, Signal};
+use orrery_model::{Batch, Body, Signal, TraceId};
 use orrery_query::answer::{self, Answer};
 use orrery_query::retention::{RetentionPlan, Rule};
 use orrery_query::store::{Appended, Control};
@@ -91,8 +91,20 @@ impl Store for Engine {
         query::rollups::with_live(&self.inner, control, |rollups, live| rollups.service(plan, live, control))
     }
 
+    fn standing(
+        &self,
+        plan: &plan::Standing,
+        control: &Control,
+    ) -> Result<Answer<Option<answer::Standing>>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.standing(plan, live, control))
+    }
+
     fn topology(&self, plan: &plan::Topology, control: &Control) -> Result<Answer<answer::Topology>, QueryError> {
         query::rollups::with_live(&self.inner, control, |rollups, live| rollups.topology(plan, live, control))
+    }
+
+    fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.findings(plan, live, control))
     }
 
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError> {
@@ -101,6 +113,14 @@ impl Store for Engine {
 
     fn trace_series(&self, plan: &plan::TraceSeries, control: &Control) -> Result<Answer<Metrics>, QueryError> {
         query::traceql::series(&self.inner, plan, control)
+    }
+
+    fn trace_flame(
+        &self,
+        plan: &plan::TraceFlame,
+        control: &Control,
+    ) -> Result<Answer<answer::TraceFlame>, QueryError> {
+        query::traceql::flame(&self.inner, plan, control)
     }
 
     fn trace_keys(
@@ -133,6 +153,18 @@ impl Store for Engine {
 
     fn span(&self, plan: &plan::Span, control: &Control) -> Result<Answer<Option<answer::SpanRow>>, QueryError> {
         query::trace::span(&self.inner, plan, control)
+    }
+
+    fn pin(&self, plan: &plan::Pin, control: &Control) -> Result<Answer<Option<answer::PinnedTrace>>, QueryError> {
+        self.inner.pin(plan, control)
+    }
+
+    fn unpin(&self, trace: TraceId) -> Result<bool, QueryError> {
+        self.inner.unpin(trace).map_err(|fault| QueryError::Engine { name: "unpin", source: Box::new(fault) })
+    }
+
+    fn pins(&self) -> (Vec<answer::PinnedTrace>, usize) {
+        (self.inner.pins(), super::pins::MOST)
     }
 
     fn logs(&self, plan: &plan::Logs, control: &Control) -> Result<Answer<answer::LogPage>, QueryError> {
@@ -176,6 +208,14 @@ impl Store for Engine {
         query::export::run(&self.inner, plan, control, out)
     }
 
+    fn isolate(&self, plan: &plan::Statement, control: &Control) -> Result<Answer<answer::Isolated>, QueryError> {
+        query::isolate::run(&self.inner, plan, control)
+    }
+
+    fn tables(&self, plan: &plan::Tables, control: &Control) -> Result<Answer<Vec<answer::TableInfo>>, QueryError> {
+        query::tables::run(&self.inner, plan, control)
+    }
+
     fn retention(&self, rules: Option<Vec<Rule>>, control: &Control) -> Result<RetentionPlan, QueryError> {
         let Inner { config, duck, current, .. } = &*self.inner;
         let config = Config { rules: rules.unwrap_or_else(|| config.rules.clone()), ..config.clone() };
@@ -190,7 +230,7 @@ impl Store for Engine {
         let (disk_free_bytes, disk_total_bytes) = *self.inner.disk.lock();
         let snapshot = self.inner.current.get();
         let sealed = |bytes: fn(&crate::manifest::SegmentEntry) -> u64| -> u64 {
-            snapshot.segments.iter().map(|segment| bytes(&segment.entry)).sum()
+            snapshot.segments.iter().chain(snapshot.pins.values()).map(|segment| bytes(&segment.entry)).sum()
         };
         let rollups = std::fs::metadata(self.inner.dir.rollups()).map_or(0, |meta| meta.len());
         let hot_first = |times: Option<(i64, i64)>| times.map(|(first, _)| first);

@@ -3,9 +3,11 @@
 mod crash;
 mod export;
 mod metrics;
+mod pins;
 mod restart;
 mod retention;
 mod round_trip;
+mod sandbox;
 mod search;
 mod trace;
 mod traceql;

@@ -3,17 +3,19 @@
 //! What segments list (services, attributes) is hardly ever new: each list stands there once, and segments give its
 //! number. All of it is written whenever something is sealed, so that its size is what sealing costs where much is stored.
 
-use super::{Manifest, SegmentEntry, Shared};
+use super::{Manifest, Pin, SegmentEntry, Shared};
 use crate::counters::Counters;
 use crate::promote::Promoted;
 use crate::slice::Observed;
-use orrery_model::Signal;
+use orrery_model::{Signal, TraceId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-const MAGIC: &str = "orrery-manifest 2 ";
+const MAGIC: &str = "orrery-manifest 3 ";
+/// Without pins.
+const MAGIC_2: &str = "orrery-manifest 2 ";
 /// Segments have their lists themselves.
 const MAGIC_1: &str = "orrery-manifest 1 ";
 
@@ -28,6 +30,21 @@ struct Text<'a> {
     #[serde(default)]
     lists: Lists<'a>,
     segments: Vec<Entry<'a>>,
+    #[serde(default)]
+    next_pin: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pins: Vec<PinText<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PinText<'a> {
+    trace_id: String,
+    pinned_unix_nano: i64,
+    root_service: Cow<'a, str>,
+    root_name: Cow<'a, str>,
+    duration_nanos: i64,
+    errors: u64,
+    segment: Entry<'a>,
 }
 
 /// Each list there is, in the order of their numbers.
@@ -79,6 +96,8 @@ pub(super) fn print(manifest: &Manifest) -> String {
         observed: manifest.observed,
         counters: Cow::Borrowed(&manifest.counters),
         segments: manifest.segments.iter().map(|entry| listed(entry, &mut lists, &mut numbers)).collect(),
+        next_pin: manifest.next_pin,
+        pins: manifest.pins.iter().map(|pin| pinned(pin, &mut lists, &mut numbers)).collect(),
         lists,
     };
     let json = serde_json::to_string(&text).expect("a manifest has text keys");
@@ -107,6 +126,18 @@ fn listed<'a>(entry: &'a SegmentEntry, lists: &mut Lists<'a>, numbers: &mut Numb
     }
 }
 
+fn pinned<'a>(pin: &'a Pin, lists: &mut Lists<'a>, numbers: &mut Numbers) -> PinText<'a> {
+    PinText {
+        trace_id: pin.trace_id.to_string(),
+        pinned_unix_nano: pin.pinned_unix_nano,
+        root_service: Cow::Borrowed(&pin.root_service),
+        root_name: Cow::Borrowed(&pin.root_name),
+        duration_nanos: pin.duration_nanos,
+        errors: pin.errors,
+        segment: listed(&pin.segment, lists, numbers),
+    }
+}
+
 fn number<'a, T: ToOwned + ?Sized, L>(
     list: &'a Arc<T>,
     lists: &mut Vec<Cow<'a, T>>,
@@ -120,7 +151,8 @@ fn number<'a, T: ToOwned + ?Sized, L>(
 }
 
 pub(super) fn parse(text: &str) -> Result<Manifest, String> {
-    let rest = text.strip_prefix(MAGIC).or_else(|| text.strip_prefix(MAGIC_1)).ok_or("its first line is unknown")?;
+    let rest = [MAGIC, MAGIC_2, MAGIC_1].into_iter().find_map(|magic| text.strip_prefix(magic));
+    let rest = rest.ok_or("its first line is unknown")?;
     let (crc, json) = rest.split_once('\n').ok_or("it is cut off")?;
     let json = json.trim_end_matches('\n');
     if u32::from_str_radix(crc, 16) != Ok(crc32fast::hash(json.as_bytes())) {
@@ -140,7 +172,24 @@ pub(super) fn parse(text: &str) -> Result<Manifest, String> {
         shared.share(&mut entry);
         segments.push(entry);
     }
+    let mut pins = Vec::with_capacity(text.pins.len());
+    for pin in text.pins {
+        let (id, trace) = (pin.segment.id, pin.trace_id);
+        let mut segment = lists.entry(pin.segment).ok_or_else(|| format!("pin {id} names a list that is not there"))?;
+        shared.share(&mut segment);
+        pins.push(Pin {
+            trace_id: trace.parse::<TraceId>().map_err(|error| format!("pin {id} is of no trace: {error}"))?,
+            pinned_unix_nano: pin.pinned_unix_nano,
+            root_service: pin.root_service.into_owned(),
+            root_name: pin.root_name.into_owned(),
+            duration_nanos: pin.duration_nanos,
+            errors: pin.errors,
+            segment,
+        });
+    }
     Ok(Manifest {
+        next_pin: text.next_pin,
+        pins,
         next_segment: text.next_segment,
         next_slice: text.next_slice,
         cursor: text.cursor,

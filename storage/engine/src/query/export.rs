@@ -8,11 +8,11 @@ use crate::columns::{self, Arrival, Part, Pick, Place, Promotion, Rows, Table};
 use crate::context::ContextTable;
 use crate::engine::Inner;
 use crate::error::Fault;
-use crate::slice::picks;
+use crate::slice::{Slice, picks};
 use hashbrown::HashMap;
 use orrery_model::{LogBatch, MetricBatch, ServiceKey, Signal, SpanBatch, SpanId, TraceId};
 use orrery_query::answer::Answer;
-use orrery_query::{Control, Partial, QueryError, plan};
+use orrery_query::{Control, Partial, QueryError, TimeRange, plan};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -53,7 +53,7 @@ fn export<B: Table>(
     // What is in memory first, so that it is held no longer than that takes.
     sources.sort_by_key(|source| matches!(source, Source::Sealed(..)));
     session.let_go();
-    let mut writer = Writer::<B>::new(out).map_err(|fault| engine_error("export", fault))?;
+    let mut writer = Writer::<B>::new(out, zstd()).map_err(|fault| engine_error("export", fault))?;
     let mut lasts: Vec<i64> = sources.iter().map(Source::last::<B>).collect();
     for source in sources {
         writer.seen.forget_after(latest(&lasts));
@@ -63,7 +63,7 @@ fn export<B: Table>(
             Source::Hot(slice) => {
                 let (parts, context) = B::hot(slice).held();
                 let wanted = wanted(plan, &context);
-                for chunk in in_memory(&parts, plan, &wanted).chunks(ROW_GROUP) {
+                for chunk in in_memory(&parts, plan.range, &wanted).chunks(ROW_GROUP) {
                     session.check()?;
                     writer.write(&parts, chunk, &context, true).map_err(|fault| session.fault(fault))?;
                 }
@@ -89,6 +89,33 @@ fn export<B: Table>(
     Ok(answer)
 }
 
+fn zstd() -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists"))
+}
+
+/// Writes the rows of slices within a range, each once, as an export does; answers how many. `check` is asked now and
+/// then.
+pub(super) fn hot<B: Table>(
+    slices: &[Arc<Slice>],
+    range: TimeRange,
+    out: Out<'_>,
+    mut check: impl FnMut() -> Result<(), Fault>,
+) -> Result<u64, Fault> {
+    // It is read once, by somebody who waits.
+    let mut writer = Writer::<B>::new(out, Compression::UNCOMPRESSED)?;
+    for slice in slices {
+        let (parts, context) = B::hot(slice).held();
+        let all = vec![true; context.resources().len()];
+        for chunk in in_memory(&parts, range, &all).chunks(ROW_GROUP) {
+            check()?;
+            writer.write(&parts, chunk, &context, true)?;
+        }
+    }
+    let rows = writer.rows;
+    writer.finish(None)?;
+    Ok(rows)
+}
+
 fn latest(lasts: &[i64]) -> i64 {
     lasts.iter().copied().max().unwrap_or(i64::MIN)
 }
@@ -110,12 +137,11 @@ fn wanted(plan: &plan::Export, context: &ContextTable) -> Vec<bool> {
     context.resources().iter().map(|resource| is_wanted(&resource.service())).collect()
 }
 
-fn in_memory<B: Table>(parts: &[Part<B>], plan: &plan::Export, wanted: &[bool]) -> Vec<Pick> {
+fn in_memory<B: Table>(parts: &[Part<B>], range: TimeRange, wanted: &[bool]) -> Vec<Pick> {
     let mut picks = picks(parts);
     picks.retain(|pick| {
         let (part, row) = (&parts[pick.part as usize], pick.row as usize);
-        plan.range.contains(part.batch.time(row))
-            && wanted[part.resources[part.batch.resources()[row] as usize] as usize]
+        range.contains(part.batch.time(row)) && wanted[part.resources[part.batch.resources()[row] as usize] as usize]
     });
     picks
 }
@@ -129,12 +155,12 @@ struct Writer<'a, B> {
 }
 
 impl<'a, B: Table> Writer<'a, B> {
-    fn new(out: Out<'a>) -> Result<Writer<'a, B>, Fault> {
+    fn new(out: Out<'a>, compression: Compression) -> Result<Writer<'a, B>, Fault> {
         let schema = columns::schema::<B>(Place::Sealed, &[]);
         let is_asked = |column: &usize| !INTERNAL.contains(&schema.field(*column).name().as_str());
         let columns: Vec<usize> = (0..schema.fields().len()).filter(is_asked).collect();
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+            .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("orrery ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();

@@ -1,9 +1,10 @@
 //! Spans in memory, read in the batches they came in.
 
 use super::session::Session;
-use crate::columns::Part;
+use crate::columns::{self, Part, Pick, Rows, Table};
 use crate::context::ContextTable;
 use crate::slice::Slice;
+use arrow::error::ArrowError;
 use hashbrown::{HashMap, HashSet};
 use orrery_model::{SpanBatch, Sym, TraceId, Value, semconv};
 use orrery_query::{QueryError, TimeRange};
@@ -52,6 +53,22 @@ impl HotSpans {
                 each(*trace, span(part, row));
             }
         })
+    }
+
+    /// All spans of a trace, copied.
+    pub(super) fn batch_of(&self, trace: TraceId) -> Result<Option<SpanBatch>, ArrowError> {
+        let parts = self.parts.iter().enumerate();
+        let picks: Vec<Pick> = parts
+            .flat_map(|(number, part)| {
+                let rows = part.batch.trace_id.iter().enumerate().filter(move |(_, of)| **of == trace);
+                rows.map(move |(row, _)| Pick { part: number as u32, row: row as u32 })
+            })
+            .collect();
+        if picks.is_empty() {
+            return Ok(None);
+        }
+        let rows = Rows { parts: &self.parts, picks: &picks, context: &self.context };
+        SpanBatch::read(&columns::hot_batch(&rows)?, &self.context, &[]).map(Some)
     }
 
     /// The values of a field with the number of spans that have it; `name` is the span's name.

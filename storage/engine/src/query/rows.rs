@@ -88,6 +88,20 @@ pub(super) fn span(batch: &SpanBatch, row: usize, resource: &Resource, scope: &S
     }
 }
 
+/// The spans of a batch as they would be answered if they were stored: by start, then id, each once.
+pub fn span_rows(batch: &SpanBatch) -> Vec<SpanRow> {
+    let mut context = ContextTable::default();
+    let (resources, scopes) = context.number(&batch.context);
+    let row = |row: usize| {
+        let (resource, scope) = (resources[batch.resource[row] as usize], scopes[batch.scope[row] as usize]);
+        span(batch, row, context.resource(resource), context.scope(scope))
+    };
+    let mut rows: Vec<SpanRow> = (0..batch.len()).map(row).collect();
+    rows.sort_by_key(|row| (row.start_time_unix_nano, row.span_id, row.trace_id));
+    rows.dedup_by_key(|row| (row.trace_id, row.span_id, row.start_time_unix_nano));
+    rows
+}
+
 pub(super) fn log(batch: &LogBatch, row: usize, context: &ContextTable) -> LogRow {
     let strings = &batch.context.strings;
     let resource = context.resource(batch.resource[row]);

@@ -77,6 +77,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What is kept of a trace whatever happens to the other places; its rows may be in those as well.
+    pub(crate) fn pinned(&self, trace: TraceId) -> Option<Source> {
+        self.snapshot.pins.get(&trace).map(Source::sealed)
+    }
+
     /// Keeps the places that may have rows of a trace.
     pub(crate) fn keep_trace(&mut self, sources: &mut Vec<Source>, trace: TraceId) -> Result<(), QueryError> {
         self.control.check()?;

@@ -70,6 +70,11 @@ impl Source {
         }
     }
 
+    /// Whether it is what was kept of one trace.
+    pub(crate) fn is_pin(&self) -> bool {
+        matches!(self, Source::Sealed(segment, _) if segment.of_pin().is_some())
+    }
+
     /// Latest time of a row.
     pub(crate) fn last<B: Table>(&self) -> i64 {
         match self {

@@ -1,6 +1,7 @@
 //! One trace by its id, at any time: whole spans, one span, or [all of them as columns](columns).
 
 pub(crate) mod columns;
+pub(crate) mod copy;
 
 use super::rows;
 use super::session::Session;
@@ -66,11 +67,12 @@ pub(crate) fn span(inner: &Inner, plan: &plan::Span, control: &Control) -> Resul
     Ok(session.answer(found))
 }
 
-/// Where spans of the trace may be, oldest first: there the root is.
+/// Where spans of the trace may be, oldest first: there the root is. At the end what was kept of it, which may be in the
+/// others, too.
 fn sources(session: &mut Session<'_>, trace: TraceId) -> Result<impl Iterator<Item = Source> + use<>, QueryError> {
     let mut sources = session.sources::<SpanBatch>(TimeRange::ALL, |_| true)?;
     session.keep_trace(&mut sources, trace)?;
-    Ok(sources.into_iter().rev())
+    Ok(sources.into_iter().rev().chain(session.pinned(trace)))
 }
 
 /// Whole spans of a sealed source.
@@ -80,14 +82,9 @@ fn read(
     trace: TraceId,
     span: Option<SpanId>,
 ) -> Result<impl Iterator<Item = SpanRow> + use<>, QueryError> {
-    let columns: Vec<&str> = rows::names_of_all::<SpanBatch>(source).collect();
     let traces = [trace].into();
-    let wanted = Wanted { span, columns: &columns, ..Wanted::of(&traces, SPANS + 1) };
-    let found = session.of_traces(source, &wanted)?;
+    let batches = batches(session, source, Wanted { span, ..Wanted::of(&traces, SPANS + 1) })?;
     let context = source.context::<SpanBatch>();
-    let batch = |columns| SpanBatch::read(columns, &context, source.promoted());
-    let batches: Vec<SpanBatch> =
-        found.iter().map(batch).collect::<Result<_, _>>().map_err(|error| session.fault(error))?;
     Ok(batches.into_iter().flat_map(move |batch| {
         let context = context.clone();
         (0..batch.len()).map(move |row| {
@@ -95,4 +92,13 @@ fn read(
             rows::span(&batch, row, resource, scope)
         })
     }))
+}
+
+/// Whole rows of a sealed source.
+fn batches(session: &mut Session<'_>, source: &Source, wanted: Wanted<'_>) -> Result<Vec<SpanBatch>, QueryError> {
+    let columns: Vec<&str> = rows::names_of_all::<SpanBatch>(source).collect();
+    let found = session.of_traces(source, &Wanted { columns: &columns, ..wanted })?;
+    let context = source.context::<SpanBatch>();
+    let batch = |columns| SpanBatch::read(columns, &context, source.promoted());
+    found.iter().map(batch).collect::<Result<_, _>>().map_err(|error| session.fault(error))
 }

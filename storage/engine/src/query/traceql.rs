@@ -5,6 +5,7 @@
 //! Spans that are judged one by one never have their traces read; only those of the page do.
 
 mod budget;
+mod flame;
 mod keys;
 mod mask;
 mod needs;
@@ -16,6 +17,7 @@ mod series;
 mod values;
 mod whole;
 
+pub(crate) use flame::run as flame;
 pub(crate) use keys::run as keys;
 pub(crate) use search::run as search;
 pub(crate) use series::run as series;

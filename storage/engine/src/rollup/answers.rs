@@ -1,5 +1,6 @@
 //! Answers from rollup rows. Pure: the store gathers the rows, from its file and from memory.
 
+pub(super) mod findings;
 mod kinds;
 
 #[cfg(test)]
@@ -7,13 +8,14 @@ mod tests;
 
 use super::identity::default_port;
 use super::latency::{Cells, whole};
-use super::rows::{Additive, EdgeKey, EdgeRow, InstanceRow, Part, RollupRows};
+use super::rows::{Additive, EdgeKey, EdgeRow, InstanceRow, OperationKey, Part, RollupRows};
 use kinds::Behaviour;
 use orrery_model::{ServiceKey, SpanKind, Sym};
 use orrery_query::answer::{
     Edge, EdgeKind, ErrorGroup, Node, NodeKind, Operation, Quantiles, Red, RedPoint, ServiceDetail, ServiceSummary,
-    Slice, Topology,
+    Slice, Standing, Topology,
 };
+use orrery_query::plan;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most operations and error groups of a service that are answered.
@@ -337,8 +339,19 @@ pub(super) fn topology(rows: &RollupRows, environment: Option<&str>) -> Topology
     Topology { nodes, edges }
 }
 
+/// What is known of the inside of one service.
+#[derive(Clone, Copy)]
+pub(super) struct Details<'a> {
+    /// Its operations and errors, of the whole range.
+    pub(super) rows: &'a RollupRows,
+    /// Its errors by step, of the range and the time before it.
+    pub(super) history: Steps<'a>,
+    /// Start of the range.
+    pub(super) from: i64,
+}
+
 /// Everything about one node; `None` if it is not in the rows. `details` holds operations and errors of this service.
-pub(super) fn service(rows: &RollupRows, steps: Steps<'_>, details: &RollupRows, id: &str) -> Option<ServiceDetail> {
+pub(super) fn service(rows: &RollupRows, steps: Steps<'_>, details: Details<'_>, id: &str) -> Option<ServiceDetail> {
     let map = Map::new(rows, None);
     let node = map.node(id)?;
     let (callers, callees): (Vec<Edge>, Vec<Edge>) =
@@ -354,7 +367,7 @@ pub(super) fn service(rows: &RollupRows, steps: Steps<'_>, details: &RollupRows,
         }
         None => (series_of_other(steps, id, node.kind), Vec::new(), Vec::new()),
     };
-    let (operations, errors) = (operations(details, id), errors(details, id));
+    let (operations, errors) = (operations(details.rows, id), errors(details, id));
     Some(ServiceDetail { node, series, operations, errors, callers, callees, neighbours, versions, instances })
 }
 
@@ -384,20 +397,49 @@ fn operations(rows: &RollupRows, id: &str) -> Vec<Operation> {
     all
 }
 
-fn errors(rows: &RollupRows, id: &str) -> Vec<ErrorGroup> {
+/// Where a duration stands among the calls of an operation.
+pub(super) fn standing(rows: &RollupRows, plan: &plan::Standing) -> Option<Standing> {
+    let mut all = Cells::default();
+    let name = |sym: Sym| rows.names.get(sym);
+    // What is not said is internal.
+    let said = |kind: SpanKind| if kind == SpanKind::Unspecified { SpanKind::Internal } else { kind };
+    let is_of = |key: &OperationKey| {
+        said(SpanKind::from_number(key.kind)) == said(plan.kind)
+            && name(key.operation) == plan.operation
+            && name(key.service) == plan.service
+    };
+    rows.operations.iter().filter(|(key, _)| is_of(key)).for_each(|(_, cells)| all.merge(cells));
+    let (at_least, at_most, about) = all.standing(plan.duration_nanos)?;
+    Some(Standing { red: red_of(&all), at_least, at_most, about })
+}
+
+fn errors(details: Details<'_>, id: &str) -> Vec<ErrorGroup> {
+    let Details { rows, history, from } = details;
+    let mut first_seen: BTreeMap<[&str; 3], i64> = BTreeMap::new();
+    for (key, _) in history.rows.errors.iter().filter(|(key, _)| history.rows.names.get(key.service) == id) {
+        let group = [key.error_type, key.message, key.operation].map(|sym| history.rows.names.get(sym));
+        let first = first_seen.entry(group).or_insert(key.time);
+        *first = key.time.min(*first);
+    }
     let mut all = BTreeMap::new();
     for (key, row) in rows.errors.iter().filter(|(key, _)| rows.names.get(key.service) == id) {
         let group = [key.error_type, key.message, key.operation].map(|sym| rows.names.get(sym));
         all.entry(group).or_insert_with(super::rows::ErrorRow::default).merge(row);
     }
-    let group = |([error_type, message, operation], row): ([&str; 3], super::rows::ErrorRow)| ErrorGroup {
-        error_type: error_type.to_owned(),
-        message: message.to_owned(),
-        operation: operation.to_owned(),
-        count: row.count,
-        last_seen_unix_nano: row.last_unix_nano,
-        trace_id: row.trace_id(),
-        span_id: row.span_id(),
+    let group = |(group, row): ([&str; 3], super::rows::ErrorRow)| {
+        let first = first_seen.get(&group).copied().unwrap_or(row.last_unix_nano);
+        let [error_type, message, operation] = group.map(str::to_owned);
+        ErrorGroup {
+            error_type,
+            message,
+            operation,
+            count: row.count,
+            first_seen_unix_nano: first.max(from),
+            is_new: first > from,
+            last_seen_unix_nano: row.last_unix_nano,
+            trace_id: row.trace_id(),
+            span_id: row.span_id(),
+        }
     };
     let mut all: Vec<_> = all.into_iter().map(group).collect();
     all.sort_by_key(|group| (std::cmp::Reverse(group.count), std::cmp::Reverse(group.last_seen_unix_nano)));

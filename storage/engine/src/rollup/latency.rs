@@ -145,6 +145,30 @@ impl Cells {
         self.positive().last().map(|cell| middle_of(cell.bucket))
     }
 
+    /// Calls that took longer, to within a bucket.
+    pub fn above(&self, nanos: i64) -> f64 {
+        let bucket = bucket_of(nanos);
+        whole(self.0.iter().filter(|cell| cell.bucket > bucket).map(|cell| cell.count).sum())
+    }
+
+    /// Which share of the calls took less than a duration: at least, at most, and about, where durations are spread evenly
+    /// inside a bucket. `None` without calls.
+    pub fn standing(&self, nanos: i64) -> Option<(f64, f64, f64)> {
+        let total: f64 = self.positive().map(|cell| cell.count).sum();
+        if total <= RESIDUE {
+            return None;
+        }
+        let bucket = bucket_of(nanos);
+        let below: f64 = self.positive().filter(|cell| cell.bucket < bucket).map(|cell| cell.count).sum();
+        let beside = self.positive().find(|cell| cell.bucket == bucket).map_or(0.0, |cell| cell.count);
+        // The call itself, if it is one of them, does not take less than itself.
+        let beside = whole(beside - 1.0);
+        let start = |bucket: u16| (f64::from(bucket) / f64::from(PER_OCTAVE)).exp2();
+        let place = (nanos as f64 - start(bucket)) / (start(bucket + 1) - start(bucket));
+        let share = |calls: f64| (calls / total).min(1.0);
+        Some((share(below), share(below + beside), share(below + beside * place.clamp(0.0, 1.0))))
+    }
+
     fn positive(&self) -> impl Iterator<Item = &Cell> {
         self.0.iter().filter(|cell| cell.count > RESIDUE)
     }
@@ -204,8 +228,22 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_standing_is_between_its_bounds(all in proptest::collection::vec(100i64..10_000_000_000, 1..400), at in any::<prop::sample::Index>()) {
+            let mut cells = Cells::default();
+            all.iter().for_each(|&nanos| cells.record(nanos, false, 1.0));
+            let nanos = *at.get(&all);
+            let exact = all.iter().filter(|&&other| other < nanos).count() as f64 / all.len() as f64;
+            let (at_least, at_most, about) = cells.standing(nanos).unwrap();
+            prop_assert!(at_least <= exact + 1e-9 && exact <= at_most + 1e-9, "{at_least} {exact} {at_most}");
+            prop_assert!(at_least <= about && about <= at_most);
+        }
+    }
+
     #[test]
     fn nothing_has_no_quantile() {
+        assert_eq!(Cells::default().standing(1), None);
         assert_eq!(Cells::default().quantile(0.5), None);
     }
 }

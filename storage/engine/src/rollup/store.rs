@@ -21,12 +21,13 @@ use super::rows::RollupRows;
 use duckdb::{Config, Connection};
 use fold::Group;
 use hours::{HOUR, Hour, Hours, MOST_HOURS};
-use orrery_query::answer::{Answer, Scanned, ServiceDetail, ServiceSummary, Topology};
+use orrery_query::answer::{Answer, Finding, Partial, Scanned, ServiceDetail, ServiceSummary, Standing, Topology};
 use orrery_query::plan;
 use orrery_query::store::{Control, QueryError};
 use orrery_query::time::TimeRange;
 use parking_lot::{Mutex, RwLock};
 use range::{Buckets, Extent};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -104,6 +105,18 @@ impl Gathered {
     fn scanned_with(&self, more: Option<&Gathered>) -> Scanned {
         Scanned { rows: self.scanned.rows + more.map_or(0, |more| more.scanned.rows), ..self.scanned }
     }
+}
+
+/// Steps of a range with what comes before it.
+const HISTORY_POINTS: u32 = 90;
+/// What comes before a range, to know what is usual: as long as the range, but neither shorter nor longer than this.
+const HISTORY: (i64, i64) = (600_000_000_000, 21_600_000_000_000);
+/// Services whose operations and errors are looked at to name what is wrong, at most.
+const MOST_TELLERS: usize = 16;
+
+fn with_history(range: TimeRange) -> TimeRange {
+    let before = range.to.saturating_sub(range.from).clamp(HISTORY.0, HISTORY.1);
+    TimeRange { from: range.from.saturating_sub(before), to: range.to }
 }
 
 /// What tells how services do and who calls whom.
@@ -285,9 +298,27 @@ impl RollupStore {
         let own = Wanted { only: Some(&plan.id), ..whole };
         let series = self.gather(Wanted { points: plan.points, ..own }, live, control)?;
         let details = self.gather(Wanted { tables: &[Table::Operations, Table::Errors], ..own }, live, control)?;
+        // Which errors are new, only the time before can tell.
+        let before =
+            Wanted { range: with_history(plan.range), points: HISTORY_POINTS, tables: &[Table::Errors], ..own };
+        let history = self.gather(before, live, control)?;
         let scanned = Scanned { rows: series.scanned.rows, ..rows.scanned_with(Some(&details)) };
-        let value = answers::service(&rows.rows, series.series(), &details.rows, &plan.id);
+        let details = answers::Details { rows: &details.rows, history: history.series(), from: plan.range.from };
+        let value = answers::service(&rows.rows, series.series(), details, &plan.id);
         Ok(Answer { value, partial: None, scanned })
+    }
+
+    /// Where a duration stands among the calls of an operation; `None` without calls.
+    pub fn standing(
+        &self,
+        plan: &plan::Standing,
+        live: &[&Live],
+        control: &Control,
+    ) -> Result<Answer<Option<Standing>>, QueryError> {
+        let tables = &[Table::Operations];
+        let wanted = Wanted { range: plan.range, points: 0, tables, only: Some(&plan.service) };
+        let Gathered { rows, scanned, .. } = self.gather(wanted, live, control)?;
+        Ok(Answer { value: answers::standing(&rows, plan), partial: None, scanned })
     }
 
     /// Who calls whom.
@@ -300,6 +331,40 @@ impl RollupStore {
         let wanted = Wanted { range: plan.range, points: 0, tables: MAP, only: None };
         let Gathered { rows, scanned, .. } = self.gather(wanted, live, control)?;
         Ok(Answer { value: answers::topology(&rows, plan.environment.as_deref()), partial: None, scanned })
+    }
+
+    /// What is wrong, where it begins, the worst first.
+    pub fn findings(
+        &self,
+        plan: &plan::Findings,
+        live: &[&Live],
+        control: &Control,
+    ) -> Result<Answer<Vec<Finding>>, QueryError> {
+        let range = with_history(plan.range);
+        let wanted = Wanted { range, points: HISTORY_POINTS, tables: MAP, only: None };
+        let all = self.gather(wanted, live, control)?;
+        let board = answers::findings::Board::new(all.series(), plan.range, plan.environment.as_deref());
+        let (mut found, mut scanned, mut left) = (Vec::new(), all.scanned, false);
+        let mut tellers: BTreeMap<String, Gathered> = BTreeMap::new();
+        for suspect in board.suspects() {
+            let teller = suspect.teller();
+            if !tellers.contains_key(teller) {
+                if tellers.len() >= MOST_TELLERS {
+                    left = true;
+                    continue;
+                }
+                let tables = &[Table::Operations, Table::Errors];
+                let told = self.gather(Wanted { tables, only: Some(teller), ..wanted }, live, control)?;
+                scanned.rows += told.scanned.rows;
+                tellers.insert(teller.to_owned(), told);
+            }
+            found.extend(board.told(&suspect, &tellers[teller].rows));
+        }
+        let mut value = answers::findings::joined(found);
+        left |= value.len() > plan.limit as usize;
+        value.truncate(plan.limit as usize);
+        let partial = left.then(|| Partial("There is more that is wrong; this is the worst of it.".to_owned()));
+        Ok(Answer { value, partial, scanned })
     }
 
     /// Puts what the database keeps in its own log into its file. For when there is nothing else to do; fails while

@@ -19,6 +19,8 @@ use std::ops::RangeInclusive;
 const PROBES: RangeInclusive<usize> = 3..=9;
 /// Bits of all keys together, for a row of the segment.
 const BITS_PER_ROW: usize = 8;
+/// What stands for the traces that spans link to, among the attributes; an attribute of this name shares its place.
+pub(crate) const LINKED: &str = "link:traceID";
 /// Bytes read for a question.
 const PAGE: usize = 4096;
 /// A number counts for so many texts.
@@ -47,7 +49,14 @@ impl Values {
         let rows: usize = parts.iter().map(|part| part.batch.rows()).sum();
         let values = Values { by_key: BTreeMap::new(), rows };
         let mut found: HashMap<String, Found> = HashMap::new();
-        parts.iter().for_each(|part| values.add(part, &mut found));
+        for part in parts {
+            values.add(part, &mut found);
+            if let Some(linked) = part.batch.linked() {
+                // Known where no span has a link, too: then nobody looks for one.
+                let place = found.entry_ref(LINKED).or_default();
+                linked.iter().for_each(|trace| place.push(hash_text(&trace.to_string()), rows));
+            }
+        }
         found.values_mut().for_each(Found::settle);
         Values { by_key: found.into_iter().collect(), ..values }
     }
@@ -105,7 +114,8 @@ impl Values {
         let mut wanted: Vec<(usize, String, Found)> = Vec::new();
         for (key, mut found) in self.by_key {
             found.settle();
-            let weight = if of_resources.contains(&key) { 0 } else { found.weight() };
+            let is_always_known = of_resources.contains(&key) || key == LINKED;
+            let weight = if is_always_known { 0 } else { found.weight() };
             wanted.push((weight, key, found));
         }
         wanted.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -114,7 +124,7 @@ impl Values {
         for (weight, key, Found { hashes, .. }) in wanted {
             let probes = (self.rows / hashes.len().max(1)).clamp(*PROBES.start(), *PROBES.end());
             let bits = (hashes.len() * probes) as f64 / LN_2;
-            // Of resources all are known, so that nobody has to look through them.
+            // Of resources and links all are known, so that nobody has to look through them.
             if weight == 0 || bits <= room {
                 room -= bits;
                 entries.extend(hashes.into_iter().map(|value| (of_key(&key, value), probes as u8)));

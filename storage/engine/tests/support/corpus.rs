@@ -39,6 +39,8 @@ pub(crate) fn write(dir: &Path) {
     // Of each signal one merged segment and what came after.
     until("merged", || engine.health().segments == 3 * (1 + SEALED - 8));
     engine.count_rejected(Signal::Traces, "no_trace_id", 3);
+    let pin = plan::Pin { trace_id: items::trace_id("3"), max_spans: 1000 };
+    engine.pin(&pin, &Control::within(Duration::from_secs(60))).expect("pinned");
     drop(engine);
     let engine = Engine::open(config(dir, Duration::from_secs(3600)), Arc::new(items::Items)).expect("opens");
     put(&engine, SEALED);
@@ -209,6 +211,11 @@ pub(crate) fn answers(engine: &Engine) -> Value {
             "monotonic": name.is_monotonic, "services": name.services, "keys": name.attribute_keys,
             "series": metric(&name.name),
         })).collect::<Vec<_>>(),
+        "linking": found(&asking("{ link:traceID = \"00000000000000000000000000000063\" }")).len(),
+        "pinned": engine.pins().0.iter().map(|pin| json!([
+            pin.trace_id.to_string(), pin.root_name, pin.root_service.to_string(), pin.span_count, pin.error_count,
+            pin.duration_nanos,
+        ])).collect::<Vec<_>>(),
         "nodes": topology.nodes.iter().map(|node| json!([node.id, node.kind, red(&node.red)])).collect::<Vec<_>>(),
         "edges": topology.edges.iter().map(|edge| json!([edge.caller, edge.callee, edge.kind, red(&edge.red)])).collect::<Vec<_>>(),
         "counters": engine.health().signals.into_iter().map(|(signal, counted)| (signal.to_string(), json!({

@@ -1,6 +1,6 @@
 //! Drawing the rows on screen.
 
-use super::{Found, PathSegment, ROW_HEIGHT, Row, SpanInput, SpanKind, TimeKind, View, Waterfall};
+use super::{Found, LogLevel, LogLine, PathSegment, ROW_HEIGHT, Row, SpanInput, SpanKind, TimeKind, View, Waterfall};
 use crate::{
     surface::{Align, Dash, Draw, Stroke, Surface, TextStyle, fit_text},
     ticks::value_ticks,
@@ -19,6 +19,8 @@ const FEW: usize = 32;
 const BEFORE: usize = 64;
 /// Depth from which rows are indented from the shallowest on screen.
 const DEEP: u32 = 24;
+/// Characters of a log record that may be drawn: nobody has room for more.
+const LOG_CHARS: usize = 400;
 /// Guides nearer to each other than this say nothing.
 const GUIDES: f64 = 4.0;
 
@@ -112,6 +114,9 @@ impl<S: Surface> Drawing<'_, S> {
     }
 
     fn row(&mut self, index: usize, row: &Row) {
+        if let Some(line) = row.log.and_then(|log| self.waterfall.logs().get(log as usize)) {
+            return self.log(index, row, line);
+        }
         let selected = self.style.selected == Some(row.span) && row.folded == 0;
         let ground = match (selected, self.style.hovered == Some(index)) {
             (true, _) => Some(Token::AccentBg),
@@ -126,6 +131,45 @@ impl<S: Surface> Drawing<'_, S> {
         let (x, y) = (self.view.names - 7.0, self.top);
         self.s.push_clip(x, y, (self.view.width - x).max(0.0), ROW_HEIGHT);
         self.bars(row, strength);
+        self.s.pop_clip();
+    }
+
+    /// A log record: how bad it is among the names, what it says at its time.
+    fn log(&mut self, index: usize, row: &Row, line: &LogLine) {
+        if self.style.hovered == Some(index) {
+            self.s.fill_rect(0.0, self.top, self.view.width, ROW_HEIGHT, Token::Bg2);
+        }
+        let (middle, strength) = (self.middle(), self.strength(row));
+        let token = match line.level {
+            LogLevel::Fine => Token::Text3,
+            LogLevel::Warning => Token::Warn,
+            LogLevel::Error => Token::Err,
+        };
+        self.guides(row);
+        let (view, top) = (self.view, self.top);
+        let x = toggle_x(view, self.waterfall, row) + 10.0;
+        self.s.fill_rect(x, middle - 1.5, 6.0, 3.0, token.alpha(strength));
+        let quiet = TextStyle::new(Token::Text3.alpha(strength), 11.0, 500);
+        let after = line.time.saturating_sub(self.waterfall.range().0);
+        let sign = if after < 0 { "−" } else { "+" };
+        let after = format!("{sign}{}", Unit::Nanos.format(after.unsigned_abs() as f64));
+        let after = fit_text(self.s, &after, (view.names - 24.0 - x).max(0.0), &quiet);
+        self.s.text_middle(&after, x + 12.0, middle, &quiet);
+        let (left, right) = (view.names, view.width - 6.0);
+        self.s.push_clip(left - 7.0, top, (view.width - left + 7.0).max(0.0), ROW_HEIGHT);
+        let at = view.x(line.time).clamp(left, right);
+        self.s.line((crisp(at), top + 4.0), (crisp(at), top + ROW_HEIGHT - 4.0), &Stroke::new(token, 2.0));
+        let style = TextStyle::new(Token::Text2.alpha(strength), 11.0, 400);
+        let style = if line.level == LogLevel::Error { style.ink(Token::Err.alpha(strength)) } else { style };
+        let first: String = line.text.lines().next().unwrap_or_default().chars().take(LOG_CHARS).collect();
+        // On the side with more room.
+        if right - at >= at - left {
+            let text = fit_text(self.s, &first, right - at - 8.0, &style);
+            self.s.text_middle(&text, at + 8.0, middle, &style);
+        } else {
+            let text = fit_text(self.s, &first, at - left - 8.0, &style);
+            self.s.text_middle(&text, at - 8.0, middle, &style.align(Align::Right));
+        }
         self.s.pop_clip();
     }
 
@@ -162,6 +206,10 @@ impl<S: Surface> Drawing<'_, S> {
         if span.error || self.hides_error(index, row) {
             room -= 12.0;
             self.diamond(view.names - 18.0, middle, if span.error && row.folded == 0 { 1.0 } else { 0.75 });
+        }
+        if row.folded == 0 && waterfall.is_odd(row.span) {
+            self.triangle(x + room - 2.0, middle, strength);
+            room -= 14.0;
         }
         let parent_service = waterfall.parent(row.span).map(|p| waterfall.span(p).service);
         if parent_service != Some(span.service) {
@@ -212,6 +260,13 @@ impl<S: Surface> Drawing<'_, S> {
         self.s.move_to(points[0].0, points[0].1);
         points[1..].iter().for_each(|p| self.s.line_to(p.0, p.1));
         self.s.stroke(&Stroke::new(Token::Text3, 1.5));
+    }
+
+    /// Something is odd about the span; the drawer says what.
+    fn triangle(&mut self, x: f64, y: f64, strength: f64) {
+        self.s.polygon_path(&[(x, y - 4.5), (x + 5.0, y + 4.0), (x - 5.0, y + 4.0)]);
+        self.s.fill(Token::Bg1.into());
+        self.s.fill(Token::Warn.alpha(strength));
     }
 
     fn diamond(&mut self, x: f64, y: f64, strength: f64) {

@@ -15,6 +15,33 @@ pub struct Row {
     pub depth: u32,
     /// How many siblings the row stands for; 0 for a span of its own.
     pub folded: u32,
+    /// Which log record it is instead of the span that wrote it: a place in [`Waterfall::logs`].
+    pub log: Option<u32>,
+}
+
+/// A log record among the rows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LogLine {
+    /// The span that wrote it; it stands at the first root without one.
+    pub span: Option<u32>,
+    /// Unix nanoseconds.
+    pub time: i64,
+    /// What it says.
+    pub text: String,
+    /// How bad it is.
+    pub level: LogLevel,
+}
+
+/// How bad a log record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogLevel {
+    /// Not at all.
+    #[default]
+    Fine,
+    /// A warning.
+    Warning,
+    /// An error, or worse.
+    Error,
 }
 
 /// The spans of large folds, in order of their starts: too many to look at for every picture.
@@ -38,7 +65,7 @@ impl Waterfall {
     /// Opens or closes a row: a span's children, or a run of siblings. Nothing happens on a leaf or a row that is
     /// not there.
     pub fn toggle(&mut self, row: usize) {
-        let Some(row) = self.rows.get(row).copied() else { return };
+        let Some(row) = self.rows.get(row).copied().filter(|row| row.log.is_none()) else { return };
         if row.folded > 0 {
             self.unfolded[row.span as usize] = true;
         } else if self.tree.has_children(row.span) {
@@ -53,9 +80,23 @@ impl Waterfall {
         self.collapsed[span as usize]
     }
 
+    /// Shows log records below the spans that wrote them, where those have rows of their own; none to hide them.
+    pub fn set_logs(&mut self, mut logs: Vec<LogLine>) {
+        let first = self.tree.roots.first().copied();
+        logs.iter_mut().for_each(|line| line.span = line.span.filter(|span| (*span as usize) < self.len()).or(first));
+        logs.sort_by_key(|line| (line.span, line.time));
+        self.logs = logs;
+        self.rebuild();
+    }
+
+    /// The log records, by span and time.
+    pub fn logs(&self) -> &[LogLine] {
+        &self.logs
+    }
+
     /// Whether the row can be opened or closed.
     pub fn has_toggle(&self, row: &Row) -> bool {
-        row.folded > 0 || self.tree.has_children(row.span)
+        row.log.is_none() && (row.folded > 0 || self.tree.has_children(row.span))
     }
 
     /// Folds the run of siblings a span is part of again; nothing if it is in none.
@@ -178,7 +219,7 @@ impl Waterfall {
             && !self.unfolded[span as usize];
         if folds_here {
             let run = FOLD_FROM + alike.count();
-            rows.push(Row { span, depth, folded: run as u32 });
+            rows.push(Row { span, depth, folded: run as u32, log: None });
             if run >= LARGE {
                 let from = folds.spans.len();
                 folds.spans.extend(self.tree.siblings_from(span).take(run));
@@ -189,7 +230,13 @@ impl Waterfall {
             stack.extend(self.tree.siblings_from(span).nth(run));
             return;
         }
-        rows.push(Row { span, depth, folded: 0 });
+        rows.push(Row { span, depth, folded: 0, log: None });
+        if !self.logs.is_empty() {
+            let first = self.logs.partition_point(|line| line.span < Some(span));
+            let own = self.logs[first..].iter().take_while(|line| line.span == Some(span)).count();
+            let line = |log: usize| Row { span, depth: depth + 1, folded: 0, log: Some(log as u32) };
+            rows.extend((first..first + own).map(line));
+        }
         stack.extend(self.tree.siblings_from(span).nth(1));
         if !self.collapsed[span as usize] {
             stack.extend(self.tree.children(span).next());

@@ -274,18 +274,21 @@ fn a_flame_graph_adds_up_what_is_alike() {
     let told: Vec<_> = flame
         .blocks()
         .iter()
-        .map(|b| (w.name(b.span), b.depth, b.count, b.self_nanos / MS, b.total_nanos / MS))
+        .zip(0..)
+        .map(|(b, at)| {
+            (w.name(b.span), flame.placed().depth(at), b.count, b.self_nanos / MS, flame.placed().total(at) / MS)
+        })
         .collect();
     // The two calls overlap: together they took 50 ms, of which 10 in what they called.
     assert_eq!(told, [("op-1", 0, 1, 60, 110), ("op-2", 1, 2, 40, 50), ("op-3", 2, 1, 10, 10)]);
-    let view = flame::FlameView { size: (1100.0, 60.0), ..Default::default() };
-    let at = |x, y| view.hit(&flame, (x, y)).map(|b| w.name(flame.blocks()[b as usize].span));
+    let view = crate::flame::FlameView { size: (1100.0, 60.0), ..Default::default() };
+    let at = |x, y| view.hit(flame.placed(), (x, y)).map(|b| w.name(flame.blocks()[b as usize].span));
     assert_eq!(
         [at(1.0, 1.0), at(499.0, 21.0), at(501.0, 21.0), at(99.0, 41.0)],
         [Some("op-1"), Some("op-2"), None, Some("op-3")]
     );
-    let focused = flame::FlameView { focus: Some(2), ..view };
-    assert_eq!(focused.hit(&flame, (1099.0, 41.0)), Some(2));
+    let focused = crate::flame::FlameView { focus: Some(2), ..view };
+    assert_eq!(focused.hit(flame.placed(), (1099.0, 41.0)), Some(2));
 }
 
 fn any_spans() -> impl Strategy<Value = Vec<SpanInput>> {
@@ -308,6 +311,62 @@ fn any_spans() -> impl Strategy<Value = Vec<SpanInput>> {
     })
 }
 
+#[test]
+fn what_is_odd_is_told() {
+    let kind = |kind, s| SpanInput { kind, ..s };
+    let w = waterfall(vec![
+        span(1, 0, 0, 100),
+        span(2, 1, 150, 160),
+        kind(SpanKind::Consumer, span(3, 1, 150, 160)),
+        span(4, 99, 20, 30),
+        kind(SpanKind::Client, span(5, 1, 10, 90)),
+        SpanInput { service: 1, ..kind(SpanKind::Server, span(6, 5, 0, 50)) },
+    ]);
+    let odd: Vec<u64> = (0..6).filter(|span| w.is_odd(*span)).map(|at| w.span(at).id).collect();
+    assert_eq!(odd, [2, 4, 6]);
+    assert_eq!((w.late_by(1), w.late_by(2), w.skew(5)), (Some(50 * MS), None, Some(-10 * MS)));
+    assert_eq!(w.oddities(), Oddities { orphans: 1, late: 1, skewed: 1 });
+}
+
+#[test]
+fn logs_stand_below_the_spans_that_wrote_them() {
+    let mut spans = vec![SpanInput { error: true, ..span(1, 0, 0, 100) }, span(2, 1, 10, 40), span(3, 2, 20, 30)];
+    spans.extend((0..6).map(|i| SpanInput { name: 0, ..span(10 + i, 1, 50 + i as i64, 60) }));
+    let mut w = waterfall(spans);
+    let line = |span, time: i64, text: &str| LogLine { span, time: time * MS, text: text.into(), ..LogLine::default() };
+    w.set_logs(vec![
+        line(Some(1), 30, "second"),
+        line(Some(1), 20, "first"),
+        line(None, 5, "of none"),
+        line(Some(5), 55, "folded away"),
+        line(Some(99), 6, "of a span that is not here"),
+    ]);
+    let shown: Vec<String> = w
+        .rows()
+        .iter()
+        .map(|row| match row.log {
+            Some(log) => format!("{}{}", "  ".repeat(row.depth as usize), w.logs()[log as usize].text),
+            None => format!("{}{}", "  ".repeat(row.depth as usize), w.span(row.span).id),
+        })
+        .collect();
+    let expected =
+        ["1", "  of none", "  of a span that is not here", "  2", "    first", "    second", "    3", "  10"];
+    assert_eq!(shown, expected);
+    assert_eq!((w.row_of(0), w.row_of(1), w.row_of(2)), (Some(0), Some(3), Some(6)), "the span, not its log");
+    assert_eq!((w.errors_in(0), w.errors_in(3)), (1, 0));
+    assert!(!w.has_toggle(&w.rows()[1]));
+    w.toggle(1);
+    assert_eq!(w.rows().len(), 8, "a log record has nothing to open");
+    w.toggle(3);
+    assert_eq!(w.rows().len(), 7, "logs of a closed span stay, its children go");
+    let mut svg = SvgSurface::new(600.0, 300.0);
+    draw_waterfall(&mut svg, &w, &View::whole(&w, (600.0, 300.0)), &Style::default());
+    let drawn = svg.finish("", "");
+    assert!(drawn.contains("first") && drawn.contains("of none"), "{drawn}");
+    w.set_logs(Vec::new());
+    assert_eq!(w.rows().len(), 3);
+}
+
 proptest! {
     #[test]
     fn every_span_has_one_place(spans in any_spans()) {
@@ -324,7 +383,7 @@ proptest! {
         }
         for span in 0..w.len() as u32 {
             let row = w.reveal(span).unwrap();
-            prop_assert_eq!(w.rows()[row], Row { span, depth: w.rows()[row].depth, folded: 0 });
+            prop_assert_eq!(w.rows()[row], Row { span, depth: w.rows()[row].depth, folded: 0, log: None });
         }
         w.collapse_from(0);
         w.expand_all();
@@ -359,7 +418,7 @@ proptest! {
         draw_waterfall(&mut svg, &w, &view, &Style { critical_path: true, ..Style::default() });
         draw_minimap(&mut svg, &Minimap::new(&w, width, 40.0), &w, &view);
         let flame = flame::Flame::new(&w);
-        let view = flame::FlameView { scroll: scroll / 10.0, size: (width, 300.0), focus: None };
+        let view = crate::flame::FlameView { scroll: scroll / 10.0, size: (width, 300.0), focus: None };
         flame::draw_flame(&mut svg, &w, &flame, &view, (&[], Some(0), None));
         prop_assert!(flame.blocks().iter().map(|b| b.count as usize).sum::<usize>() == w.len());
         prop_assert!(!svg.finish("", "").contains("NaN"));

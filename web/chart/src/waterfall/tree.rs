@@ -1,11 +1,11 @@
 //! Parents, children and order, as flat arrays.
 
+use super::SpanInput;
+use orrery_model::nesting;
 use std::collections::HashMap;
 
-use super::SpanInput;
-
 /// No span.
-pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = nesting::NO_PARENT;
 
 /// The tree of a trace. All arrays are by span index.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ impl Tree {
             position: vec![NONE; n],
             roots: Vec::new(),
         };
-        tree.open_cycles(spans);
+        nesting::open_cycles(&mut tree.parent, |span| spans[span].start);
         tree.link(spans);
         tree.walk();
         tree.sum_up(spans);
@@ -75,27 +75,6 @@ impl Tree {
     /// Failed spans among those from one place in `order` to before another.
     pub(crate) fn errors_between(&self, from: u32, to: u32) -> u32 {
         self.errors_before[to as usize] - self.errors_before[from as usize]
-    }
-
-    /// Makes the earliest span of every cycle a root, so that each span hangs below some root.
-    fn open_cycles(&mut self, spans: &[SpanInput]) {
-        // 0 unknown, 1 on the way up just now, 2 known to end at a root.
-        let mut state = vec![0u8; spans.len()];
-        let mut way = Vec::new();
-        for start in 0..spans.len() as u32 {
-            let mut at = start;
-            while at != NONE && state[at as usize] == 0 {
-                state[at as usize] = 1;
-                way.push(at);
-                at = self.parent[at as usize];
-            }
-            if at != NONE && state[at as usize] == 1 {
-                let cycle = way.iter().skip_while(|s| **s != at).copied();
-                let first = cycle.min_by_key(|s| (spans[*s as usize].start, *s)).unwrap_or(at);
-                self.parent[first as usize] = NONE;
-            }
-            way.drain(..).for_each(|s| state[s as usize] = 2);
-        }
     }
 
     fn link(&mut self, spans: &[SpanInput]) {

@@ -15,14 +15,20 @@ pub(crate) use say;
 mod ask;
 mod axe;
 mod chunks;
+mod faults;
+mod flame;
 mod journeys;
+mod keyboard;
 mod map;
 mod pages;
 mod product;
 mod shop;
 mod speed;
+mod sql;
 mod tab;
+mod trace;
 mod traces;
+mod views;
 
 use anyhow::Result;
 
@@ -39,10 +45,46 @@ async fn huge_traces() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    trace::among_others(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asking() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (mut browser, _profile) = tab::launch().await?;
     ask::in_traceql(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_time_goes() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    flame::of_many_traces(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saved_views() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    views::are_kept_and_shared(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_console() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    sql::the_console(&browser).await?;
     browser.close().await?;
     Ok(())
 }
@@ -66,6 +108,15 @@ async fn two_ranges() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault() -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (mut browser, _profile) = tab::launch().await?;
+    faults::are_found_from_the_overview(&browser).await?;
+    browser.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dashboard() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let product = product::Product::demo().await?;
@@ -74,6 +125,8 @@ async fn the_dashboard() -> Result<()> {
     speed::first_frame_and_usable(&browser, &product).await?;
     journeys::from_an_error_on_the_map_to_the_failing_span(&browser, &product).await?;
     journeys::by_keyboard_alone(&browser, &product).await?;
+    keyboard::an_incident_by_keyboard(&browser, &product).await?;
+    map::of_the_shop(&browser, &product).await?;
     journeys::state_is_in_the_url(&browser, &product).await?;
     chunks::an_address_fetches_its_page_at_once(&browser, &product).await?;
     chunks::a_page_arrives_when_it_can(&browser, &product).await?;

@@ -138,6 +138,10 @@ async fn groups_and_search(browser: &Browser, product: &Product, system: &System
     let group = format!("team-{:02}", services * 3 / 4 * system.namespaces / services);
     ensure!(url.contains(&group) && url.contains("find="), "{url} does not say what is seen");
     pictured(&tab, &format!("map-{services}-found")).await?;
+    // It stands in the middle of the map.
+    let (x, y): (f64, f64) = tab.eval(&format!("(() => {{ const b = {FIELD}.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2] }})()")).await?;
+    tab.point(x, y).await?;
+    tab.wait_for(&format!("{FIELD}.title === {wanted:?}")).await?;
     tab.close().await?;
 
     // The link shows the same to somebody else.
@@ -335,4 +339,35 @@ async fn by_the_menu(browser: &Browser, product: &Product, range: &str) -> Resul
     tab.wait_for("!location.search.includes('compare') && !document.querySelector('.changes')").await?;
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
     tab.close().await
+}
+
+/// The shop, some of whose calls fail: where it begins and who feels it.
+pub(crate) async fn of_the_shop(browser: &Browser, product: &Product) -> Result<()> {
+    product.inject("errors", "payments", 60).await?;
+    let failing = "/api/v1/topology?from=now-1m";
+    let mut id = String::new();
+    for _ in 0..200 {
+        let map = product.get(failing).await?;
+        let node = map["nodes"].as_array().into_iter().flatten().find(|node| node["name"] == "payments").cloned();
+        let node = node.unwrap_or_default();
+        if node["red"]["errors"].as_f64() > Some(3.0) {
+            id = node["id"].as_str().unwrap_or_default().to_owned();
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    ensure!(!id.is_empty(), "payments does not fail");
+    let impact = product.get(&format!("/api/v1/topology/impact?node={id}&from=now-1m")).await?;
+    crate::say!("payments fails: {}", serde_json::to_string(&impact["affected"])?);
+    ensure!(impact["origins"][0]["node"] == Value::String(id.clone()), "its failures begin in itself: {impact:#}");
+    for theme in ["dark", "light"] {
+        let tab = Tab::open(browser, 1440, 900).await?;
+        tab.goto(&format!("{}/?theme={theme}&lang=en&range=5m&sel=node:{id}&reach=1", product.dashboard)).await?;
+        tab.wait_for("document.querySelector('.drawer .reach .reach-share, .drawer .reach .hint')").await?;
+        pictured(&tab, &format!("map-shop-reach-{theme}")).await?;
+        tab.goto(&format!("{}/?theme={theme}&lang=en&range=5m&open=-", product.dashboard)).await?;
+        pictured(&tab, &format!("map-shop-closed-{theme}")).await?;
+        tab.close().await?;
+    }
+    Ok(())
 }

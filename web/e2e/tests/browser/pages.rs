@@ -71,6 +71,7 @@ pub(crate) async fn pages(product: &Product) -> Result<Vec<(&'static str, String
         ("trace-logs", format!("/traces/{trace}?view=logs")),
         ("logs", "/logs".to_owned()),
         ("metrics", "/metrics".to_owned()),
+        ("sql", "/sql".to_owned()),
         ("health", "/health".to_owned()),
         ("nothing", "/traces?service=nobody-of-this-name".to_owned()),
     ])

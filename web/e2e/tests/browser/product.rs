@@ -33,6 +33,11 @@ impl Product {
         Product::start("serve", &[], "Data")
     }
 
+    /// A server alone, with more settings.
+    pub(crate) fn serve_with(arguments: &[&str]) -> Result<Product> {
+        Product::start("serve", arguments, "Data")
+    }
+
     /// A server alone, on a disk that has less room than it is to leave.
     pub(crate) fn on_a_full_disk() -> Result<Product> {
         Product::start("serve", &["--disk-reserve", "1000TiB"], "Data")
@@ -72,18 +77,66 @@ impl Product {
     /// Breaks something in the shop for a while.
     pub(crate) async fn inject(&self, kind: &str, target: &str, seconds: u32) -> Result<()> {
         let fault = serde_json::json!({ "kind": kind, "target": target, "duration_seconds": seconds });
-        reqwest::Client::new().post(&self.faults).json(&fault).send().await?.error_for_status()?;
+        let answer = reqwest::Client::new().post(&self.faults).json(&fault).send().await?;
+        // The shop's own schedule may have been quicker.
+        if answer.status() != reqwest::StatusCode::CONFLICT {
+            answer.error_for_status()?;
+        }
         Ok(())
     }
 }
 
-/// `orrery` beside this test's binary: the same build.
-fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("ORRERY_BIN") {
-        return Ok(path.into());
+/// The demo shop by itself, where nothing breaks unless it is told to; closed when dropped.
+pub(crate) struct Shop {
+    _process: Process,
+    faults: String,
+}
+
+impl Shop {
+    /// Ships to a product.
+    pub(crate) fn open(product: &Product, arguments: &[&str]) -> Result<Shop> {
+        let mut command = command(&beside("orrery-demo")?);
+        command.args(["all", "--no-faults", "--control", "127.0.0.1:0"]).args(arguments);
+        command.args(["--otlp", &product.process.address("OTLP/gRPC")?]);
+        let process = Process::start(command, "faults")?;
+        let faults = process.address("faults")?;
+        Ok(Shop { _process: process, faults })
     }
+
+    /// Breaks something, where it usually is broken, until it is healed.
+    pub(crate) async fn inject(&self, kind: &str) -> Result<()> {
+        let fault = serde_json::json!({ "kind": kind, "duration_seconds": 600 });
+        reqwest::Client::new().post(&self.faults).json(&fault).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// What is broken now, as the shop says itself.
+    pub(crate) async fn active(&self) -> Result<serde_json::Value> {
+        let report: serde_json::Value = reqwest::get(&self.faults).await?.json().await?;
+        match report["active"].as_array().map(Vec::as_slice) {
+            Some([one]) => Ok(one.clone()),
+            _ => bail!("not one fault alone: {report}"),
+        }
+    }
+
+    /// Heals everything.
+    pub(crate) async fn heal(&self) -> Result<()> {
+        reqwest::Client::new().delete(&self.faults).send().await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+fn binary() -> Result<PathBuf> {
+    match std::env::var_os("ORRERY_BIN") {
+        Some(path) => Ok(path.into()),
+        None => beside("orrery"),
+    }
+}
+
+/// A binary beside this test's: the same build.
+fn beside(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let path = test.ancestors().nth(2).context("tests lie in target/<profile>/deps")?.join("orrery");
+    let path = test.ancestors().nth(2).context("tests lie in target/<profile>/deps")?.join(name);
     if !path.is_file() {
         bail!("{} is missing: `cargo xtask test` builds it first", path.display());
     }

@@ -197,6 +197,89 @@ impl Tab {
         Ok(())
     }
 
+    /// Clicks the first element that matches with the mouse, if it is where a person sees and reaches it.
+    pub(crate) async fn click_visible(&self, selector: &str) -> Result<()> {
+        self.wait_for(&format!("document.querySelector({selector:?})")).await?;
+        self.click_seen(&format!("document.querySelector({selector:?})")).await
+    }
+
+    /// The same for the first link or button within `place` that says these words.
+    pub(crate) async fn click_words(&self, place: &str, words: &str) -> Result<()> {
+        let found = format!(
+            "[...document.querySelectorAll('{place} a, {place} button')].find((found) => found.innerText.trim() === {words:?})"
+        );
+        self.wait_for(&found).await?;
+        self.click_seen(&found).await
+    }
+
+    async fn click_seen(&self, found: &str) -> Result<()> {
+        let place = format!(
+            "(() => {{ const found = {found}; found.scrollIntoView({{ block: 'nearest' }}); const box = found.getBoundingClientRect(); \
+             const at = [box.left + Math.min(box.width / 2, 200), box.top + box.height / 2]; const top = document.elementFromPoint(...at); \
+             return found.contains(top) ? at : [-1, -1] }})()"
+        );
+        let (x, y): (f64, f64) = self.eval(&place).await?;
+        if x < 0.0 {
+            bail!("{found} is hidden behind something else");
+        }
+        self.click_at(x, y).await
+    }
+
+    /// Presses a key as the keyboard does, whatever has the focus; `Shift+` before it holds that key.
+    pub(crate) async fn key(&self, key: &str) -> Result<()> {
+        use chromiumoxide::cdp::browser_protocol::input::{DispatchKeyEventParams, DispatchKeyEventType};
+        let (modifiers, key) = key.strip_prefix("Shift+").map_or((0, key), |key| (8, key));
+        let code = match key {
+            "Enter" => 13,
+            "Tab" => 9,
+            "Escape" => 27,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            _ => i64::from(key.to_uppercase().bytes().next().unwrap_or_default()),
+        };
+        let text = match key {
+            "Enter" => Some("\r"),
+            letter if letter.len() == 1 => Some(letter),
+            _ => None,
+        };
+        let event = |kind| {
+            let mut event = DispatchKeyEventParams::builder().r#type(kind).key(key).modifiers(modifiers);
+            event = event.windows_virtual_key_code(code).code(if key.len() == 1 {
+                format!("Key{}", key.to_uppercase())
+            } else {
+                key.to_owned()
+            });
+            if let Some(text) = text {
+                event = event.text(text);
+            }
+            event.build().map_err(|reason| anyhow!("{reason}"))
+        };
+        let down = if text.is_some() { DispatchKeyEventType::KeyDown } else { DispatchKeyEventType::RawKeyDown };
+        self.page.execute(event(down)?).await?;
+        self.page.execute(event(DispatchKeyEventType::KeyUp)?).await?;
+        Ok(())
+    }
+
+    /// Presses Tab until what has the focus matches.
+    pub(crate) async fn tab_until(&self, selector: &str) -> Result<()> {
+        const MOST: usize = 120;
+        for _ in 0..MOST {
+            self.key("Tab").await?;
+            if self.eval::<bool>(&format!("document.activeElement.matches({selector:?})")).await? {
+                return Ok(());
+            }
+        }
+        bail!("{MOST} times Tab do not lead to {selector}")
+    }
+
+    /// Writes a picture of the whole page.
+    pub(crate) async fn screenshot_whole(&self, path: &Path) -> Result<()> {
+        self.page.save_screenshot(ScreenshotParams::builder().full_page(true).build(), path).await?;
+        Ok(())
+    }
+
     /// Presses a key in whatever has the focus.
     pub(crate) async fn press(&self, key: &str) -> Result<()> {
         self.page.find_element(":focus").await?.press_key(key).await?;

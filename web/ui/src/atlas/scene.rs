@@ -50,6 +50,8 @@ pub struct Choice {
     pub hidden: BTreeSet<NodeKind>,
     /// Id of a node or group, and calls around it.
     pub near: Option<(String, usize)>,
+    /// Only these services, and what sends no telemetry but is called by them or calls them.
+    pub only: Option<BTreeSet<String>>,
     /// Open groups.
     pub open: Open,
 }
@@ -239,7 +241,15 @@ fn shown<'a>(topology: &'a Topology, choice: &Choice, groups: &Groups) -> HashSe
         let is_middle = choice.near.as_ref().is_some_and(|(id, _)| *id == node.id);
         !is_middle && choice.hidden.contains(&node.kind)
     };
-    let kept: HashSet<&str> = topology.nodes.iter().filter(|node| !hides(node)).map(|node| node.id.as_str()).collect();
+    let mut kept: HashSet<&str> =
+        topology.nodes.iter().filter(|node| !hides(node)).map(|node| node.id.as_str()).collect();
+    if let Some(only) = &choice.only {
+        let ends = topology.edges.iter().flat_map(|edge| [(&edge.caller, &edge.callee), (&edge.callee, &edge.caller)]);
+        let beside: HashSet<&str> =
+            ends.filter(|(end, _)| only.contains(*end)).map(|(_, other)| other.as_str()).collect();
+        let services: HashSet<&str> = services(topology).map(|(id, _)| id).collect();
+        kept.retain(|id| if services.contains(id) { only.contains(*id) } else { beside.contains(id) });
+    }
     let Some((middle, hops)) = &choice.near else { return kept };
     let mut neighbours: HashMap<&str, Vec<&str>> = HashMap::new();
     for edge in &topology.edges {
@@ -510,6 +520,13 @@ mod tests {
         assert!(!ids(&Scene::of(&shop(), &choice)).contains(&"SHARED"));
         let near = Choice { near: Some(("SHARED".into(), 1)), ..choice };
         assert_eq!(ids(&Scene::of(&shop(), &near)), ["SHARED", "pay/book", "shop/bad"]);
+    }
+
+    #[test]
+    fn only_some_services_and_what_is_beside_them() {
+        let only = |ids: &[&str]| Choice { only: Some(ids.iter().map(|id| (*id).to_owned()).collect()), ..open("*") };
+        assert_eq!(ids(&Scene::of(&shop(), &only(&["pay/book"]))), ["LEDGER", "SHARED", "pay/book"]);
+        assert_eq!(ids(&Scene::of(&shop(), &only(&[]))), [""; 0]);
     }
 
     #[test]

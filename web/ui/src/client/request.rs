@@ -2,13 +2,12 @@
 
 use crate::json;
 use crate::words::{say, t};
-use leptos::prelude::window;
+use leptos::prelude::{document, window};
 use orrery_api::{Place, Problem};
 use serde::de::DeserializeOwned;
-
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, AbortSignal, RequestInit, Response};
+use web_sys::{AbortController, AbortSignal, Headers, RequestInit, Response};
 
 /// Why a request got no answer, for a person.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,12 +38,25 @@ pub(crate) fn clock() -> f64 {
     window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
+/// What is sent with a request.
+pub(crate) enum Sent {
+    /// Something in JSON.
+    Json(String),
+    /// A file, as it is.
+    File(JsValue),
+}
+
 /// Starts a request. `done` is not called once the flight is dropped.
-pub(crate) fn get(url: &str, done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>) -> Flight {
+pub(crate) fn send(
+    method: &str,
+    url: &str,
+    sent: Option<Sent>,
+    done: Box<dyn FnOnce(Result<Vec<u8>, Failure>)>,
+) -> Flight {
     let controller = AbortController::new().expect("every browser with wasm can abort a fetch");
-    let (signal, url) = (controller.signal(), url.to_owned());
+    let (signal, method, url) = (controller.signal(), method.to_owned(), url.to_owned());
     spawn_local(async move {
-        let answer = once(&url, Some(&signal)).await;
+        let answer = once(&method, &url, sent, Some(&signal)).await;
         if !signal.aborted() {
             done(answer);
         }
@@ -62,19 +74,64 @@ pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
     Failure { status: 200, detail: format!("{} ({error})", t(say::ANSWER_UNREADABLE)), ..Failure::default() }
 }
 
-/// Makes a request.
-pub(crate) async fn once(url: &str, signal: Option<&AbortSignal>) -> Result<Vec<u8>, Failure> {
+/// Makes a request. Without a signal it goes on when nobody waits for it any more.
+pub(crate) async fn once(
+    method: &str,
+    url: &str,
+    sent: Option<Sent>,
+    signal: Option<&AbortSignal>,
+) -> Result<Vec<u8>, Failure> {
+    let response = fetch(method, url, sent, signal).await?;
+    let bytes = bytes(&response).await?;
+    if response.ok() { Ok(bytes) } else { Err(problem(response.status(), &bytes)) }
+}
+
+async fn fetch(method: &str, url: &str, sent: Option<Sent>, signal: Option<&AbortSignal>) -> Result<Response, Failure> {
     let init = RequestInit::new();
+    init.set_method(method);
     init.set_signal(signal);
-    let response =
-        JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| unreachable_server())?;
-    let response: Response = response.unchecked_into();
-    let body = JsFuture::from(response.array_buffer().map_err(|_| unreachable_server())?);
-    let bytes = js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec();
-    if !response.ok() {
-        return Err(problem(response.status(), &bytes));
+    match sent {
+        Some(Sent::Json(text)) => {
+            init.set_body(&text.into());
+            if let Ok(headers) = Headers::new() {
+                let _ = headers.set("content-type", "application/json");
+                init.set_headers(&headers);
+            }
+        }
+        Some(Sent::File(file)) => init.set_body(&file),
+        None => {}
     }
-    Ok(bytes)
+    let response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await;
+    Ok(response.map_err(|_| unreachable_server())?.unchecked_into())
+}
+
+async fn bytes(response: &Response) -> Result<Vec<u8>, Failure> {
+    let body = JsFuture::from(response.array_buffer().map_err(|_| unreachable_server())?);
+    Ok(js_sys::Uint8Array::new(&body.await.map_err(|_| unreachable_server())?).to_vec())
+}
+
+/// Posts something in JSON and has the answer saved under a name; the browser keeps it, however large it is.
+pub(crate) async fn save(url: &str, body: &str, name: &str) -> Result<(), Failure> {
+    let response = fetch("POST", url, Some(Sent::Json(body.to_owned())), None).await?;
+    if !response.ok() {
+        return Err(problem(response.status(), &bytes(&response).await?));
+    }
+    let blob = JsFuture::from(response.blob().map_err(|_| unreachable_server())?);
+    let blob = blob.await.map_err(|_| unreachable_server())?;
+    // `Url::create_object_url_with_blob` by its name: the type of a blob is all else that would be needed of it.
+    let class = js_sys::Reflect::get(&window(), &"URL".into()).map_err(|_| unreachable_server())?;
+    let call = |method: &str, argument: &wasm_bindgen::JsValue| {
+        let function: js_sys::Function = js_sys::Reflect::get(&class, &method.into()).ok()?.dyn_into().ok()?;
+        function.call1(&class, argument).ok()
+    };
+    let url = call("createObjectURL", &blob).ok_or_else(unreachable_server)?;
+    let link: web_sys::HtmlAnchorElement =
+        document().create_element("a").map_err(|_| unreachable_server())?.unchecked_into();
+    link.set_href(&url.as_string().unwrap_or_default());
+    link.set_download(name);
+    link.click();
+    call("revokeObjectURL", &url);
+    Ok(())
 }
 
 fn unreachable_server() -> Failure {

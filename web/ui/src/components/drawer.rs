@@ -4,8 +4,9 @@ use crate::components::icon::icon;
 use crate::words::{say, t};
 use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
-/// A drawer. Escape closes it; it takes the focus when it opens and its owner gives it back.
+/// A drawer. Escape closes it. Opened by keyboard it takes the focus, and gives it back.
 #[component]
 pub(crate) fn Drawer(
     /// For screen readers.
@@ -25,13 +26,31 @@ pub(crate) fn Drawer(
             close.run(());
         }
     };
+    let body = NodeRef::<html::Div>::new();
+    let opener = document().active_element().filter(|element| element.matches(":focus-visible").unwrap_or(false));
+    let opener = opener.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(opener) = opener {
+        Effect::new(move |done: Option<bool>| match body.get() {
+            Some(body) if !done.unwrap_or(false) => body.focus().is_ok(),
+            _ => done.unwrap_or(false),
+        });
+        let opener = StoredValue::new_local(opener);
+        on_cleanup(move || {
+            let is_lost = document().active_element().is_none_or(|element| {
+                element.tag_name() == "BODY" || element.closest(".drawer").ok().flatten().is_some()
+            });
+            if is_lost {
+                opener.try_with_value(|opener| drop(opener.focus()));
+            }
+        });
+    }
     view! {
         <aside class="drawer" node_ref=root aria-label=move || label.get() on:keydown=key>
             <header class="drawer-head">
                 <div class="drawer-title">{head}</div>
                 <button type="button" class="icon-button" aria-label=t(say::CLOSE) title=t(say::CLOSE) on:click=move |_| close.run(())>{icon("x")}</button>
             </header>
-            <div class="drawer-body" tabindex="0" role="group" aria-label=move || label.get()>{children()}</div>
+            <div class="drawer-body" node_ref=body tabindex="0" role="group" aria-label=move || label.get()>{children()}</div>
         </aside>
     }
 }

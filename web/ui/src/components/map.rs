@@ -55,7 +55,7 @@ pub(crate) fn ServiceMap(
             <div
                 class="map-field" class:is-pointing=move || view.hovered.get().is_some() node_ref=root tabindex="0" role="application" aria-roledescription=t(say::MAP) title=move || view.pointed()
                 aria-label=label on:pointerdown=move |event| view.down(&event) on:pointermove=move |event| view.over(&event) on:pointerup=up
-                on:pointercancel=move |_| view.drop_drag() on:pointerleave=move |_| view.hovered.set(None) on:wheel=move |event| view.wheel(&event) on:keydown=key on:blur=move |_| view.keyboard.set(None)
+                on:pointercancel=move |_| view.drop_drag() on:pointerleave=move |_| view.leave() on:wheel=move |event| view.wheel(&event) on:keydown=key on:blur=move |_| view.keyboard.set(None)
             >
                 <Canvas draw=move |surface: &mut CanvasSurface| view.draw(surface) />
                 <canvas class="canvas" node_ref=traffic aria-hidden="true"></canvas>
@@ -92,7 +92,7 @@ fn tools(view: View) -> AnyView {
             </span>
             <button type="button" class="icon-button" aria-label=t(say::ZOOM_IN) title=t(say::ZOOM_IN) on:click=move |_| view.zoom(1.3)>{icon("plus")}</button>
             <button type="button" class="icon-button" aria-label=t(say::ZOOM_OUT) title=t(say::ZOOM_OUT) on:click=move |_| view.zoom(1.0 / 1.3)>{icon("minus")}</button>
-            <button type="button" class="icon-button" aria-label=t(say::FIT) title=t(say::FIT) on:click=move |_| view.moved.set(false)>{icon("maximize")}</button>
+            <button type="button" class="icon-button" aria-label=t(say::FIT) title=t(say::FIT) on:click=move |_| view.fit()>{icon("maximize")}</button>
             <Show when=pinned><button type="button" class="button" on:click=move |_| controls.pins.clear()>{icon("x")}{t(say::UNPIN_ALL)}</button></Show>
         </div>
     }

@@ -1,6 +1,7 @@
 //! The command palette: everything within two keys.
 
 use crate::components::icon::icon;
+use crate::components::views::views;
 use crate::filters::trace_id;
 use crate::nav::nav;
 use crate::preferences::{ThemeChoice, preferences};
@@ -119,7 +120,7 @@ fn found(typed: &str, services: &[ServiceRef]) -> Vec<Command> {
         words.iter().all(|word| text.contains(word))
     };
     let mut found: Vec<Command> = asked(typed);
-    found.extend(pages().into_iter().chain(of_services(services)).chain(actions()).filter(fits));
+    found.extend(pages().into_iter().chain(saved()).chain(of_services(services)).chain(actions()).filter(fits));
     if !typed.trim().is_empty() {
         found.push(search_logs(typed.trim()));
     }
@@ -162,6 +163,17 @@ fn pages() -> Vec<Command> {
         .collect()
 }
 
+fn saved() -> Vec<Command> {
+    let nav = nav();
+    let command = |view: orrery_api::View| Command {
+        icon: "bookmark",
+        name: view.name,
+        hint: t(say::SAVED_VIEW).to_owned(),
+        run: Callback::new(move |()| nav.go(&view.path)),
+    };
+    views().all().into_iter().map(command).collect()
+}
+
 fn of_services(services: &[ServiceRef]) -> Vec<Command> {
     services
         .iter()
@@ -178,7 +190,7 @@ fn of_services(services: &[ServiceRef]) -> Vec<Command> {
 }
 
 fn actions() -> Vec<Command> {
-    let (nav, scope, preferences) = (nav(), scope(), preferences());
+    let (nav, scope, preferences, views) = (nav(), scope(), preferences(), views());
     let action = |icon, name: &str, run: Callback<()>| Command {
         icon,
         name: name.to_owned(),
@@ -187,6 +199,8 @@ fn actions() -> Vec<Command> {
     };
     let mut actions = vec![
         action("refresh-cw", t(say::REFRESH), Callback::new(move |()| scope.refresh())),
+        action("share-2", t(say::SHARE_VIEW), Callback::new(move |()| views.sharing.set(true))),
+        action("bookmark", t(say::SAVE_VIEW), Callback::new(move |()| views.open.set(true))),
         action("moon", t(say::THEME_DARK), Callback::new(move |()| preferences.choose_theme(ThemeChoice::Dark))),
         action("sun", t(say::THEME_LIGHT), Callback::new(move |()| preferences.choose_theme(ThemeChoice::Light))),
         action("monitor", t(say::THEME_SYSTEM), Callback::new(move |()| preferences.choose_theme(ThemeChoice::System))),

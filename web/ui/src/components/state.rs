@@ -29,10 +29,13 @@ answers!(
     api::Topology,
     api::TopologyDiff,
     api::Impact,
+    api::FindingList,
     api::ServiceList,
     api::ServiceDetail,
     api::TraceList,
     api::SpanDetail,
+    api::TraceLinks,
+    api::TraceDiff,
     api::LogList,
     api::LogHistogram,
     api::MetricNameList,
@@ -40,15 +43,17 @@ answers!(
     api::HostList,
     api::ValueList,
     api::TraceSeriesList,
+    api::TraceFlame,
     api::TraceKeyList,
-    api::TraceValueList
+    api::TraceValueList,
+    api::SqlAnswer,
+    api::SqlSchema
 );
 
-impl Answer for api::SelfHealth {
-    fn partial(&self) -> Option<&str> {
-        None
-    }
+macro_rules! whole {
+    ($($name:ty),*) => { $(impl Answer for $name { fn partial(&self) -> Option<&str> { None } })* };
 }
+whole!(api::SelfHealth, api::PinnedList, api::ViewList);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Shown {

@@ -68,6 +68,7 @@ chunks! {
     TRACE trace |id| view! { <trace::TracePage id=id /> };
     LOGS logs |_| view! { <logs::Logs /> };
     METRICS metrics |_| view! { <metrics::Metrics /> };
+    SQL sql |_| view! { <sql::Sql /> };
     HEALTH health |_| view! { <health::HealthPage /> };
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn of(path: &str) -> Option<(Chunk, String)> {
         (Some("traces"), Some(_), None) => TRACE,
         (Some("logs"), None, _) => LOGS,
         (Some("metrics"), None, _) => METRICS,
+        (Some("sql"), None, _) => SQL,
         (Some("health"), None, _) => HEALTH,
         _ => return None,
     };

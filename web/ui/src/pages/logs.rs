@@ -7,16 +7,20 @@ use crate::components::chart::{TimeChart, legend};
 use crate::components::copy::Copy;
 use crate::components::filter::FilterBar;
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
+use crate::components::outside::outside;
 use crate::components::panel::panel;
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{date_time, time_millis, utc_offset};
-use crate::filters::{NAMES, query};
+use crate::filters::{NAMES, filters, query};
 use crate::nav::nav;
+use crate::outside::Subject;
 use crate::scope::scope;
+use crate::sql;
 use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
-use orrery_api::{LiveRequest, LogHistogram, LogList, LogRecord, paths};
+use orrery_api::{LinkOn, LiveRequest, LogHistogram, LogList, LogRecord, paths};
 use orrery_chart::{ChartSpec, Histogram, Level};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -87,11 +91,17 @@ pub(crate) fn Logs() -> impl IntoView {
             <FilterBar />
             {panel(t(say::LOGS_BY_LEVEL), None, histogram, |_| false, |_| ().into_any(), charted)}
             <section class="panel panel-fill" aria-label=t(say::LOGS)>
-                <header class="panel-head"><h2>{t(say::LOGS)}</h2>{chips(list)}<span class="grow"></span>{controls(tail)}</header>
+                <header class="panel-head"><h2>{t(say::LOGS)}</h2>{chips(list)}<span class="grow"></span>{in_sql()}{controls(tail)}</header>
                 {loaded(list, move |list: &LogList| list.logs.is_empty() && tail.records.with(VecDeque::is_empty), nothing, move |_| view! { <Lines tail=tail /> }.into_any())}
             </section>
         </div>
     }
+}
+
+/// A link to the same in SQL.
+fn in_sql() -> AnyView {
+    let (nav, scope) = (nav(), scope());
+    open_in_sql(move || sql::log_records(&filters(&nav.place().params), scope.environment.get().as_deref()))
 }
 
 impl Tail {
@@ -331,9 +341,17 @@ fn details(record: &LogRecord) -> AnyView {
             ])
         }
     };
+    let subject = Subject {
+        trace_id: record.trace_id.clone(),
+        span_id: record.span_id.clone(),
+        name: (!record.event_name.is_empty()).then(|| record.event_name.clone()),
+        service: Some(record.service.clone()),
+        time: (record.time_unix_nano.0, record.time_unix_nano.0),
+        attributes: vec![record.attributes.clone(), record.resource.clone()],
+    };
     view! {
         <div class="line-details">
-            <div class="actions">{trace}<button type="button" class="button" on:click=around>{icon("clock")}{t(say::SHOW_AROUND)}</button><span class="hint">{t(say::COPY_AS_JSON)}</span><Copy text=whole what=t(say::COPY_AS_JSON) /></div>
+            <div class="actions">{trace}{outside(LinkOn::Log, move || subject.clone())}<button type="button" class="button" on:click=around>{icon("clock")}{t(say::SHOW_AROUND)}</button><span class="hint">{t(say::COPY_AS_JSON)}</span><Copy text=whole what=t(say::COPY_AS_JSON) /></div>
             <pre class="code">{pretty}</pre>
             <dl class="attributes">{row("time", &date_time(record.time_unix_nano.0))}{(!record.scope_name.is_empty()).then(|| row("scope", &record.scope_name))}</dl>
             <h3>{t(say::ATTRIBUTES)}</h3>{attributes(&record.attributes)}

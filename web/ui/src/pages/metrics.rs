@@ -3,11 +3,13 @@
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::figure;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::utc_offset;
 use crate::nav::nav;
 use crate::scope::scope;
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{MetricName, MetricNameList, MetricSeries, MetricSeriesList, paths};
@@ -69,7 +71,7 @@ pub(crate) fn Metrics() -> impl IntoView {
             <div class="explorer">
                 {panel(t(say::METRICS), None, names, |list: &MetricNameList| list.metrics.is_empty(), |_| super::services::no_telemetry(), move |list| picker(list, metric))}
                 <section class="panel" aria-label=t(say::CHART)>
-                    <header class="panel-head"><h2 class="mono">{move || metric.get()}</h2>{chips(series)}<span class="grow"></span>{controls(current, aggregation, group)}</header>
+                    <header class="panel-head"><h2 class="mono">{move || metric.get()}</h2>{chips(series)}<span class="grow"></span>{in_sql(current, aggregation, group)}{controls(current, aggregation, group)}</header>
                     {move || current.get().map(|metric| about(&metric))}
                     {loaded(series, |list: &MetricSeriesList| list.series.is_empty(), |_| empty(t(say::NO_POINTS), None), charted)}
                 </section>
@@ -111,6 +113,21 @@ fn picker(list: Signal<Arc<MetricNameList>>, metric: Memo<Option<String>>) -> An
         </div>
     }
     .into_any()
+}
+
+/// A link to the same in SQL.
+fn in_sql(
+    current: Memo<Option<MetricName>>,
+    aggregation: Memo<Option<String>>,
+    group: Memo<Option<String>>,
+) -> AnyView {
+    open_in_sql(move || {
+        let (aggregation, group) = (aggregation.get().unwrap_or_default(), group.get());
+        current.with(|metric| {
+            let (name, kind) = metric.as_ref().map_or(("", ""), |metric| (metric.name.as_str(), metric.kind.as_str()));
+            sql::metric(name, kind, &aggregation, group.as_deref())
+        })
+    })
 }
 
 fn controls(

@@ -4,9 +4,11 @@ mod changed;
 mod compare;
 mod cut;
 mod drawer;
+mod having;
 mod reach;
 mod strip;
 mod twin;
+mod wrong;
 
 use crate::atlas::Selection;
 use crate::atlas::marks::Marks;
@@ -23,7 +25,7 @@ use crate::range::TimeRange;
 use crate::scope::{Scope, scope};
 use crate::words::{say, t};
 use leptos::prelude::*;
-use orrery_api::{Impact, LiveRequest, ServiceList, Topology, TopologyDiff, paths};
+use orrery_api::{FindingList, Impact, LiveRequest, ServiceList, Topology, TopologyDiff, TraceSeriesList, paths};
 use orrery_chart::map::{Status, status_svg};
 use std::sync::Arc;
 
@@ -41,6 +43,11 @@ struct Model {
     impact: Load<Impact>,
     /// The map is about that.
     reach: Memo<bool>,
+    /// What is wrong, and which of it the drawer is about.
+    findings: Load<FindingList>,
+    why: Memo<Option<String>>,
+    /// Spans by service that have the attribute asked for.
+    having: Load<TraceSeriesList>,
     /// Everything there is, both sides of a comparison.
     map: Memo<Option<Arc<Topology>>>,
     /// What of it is shown.
@@ -54,7 +61,7 @@ impl Model {
         let selected = nav.param("sel");
         let selection = Memo::new(move |_| selected.get().and_then(|text| Selection::parse(&text)));
         let choose = Callback::new(move |selection: Option<Selection>| {
-            nav.set(&[("sel", selection.map(|selection| selection.address())), ("reach", None)])
+            nav.set(&[("sel", selection.map(|selection| selection.address())), ("reach", None), ("why", None)])
         });
         let compare = nav.param("compare");
         let comparison = Memo::new(move |_| compare.get().and_then(|text| Comparison::parse(&text)));
@@ -66,7 +73,8 @@ impl Model {
         let wanted = nav.param("reach");
         let reach = Memo::new(move |_| wanted.get().is_some());
         let impact = reach::load_impact(scope, selection, map, reach, move |id| compare::is_gone(comparison, diff, id));
-        let choice = cut::choice(nav);
+        let having = having::load_having(nav, scope);
+        let choice = cut::choice(nav, having);
         let scene = Memo::new(move |_| {
             Arc::new(map.get().map(|map| choice.with(|choice| Scene::of(&map, choice))).unwrap_or_default())
         });
@@ -78,7 +86,23 @@ impl Model {
             };
             Arc::new(marks.unwrap_or_default())
         });
-        Model { nav, scope, selection, choose, comparison, diff, impact, reach, map, scene, marks }
+        let (findings, why) = (wrong::load_findings(scope), nav.param("why"));
+        Model {
+            nav,
+            scope,
+            selection,
+            choose,
+            comparison,
+            diff,
+            impact,
+            reach,
+            findings,
+            why,
+            having,
+            map,
+            scene,
+            marks,
+        }
     }
 
     /// Name of a node; of one that is not on the map, as far as its id tells.
@@ -153,13 +177,15 @@ pub(crate) fn Overview() -> impl IntoView {
     let is_table = Memo::new(move |_| as_table.get().as_deref() == Some("table"));
     view! {
         <div class="page page-fill overview">
-            {strip::strip(topology, services)}
+            {strip::strip(topology, services, model.findings)}
+            {wrong::wrong(model)}
             <section class="panel panel-fill stage" aria-label=t(say::MAP)>
                 <header class="panel-head">
                     <h2>{t(say::MAP)}</h2>{chips(topology)}<span class="grow"></span>
-                    {compare::control(model)}{cut::groups(model)}{cut::kinds(model)}<Legend /><TableSwitch is_table=is_table />
+                    {compare::control(model)}{cut::groups(model)}{cut::kinds(model)}{having::control(model)}<Legend /><TableSwitch is_table=is_table />
                 </header>
                 {cut::bar(model)}
+                {having::bar(model)}
                 {compare::bar(model)}
                 <div class="stage-body">
                     {loaded(topology, |map: &Topology| map.nodes.is_empty(), |_| super::services::no_telemetry(), move |_| field(model, is_table))}

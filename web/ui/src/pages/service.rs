@@ -1,18 +1,29 @@
 //! One service or inferred node: requests and errors, latency, then what explains them.
 
+mod hosts;
+mod logs;
+
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
+use crate::components::outside::outside;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{ago, utc_offset};
 use crate::nav::nav;
+use crate::outside::Subject;
+use crate::query::quoted;
 use crate::scope::{now_nanos, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, ErrorGroup, Node, Operation, Red, RedPoint, ServiceDetail, Slice, TraceList, paths};
-use orrery_chart::{ChartSpec, Series, Shape, Token, Unit};
+use orrery_api::{
+    Edge, ErrorGroup, FindingList, LinkOn, Node, Operation, Red, RedPoint, ServiceDetail, ServiceRef, Slice, TraceList,
+    paths,
+};
+use orrery_chart::{Annotation, ChartSpec, Series, Shape, Token, Unit};
 use std::sync::Arc;
 
 type Detail = Signal<Arc<ServiceDetail>>;
@@ -54,8 +65,8 @@ fn body(detail: Detail) -> AnyView {
     view! {
         {header(detail)}
         <div class="columns">
-            {frame(t(say::REQUESTS_AND_ERRORS), None, charted(detail, requests))}
-            {frame(t(say::LATENCY), None, charted(detail, latency))}
+            {frame(t(say::REQUESTS_AND_ERRORS), is_service.then(|| in_sql(detail, sql::red)), charted(detail, requests))}
+            {frame(t(say::LATENCY), is_service.then(|| in_sql(detail, sql::red)), charted(detail, latency))}
         </div>
         {is_service.then(|| operations(detail))}
         <div class="columns">
@@ -65,14 +76,21 @@ fn body(detail: Detail) -> AnyView {
         // Who is only known from its callers says nothing of itself.
         {is_service.then(|| view! {
             {errors(detail)}
-            {recent(service)}
+            {logs::panel_of(service.clone())}
+            {recent(service.clone())}
             <div class="columns">
                 {slices(detail, say::VERSIONS, |detail| &detail.versions)}
                 {slices(detail, say::INSTANCES, |detail| &detail.instances)}
             </div>
+            {hosts::panel_of(service)}
         })}
     }
     .into_any()
+}
+
+/// A link to the same in SQL.
+fn in_sql(detail: Detail, statement: fn(&str) -> String) -> AnyView {
+    open_in_sql(move || detail.with(|detail| statement(&detail.node.id)))
 }
 
 fn header(detail: Detail) -> AnyView {
@@ -80,6 +98,10 @@ fn header(detail: Detail) -> AnyView {
     let traces = move || nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
     let failed = move || {
         nav.href("/traces", &[("service", detail.with(|detail| detail.node.id.clone()).as_str()), ("status", "error")])
+    };
+    let time = move || {
+        let query = detail.with(|detail| detail.node.service.as_ref().map(work_of)).unwrap_or_default();
+        nav.href("/traces", &[("q", query.as_str()), ("view", "flame"), ("begin", "match")])
     };
     let logs = move || nav.href("/logs", &[("service", detail.with(|detail| detail.node.id.clone()).as_str())]);
     let red = move |value: fn(&Red) -> AnyView| move || detail.with(|detail| value(&detail.node.red));
@@ -110,7 +132,9 @@ fn header(detail: Detail) -> AnyView {
                 <div class="actions">
                     <a class="button" href=traces>{icon("chart-gantt")}{t(say::TRACES)}</a>
                     <a class="button" href=failed><span class="is-err" aria-hidden="true">"◆"</span>{t(say::FAILED_TRACES)}</a>
+                    <a class="button" href=time>{icon("layers")}{t(say::WHERE_TIME_GOES)}</a>
                     <a class="button" href=logs>{icon("logs")}{t(say::LOGS)}</a>
+                    {outside(LinkOn::Service, move || subject(detail))}
                 </div>
             })}
         </section>
@@ -153,6 +177,7 @@ fn requests(detail: &ServiceDetail) -> ChartSpec {
                 .shape(Shape::Bars)
                 .ink(Token::Series1.alpha(0.75)),
         ],
+        annotations: deploys(detail),
         ..base(t(say::REQUESTS_AND_ERRORS), detail.range, &detail.series, Unit::PerSecond)
     }
 }
@@ -172,8 +197,23 @@ fn latency(detail: &ServiceDetail) -> ChartSpec {
             Series::line("p99", 3, of(|red| red.p99_nanos)),
         ],
         end_labels: true,
+        annotations: deploys(detail),
         ..base(t(say::LATENCY), detail.range, &detail.series, Unit::Nanos)
     }
+}
+
+/// When versions came that were not there when the range began.
+fn deploys(detail: &ServiceDetail) -> Vec<Annotation> {
+    let ran_before = |slice: &&Slice| {
+        detail.series.iter().any(|point| point.time_unix_nano.0 + point.step_nanos.0 <= slice.first_seen_unix_nano.0)
+    };
+    let mark = |slice: &Slice| Annotation {
+        at: slice.first_seen_unix_nano.0,
+        until: None,
+        label: slice.name.clone(),
+        ink: Token::Accent.into(),
+    };
+    detail.versions.iter().filter(ran_before).map(mark).collect()
 }
 
 fn red_head() -> AnyView {
@@ -220,7 +260,7 @@ fn operations(detail: Detail) -> AnyView {
             table().into_any()
         }
     };
-    frame(t(say::OPERATIONS), None, body.into_any())
+    frame(t(say::OPERATIONS), Some(in_sql(detail, sql::operations)), body.into_any())
 }
 
 fn neighbours(
@@ -261,25 +301,35 @@ fn errors(detail: Detail) -> AnyView {
         }
         view! {
             <div class="table-wrap"><table class="table">
-                <thead><tr><th scope="col">{t(say::ERROR)}</th><th scope="col" class="col-wide">{t(say::OPERATION)}</th><th scope="col" class="num">{t(say::COUNT)}</th><th scope="col" class="col-wide">{t(say::LAST_SEEN)}</th><th scope="col">{t(say::EXAMPLE)}</th></tr></thead>
+                <thead><tr><th scope="col">{t(say::ERROR)}</th><th scope="col" class="col-wide">{t(say::OPERATION)}</th><th scope="col" class="num">{t(say::COUNT)}</th><th scope="col" class="col-wide">{t(say::FIRST_SEEN)}</th><th scope="col" class="col-wide">{t(say::LAST_SEEN)}</th><th scope="col">{t(say::EXAMPLE)}</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table></div>
         }
         .into_any()
     };
-    frame(t(say::ERROR_GROUPS), None, body.into_any())
+    frame(t(say::ERROR_GROUPS), Some(in_sql(detail, sql::failures)), body.into_any())
 }
 
 fn error_row(error: &ErrorGroup) -> AnyView {
     view! {
         <tr>
-            <th scope="row" class="cell-error"><span class="is-err" aria-hidden="true">"◆"</span><span><code>{error.error_type.clone()}</code><span class="hint clamp">{error.message.clone()}</span></span></th>
+            <th scope="row" class="cell-error"><span class="is-err" aria-hidden="true">"◆"</span><span><span class="error-type"><code>{error.error_type.clone()}</code>{error.is_new.then(|| view! { <span class="badge badge-warn">{t(say::NEW)}</span> })}</span><span class="hint clamp">{error.message.clone()}</span></span></th>
             <td class="col-wide">{error.operation.clone()}</td><td class="num">{figure(&Unit::Number, error.count as f64)}</td>
-            <td class="col-wide hint">{ago(error.last_seen_unix_nano.0, now_nanos())}</td>
+            <td class="col-wide hint nowrap">{first_seen(error, scope().window.get_untracked().from)}</td>
+            <td class="col-wide hint nowrap">{ago(error.last_seen_unix_nano.0, now_nanos())}</td>
             <td>{example_link(error)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// When it was first seen; before the range, if it was there when that began.
+fn first_seen(error: &ErrorGroup, from: i64) -> String {
+    if error.first_seen_unix_nano.0 <= from {
+        t(say::EARLIER).to_owned()
+    } else {
+        ago(error.first_seen_unix_nano.0, now_nanos())
+    }
 }
 
 /// A link to the failing span of an example.

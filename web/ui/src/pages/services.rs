@@ -6,12 +6,14 @@ use crate::components::figure::{
     duration, error_ratio, error_sparkline, figure, health_glyph, kind_icon, kind_word, sparkline, steps,
 };
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::empty;
 use crate::components::table::{Sort, head};
 use crate::figures::ago;
 use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
+use crate::sql;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{Health, ServiceList, ServiceSummary, paths};
@@ -33,6 +35,7 @@ pub(crate) fn Services() -> impl IntoView {
     let find = view! {
         <input class="input" type="search" placeholder=t(say::FIND_SERVICE) aria-label=t(say::FIND_SERVICE) prop:value=move || wanted.get().unwrap_or_default()
             on:input=move |event| nav.replace(&[("q", Some(event_target_value(&event)))]) />
+        {open_in_sql(move || sql::services(scope.environment.get().as_deref()))}
     }
     .into_any();
     view! {

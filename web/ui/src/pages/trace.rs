@@ -1,23 +1,29 @@
 //! One trace: summary, minimap, its pictures, and what a span says.
 
+mod compare;
 mod drawer;
 mod field;
 mod flame;
+mod links;
 mod logs;
 mod map;
+mod pin;
+mod standing;
 mod summary;
 mod table;
 mod twin;
 mod views;
 
-use crate::client::{Failure, ask, load_with, unreadable};
+use crate::client::{Failure, Load, ask, load_with, unreadable};
+use crate::components::icon::icon;
 use crate::components::state::{Answer, chips, empty, loaded};
 use crate::filters::trace_id;
 use crate::nav::{Nav, nav};
+use crate::opened::{self, opened};
 use crate::spans::Picture;
-use crate::words::{say, t};
+use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{ServiceRef, TraceColumns, paths};
+use orrery_api::{ServiceRef, Trace, TraceColumns, TraceLinks, paths};
 use orrery_chart::Ink;
 use orrery_chart::waterfall::{Found, View, Waterfall};
 use std::sync::{Arc, Mutex};
@@ -45,28 +51,65 @@ fn read(bytes: Vec<u8>) -> Result<Laid, Failure> {
 /// `/traces/{id}`.
 #[component]
 pub(crate) fn TracePage(
-    /// 32 hexadecimal digits.
+    /// 32 hexadecimal digits, or what stands for the file of this tab.
     id: String,
 ) -> impl IntoView {
+    if opened::PATH.ends_with(&format!("/{id}")) {
+        return from_file();
+    }
     let Some(id) = trace_id(&id) else { return empty(t(say::NO_TRACE_ID), None) };
+    let with = nav().param(compare::WITH);
+    let page = move || {
+        let id = id.clone();
+        view! { <div class="page page-fill trace">{match with.get() { Some(with) => compare::page(id, with), None => stored(id) }}</div> }
+    };
+    view! { {page} }.into_any()
+}
+
+/// The trace of a file that was opened in this tab.
+fn from_file() -> AnyView {
+    let file = opened().0;
+    let page = move || match file.get() {
+        Some(file) => {
+            let trace = match crate::client::read::<Trace>(&file.answer) {
+                Ok(trace) => Arc::new(trace),
+                Err(failure) => return empty(failure.detail, Some(to_traces())),
+            };
+            let picture = Picture::new(TraceColumns::of(&trace));
+            let partial = picture.partial.clone();
+            let partial = partial.map(|why| view! { <span class="badge badge-warn" title=why.clone()><span aria-hidden="true">"▲"</span>{t(say::PARTIAL)}": "{why.clone()}</span> });
+            let name = tf(say::FROM_FILE, &[("name", &file.name)]);
+            let id = trace.trace_id.clone();
+            view! { <div class="actions"><span class="badge badge-unknown badge-file">{icon("file-up")}{name}</span>{partial}</div>{body(id, picture, Some(trace))} }.into_any()
+        }
+        None => empty(t(say::FILE_GONE), Some(to_traces())),
+    };
+    view! { <div class="page page-fill trace">{page}</div> }.into_any()
+}
+
+fn to_traces() -> AnyView {
+    let nav = nav();
+    view! { <a class="button" href=move || nav.href("/traces", &[])>{t(say::TRACES)}</a> }.into_any()
+}
+
+fn stored(id: String) -> AnyView {
     let url = paths::TRACE_COLUMNS.replace("{trace_id}", &id);
     let trace = load_with(move || Some(ask(&url, &[])), read);
     let body = move |trace: Signal<Arc<Laid>>| {
         let id = id.clone();
         let picture = move || trace.with(|laid| laid.picture.lock().ok().and_then(|mut picture| picture.take()));
-        view! { {move || picture().map(|picture| body(id.clone(), picture))} }.into_any()
+        view! { {move || picture().map(|picture| body(id.clone(), picture, None))} }.into_any()
     };
     view! {
-        <div class="page page-fill trace">
-            {chips(trace)}
-            {loaded(trace, |trace: &Laid| trace.spans == 0, |_| empty(t(say::TRACE_EMPTY), None), body)}
-        </div>
+        {chips(trace)}
+        {loaded(trace, |trace: &Laid| trace.spans == 0, |_| empty(t(say::TRACE_EMPTY), None), body)}
     }
     .into_any()
 }
 
-fn body(id: String, picture: Picture) -> AnyView {
-    let model = Model::new(id, picture);
+/// `file`: where it comes from, if it is not stored.
+fn body(id: String, picture: Picture, file: Option<Arc<Trace>>) -> AnyView {
+    let model = Model::new(id, picture, file);
     view! {
         {summary::summary(model)}
         <section class="panel panel-fill stage" aria-label=t(say::TRACE)>
@@ -83,6 +126,8 @@ fn body(id: String, picture: Picture) -> AnyView {
 /// What of a trace never changes, beside its tree.
 struct Facts {
     id: String,
+    /// Whole spans, if it is not stored.
+    file: Option<Arc<Trace>>,
     services: Vec<ServiceRef>,
     inks: Vec<Ink>,
 }
@@ -106,10 +151,14 @@ struct Model {
     found: Memo<Option<Found>>,
     search: RwSignal<String>,
     critical: Memo<bool>,
+    /// Whether log records stand between the spans.
+    inline: Memo<bool>,
+    /// Who links to it.
+    links: Load<TraceLinks>,
 }
 
 impl Model {
-    fn new(id: String, picture: Picture) -> Model {
+    fn new(id: String, picture: Picture, file: Option<Arc<Trace>>) -> Model {
         let nav = nav();
         let waterfall = RwSignal::new(picture.waterfall);
         let span = nav.param("span");
@@ -122,10 +171,12 @@ impl Model {
         };
         let selected = Memo::new(move |_| span.get().and_then(of_id));
         let shown = nav.param("view");
+        let inline = nav.param("logs");
+        let links = links::load_of(file.is_none().then_some(id.as_str()));
         let model = Model {
             nav,
             shown: Memo::new(move |_| views::Shown::of(shown.get().as_deref())),
-            facts: StoredValue::new(Facts { id, services: picture.services, inks: picture.inks }),
+            facts: StoredValue::new(Facts { id, file, services: picture.services, inks: picture.inks }),
             waterfall,
             view: RwSignal::new(None),
             selected,
@@ -136,6 +187,8 @@ impl Model {
             }),
             search,
             critical: Memo::new(move |_| critical.get().as_deref() != Some("off")),
+            inline: Memo::new(move |_| inline.get().as_deref() == Some("on")),
+            links,
         };
         // What is chosen is on screen, whoever chose it.
         let ready = Memo::new(move |_| model.view.with(Option::is_some));
@@ -145,6 +198,11 @@ impl Model {
             }
         });
         model
+    }
+
+    /// Whether it is from a file, of which the server knows nothing.
+    fn is_file(self) -> bool {
+        self.facts.with_value(|facts| facts.file.is_some())
     }
 
     /// Style of a swatch in a service's colour.
@@ -181,9 +239,16 @@ impl Model {
     /// Chooses the row so many further down.
     fn step(self, by: i64) {
         let next = self.waterfall.with_untracked(|waterfall| {
-            let last = waterfall.rows().len() as i64 - 1;
-            let at = self.row().map_or(if by > 0 { 0 } else { last }, |row| (row as i64 + by).clamp(0, last));
-            waterfall.rows().get(at.max(0) as usize).map(|row| row.span)
+            let rows = waterfall.rows();
+            let last = rows.len() as i64 - 1;
+            let mut at =
+                self.row().map_or(if by > 0 { 0 } else { last }, |row| (row as i64 + by).clamp(0, last)).max(0);
+            // Log records are passed over.
+            let is_log = |at: i64| rows.get(at as usize).is_some_and(|row| row.log.is_some());
+            while is_log(at) && (0..=last).contains(&(at + by.signum())) {
+                at += by.signum();
+            }
+            rows.get(at as usize).map(|row| row.span)
         });
         self.select(next);
     }

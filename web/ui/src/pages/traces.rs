@@ -3,10 +3,14 @@
 mod columns;
 mod compare;
 mod counts;
+mod file;
+mod flame;
 mod heat;
 mod list;
+mod pins;
 mod row;
 mod series;
+mod views;
 
 pub(crate) use row::short_table;
 
@@ -24,8 +28,14 @@ pub(crate) fn Traces() -> impl IntoView {
     let query = Query::start();
     let refused = RwSignal::new(None::<Failure>);
     let metrics = Memo::new(move |_| query.says.with(|says| says.metrics));
-    let answer = move || if metrics.get() { series::series(query, refused) } else { list::list(query, refused) };
-    view! { <div class="page page-fill traces"><QueryBar query=query refused=refused />{answer}</div> }
+    let reading = file::Reading::start();
+    let answer =
+        move || if metrics.get() { series::series(query, refused) } else { views::views(query, refused, reading) };
+    view! {
+        <div class="page page-fill traces" on:dragover=move |event| reading.over(&event) on:dragleave=move |event| reading.leave(&event) on:drop=move |event| reading.dropped(&event)>
+            <QueryBar query=query refused=refused />{file::told(reading)}{answer}
+        </div>
+    }
 }
 
 /// Series made of the spans that are found.

@@ -74,3 +74,42 @@ fn a_larger_trace_than_wanted_says_so() {
     assert!(partial.unwrap().contains("more than 35"));
     assert_eq!(rig.columns("1", 40).1, None);
 }
+
+#[test]
+fn spans_that_link_to_a_trace_are_found_without_opening_what_has_none() {
+    let rig = Rig::new();
+    let linking = |trace: u64, to: &str| {
+        let mut item = span(trace, 1, T0 + trace as i64);
+        item.links = vec![("98".into(), 3, pairs(json!({}))), (to.into(), 5, pairs(json!({})))];
+        item
+    };
+    let link = |to: u64| {
+        format!("{{ link:traceID = \"{}\" }} | select(link:traceID, link:spanID)", items::trace_id(&to.to_string()))
+    };
+    let found = |to: u64| -> (Vec<u128>, u32) {
+        let answer = rig.engine().traces(&asking(&link(to)), &control()).unwrap();
+        let ids = answer.value.traces.iter().map(|trace| u128::from_be_bytes(trace.trace_id.0)).collect();
+        (ids, answer.scanned.segments)
+    };
+    rig.put(Signal::Traces, &[linking(1, "99"), span(2, 1, T0)]);
+    assert_eq!(found(99), (vec![1], 0));
+    rig.seal();
+    for trace in 3..7 {
+        rig.put(Signal::Traces, &[span(trace, 1, T0)]);
+        rig.seal();
+    }
+    rig.put(Signal::Traces, &[linking(8, "97")]);
+    rig.seal();
+    // The segment is opened for its links, and once more for the whole trace.
+    let (one, two) = (found(99), found(98));
+    assert_eq!((one.0, two.0), (vec![1], vec![8, 1]));
+    assert!(one.1 <= 2 && two.1 <= 4, "{} and {} of 6 segments", one.1, two.1);
+    assert_eq!(found(50), (vec![], 0));
+    let selected = &rig.search(&asking(&link(97)))[0].spansets[0].spans[0].selected;
+    let texts: Vec<String> = selected.iter().map(|(field, value)| format!("{field} {value}")).collect();
+    let id = |to: &str| format!("link:traceID \"{}\"", items::trace_id(to));
+    assert_eq!(
+        texts,
+        [id("98"), id("97"), "link:spanID \"0000000000000003\"".into(), "link:spanID \"0000000000000005\"".into()]
+    );
+}

@@ -1,5 +1,7 @@
 //! TraceQL through the engine says what the evaluator says of all spans, wherever they lie.
 
+mod flame;
+
 use super::*;
 use orrery_model::batch::Scope as BatchScope;
 use orrery_model::{Attributes, SpanBatch, Strings, Sym, TraceId, Value as Stored};
@@ -30,6 +32,8 @@ struct Plain {
     attributes: Pairs,
     events: Vec<(&'static str, i64, Pairs)>,
     links: Vec<(u128, u64, Pairs)>,
+    /// W3C trace state.
+    state: &'static str,
 }
 
 /// Spans of one trace, each once, by start time and id: where a cycle is cut depends on the order.
@@ -149,7 +153,7 @@ fn batch_of(spans: &[Plain]) -> SpanBatch {
         batch.trace_id.push(TraceId(span.trace.to_be_bytes()));
         batch.span_id.push(SpanId(span.id));
         batch.parent_span_id.push(SpanId(span.parent));
-        batch.trace_state.push(Sym::EMPTY);
+        batch.trace_state.push(strings.intern(span.state));
         batch.flags.push(0);
         batch.name.push(strings.intern(span.name));
         batch.kind.push(span.kind as u8);
@@ -470,6 +474,7 @@ fn traces(dice: &mut Dice, count: u128) -> Vec<Vec<Plain>> {
                     .map(|_| (dice.pick(&["retry", "exception"]), time + 7, nested(dice)))
                     .collect(),
                 links: (0..dice.below(2)).map(|_| (7, 9, nested(dice))).collect(),
+                state: "",
             }
         };
         (0..spans).map(|number| span(number, dice)).collect::<Vec<Plain>>()

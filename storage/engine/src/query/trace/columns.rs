@@ -2,6 +2,7 @@
 
 use super::super::hot::HotSpan;
 use super::super::session::Session;
+use super::super::source::Source;
 use super::sources;
 use crate::columns::read::Reader;
 use crate::context::ContextTable;
@@ -30,7 +31,7 @@ pub(crate) fn run(
                     gathered.push_hot(&span, &numbers);
                 }
             })?;
-        } else if session.open(&source, &[])? {
+        } else if !gathered.has_pin(&source, max) && session.open(&source, &[])? {
             let left = (max + 1).saturating_sub(gathered.len());
             let numbers = gathered.number(&source.context::<SpanBatch>());
             let traces = [plan.trace_id].into();
@@ -133,6 +134,13 @@ impl Gathered {
         let (events, links) = (read.has_members("events")?, read.has_members("links")?);
         columns.flags.extend(events.into_iter().zip(links).map(|(events, links)| flags(events, links)));
         Ok(())
+    }
+
+    /// Whether it is a pin that need not be read: there are as many spans as it has, and with it there would be too many
+    /// before those that are here twice are known.
+    fn has_pin(&self, source: &Source, max: usize) -> bool {
+        let rows = source.rows::<SpanBatch>() as usize;
+        source.is_pin() && self.len() >= rows && self.len() + rows > max
     }
 
     /// Forgets spans beyond so many: the starts say how many there are.

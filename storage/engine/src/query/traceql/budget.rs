@@ -15,9 +15,14 @@ pub(super) struct Budget {
 impl Budget {
     /// So many rows, so many of them with all their attributes, and four fifths of the time: the rest is for the answer.
     pub(super) fn new(rows: u64, whole_rows: u64, control: &Control) -> Budget {
+        Budget::of(rows, whole_rows, control, 0.8)
+    }
+
+    /// The same with another part of the time that is left.
+    pub(super) fn of(rows: u64, whole_rows: u64, control: &Control, part: f64) -> Budget {
         let now = Instant::now();
         let left = control.deadline().saturating_duration_since(now);
-        Budget { rows: rows.into(), whole_rows: whole_rows.into(), until: now + left * 4 / 5 }
+        Budget { rows: rows.into(), whole_rows: whole_rows.into(), until: now + left.mul_f64(part) }
     }
 
     /// Takes so many rows. What was begun is finished: the last may be more than there were.

@@ -242,6 +242,7 @@ fn of_leaf(leaf: &AskedLeaf, source: &Source) -> Result<Mask, Fault> {
             Intrinsic::SpanId => equal(leaf).map_or(Mask::Always, |id| masked(Of::SpanId("span_id", id.0))),
             Intrinsic::ParentId => equal(leaf).map_or(Mask::Always, |id| masked(Of::SpanId("parent_span_id", id.0))),
             Intrinsic::TraceId => of_trace(leaf, segment, masked)?,
+            Intrinsic::LinkTraceId => of_linked(leaf, segment)?,
             Intrinsic::InstrumentationName => {
                 of_scopes(&context, masked, |scope| leaf.probe.holds(Value::Text(&scope.name)) != leaf.negated)
             }
@@ -286,6 +287,17 @@ fn of_trace(leaf: &AskedLeaf, segment: &Segment, masked: impl Fn(Of) -> Mask) ->
         Some(Literal::Text(text)) => match text.parse::<TraceId>() {
             Ok(id) if segment.traces()?.may_contain(id) => masked(Of::TraceId(id)),
             _ => Mask::Never,
+        },
+        _ => Mask::Always,
+    })
+}
+
+/// Which spans link to the trace is seen when they are read; whether any may, in the filter.
+fn of_linked(leaf: &AskedLeaf, segment: &Segment) -> Result<Mask, Fault> {
+    Ok(match &leaf.equals {
+        Some(Literal::Text(text)) if !leaf.negated => match text.parse::<TraceId>() {
+            Ok(id) if !segment.may_link_to(id)? => Mask::Never,
+            _ => Mask::Always,
         },
         _ => Mask::Always,
     })

@@ -19,6 +19,16 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// Of a query that searches for traces.
+    pub(super) fn of_search(query: &Query) -> Result<Question, QueryError> {
+        if let Body::Metrics(_) = query.body {
+            let whole = 0..query.to_string().len();
+            let (message, hint) = ("this gives series, not traces", "remove what follows the spans, or ask for series");
+            return Err(Problem { range: whole, message: message.into(), hint: hint.into() }.into());
+        }
+        Question::new(query)
+    }
+
     pub(super) fn new(query: &Query) -> Result<Question, QueryError> {
         let compiled = Compiled::new(query)?;
         let (prefilter, reads_all) = (Prefilter::of(query), reads(query));

@@ -20,7 +20,7 @@ use hashbrown::{HashMap, HashSet};
 use orrery_model::{ServiceKey, SpanBatch, SpanId, StatusCode, TraceId};
 use orrery_query::answer::{Answer, MatchedSpan, Spanset, TracePage, TraceSummary};
 use orrery_query::plan::{self, TraceSort};
-use orrery_query::traceql::{Body, MatchedSpanset, Problem, TraceView};
+use orrery_query::traceql::{MatchedSpanset, TraceView};
 use orrery_query::{Control, QueryError, TimeRange};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
@@ -91,11 +91,6 @@ type Found = (Vec<(Position, TraceSummary)>, Option<Position>);
 
 pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Result<Answer<TracePage>, QueryError> {
     filter::check_range(plan.range)?;
-    if let Body::Metrics(_) = plan.query.body {
-        let whole = 0..plan.query.to_string().len();
-        let (message, hint) = ("this gives series, not traces", "remove what follows the spans, or ask for series");
-        return Err(Problem { range: whole, message: message.into(), hint: hint.into() }.into());
-    }
     let cursor =
         match &plan.cursor {
             None => None,
@@ -104,7 +99,7 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Traces, control: &Control) -> Resu
                 reason: "not one that a page ended with".into(),
             })?),
         };
-    let question = Question::new(&plan.query)?;
+    let question = Question::of_search(&plan.query)?;
     let mut session = Session::new(inner, "traces", control)?;
     // After the session has seen what there is: so all sealed rows of a first page have arrived before.
     let seen = cursor.map_or_else(|| inner.visible_seq(), |cursor| cursor.seen);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// Spans read for the traces of one call, at most.
 const SPANS: usize = 1_000_000;
-const TOO_MANY: &str = "the traces of this page have too many spans to look at them all";
+const TOO_MANY: &str = "these traces have too many spans to look at them all";
 
 /// Traces by id.
 #[derive(Default)]

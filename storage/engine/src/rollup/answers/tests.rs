@@ -176,6 +176,26 @@ fn services_come_busiest_first_with_their_series() {
     assert_eq!(points, [(0, 1.0), (10_000_000_000, 1.0)]);
 }
 
+fn detail(rows: &RollupRows, id: &str) -> Option<ServiceDetail> {
+    let steps = Steps { rows, nanos: 10_000_000_000 };
+    service(rows, steps, Details { rows, history: steps, from: START }, id)
+}
+
+#[test]
+fn an_error_that_was_not_there_before_is_new() {
+    let rows = observed(
+        "1/a - web server 0+1 error exception=Old:a
+         2/a - web server 20000+1 error exception=Old:a
+         3/a - web server 20000+1 error exception=Fresh:b",
+    );
+    let errors = detail(&rows, "web").unwrap().errors;
+    let told: Vec<_> = errors
+        .iter()
+        .map(|error| (error.error_type.as_str(), error.count, error.is_new, error.first_seen_unix_nano - START))
+        .collect();
+    assert_eq!(told, [("Old", 2, false, 0), ("Fresh", 1, true, 20_000_000_000)]);
+}
+
 #[test]
 fn a_service_in_detail() {
     let rows = observed(
@@ -184,7 +204,7 @@ fn a_service_in_detail() {
          1/c b cart server 2+70 error exception=Full:no_room_17
          1/d c cart client 3+9 db.system=redis server.address=redis",
     );
-    let found = service(&rows, Steps { rows: &rows, nanos: 10_000_000_000 }, &rows, "cart").unwrap();
+    let found = detail(&rows, "cart").unwrap();
     assert_eq!((found.node.kind, found.node.red.count, found.node.red.errors), (NodeKind::Service, 1.0, 1.0));
     let operations: Vec<_> =
         found.operations.iter().map(|operation| (operation.name.as_str(), operation.kind)).collect();
@@ -197,9 +217,11 @@ fn a_service_in_detail() {
     assert_eq!(found.neighbours.len(), 2);
     assert_eq!((found.versions[0].name.as_str(), found.instances[0].name.as_str()), ("1", "i"));
 
-    let redis =
-        service(&rows, Steps { rows: &rows, nanos: 10_000_000_000 }, &rows, "database:redis/redis:6379").unwrap();
+    let error = &found.errors[0];
+    assert_eq!((error.first_seen_unix_nano - START, error.is_new), (0, false), "it may have been there before");
+
+    let redis = detail(&rows, "database:redis/redis:6379").unwrap();
     assert_eq!((redis.node.kind, redis.node.red.count, redis.series.len()), (NodeKind::Database, 1.0, 1));
     assert_eq!(redis.node.last_seen_unix_nano, START + 72_000_000);
-    assert!(service(&rows, Steps { rows: &rows, nanos: 10 }, &rows, "nobody").is_none());
+    assert!(detail(&rows, "nobody").is_none());
 }

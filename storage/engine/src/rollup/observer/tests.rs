@@ -635,7 +635,7 @@ fn failures_that_look_alike_are_one_group_with_the_newest_example() {
     let mut found: Vec<_> =
         rows.errors.iter().map(|(key, row)| (name(key.error_type), name(key.message), row.count)).collect();
     found.sort_unstable();
-    assert_eq!(found, [("#", "", 1), ("ValueError", "#", 3), ("timeout", "", 1)]);
+    assert_eq!(found, [("503", "", 1), ("ValueError", "#", 3), ("timeout", "", 1)]);
     let (_, group) = rows.errors.iter().find(|(_, row)| row.count == 3).unwrap();
     assert_eq!((group.trace_id(), group.span_id()), span_id("b"));
 }

@@ -66,7 +66,9 @@ pub(super) struct View {
     pub(super) found: Memo<Vec<String>>,
     pub(super) at_found: RwSignal<Option<usize>>,
     pub(super) search: NodeRef<html::Input>,
-    /// A node to be shown in the middle as soon as it is drawn.
+    /// Where the mouse is: the map may move under it.
+    pointer: RwSignal<Option<(f64, f64)>>,
+    /// A node shown in the middle, as soon as it is drawn and until the reader moves the map.
     sought: RwSignal<Option<String>>,
     labels: StoredValue<Labels>,
     size: RwSignal<(f64, f64)>,
@@ -108,6 +110,7 @@ impl View {
             found,
             at_found: RwSignal::new(None),
             search: NodeRef::new(),
+            pointer: RwSignal::new(None),
             sought: RwSignal::new(None),
             labels: StoredValue::new(Labels::default()),
             size,
@@ -134,6 +137,13 @@ impl View {
             self.at_found.set(None);
         });
         Effect::new(move |_| self.bring());
+        Effect::new(move |_| {
+            let viewport = self.viewport.get();
+            let hit = self.pointer.get().and_then(|at| self.drawn.with(|drawn| viewport.hit(&drawn.layout, at)));
+            if self.hovered.get_untracked() != hit {
+                self.hovered.set(hit);
+            }
+        });
         self.animate(traffic);
     }
 
@@ -142,7 +152,7 @@ impl View {
         let still = preferences().still.get_untracked();
         let last = self.drawn.with_untracked(|drawn| drawn.scene.choice.clone());
         let (marks, pins) = (self.marks.get_untracked(), self.controls.pins.at.get_untracked());
-        if last != scene.choice {
+        if last != scene.choice && self.sought.with_untracked(Option::is_none) {
             self.moved.set(false);
         }
         // Around another node it is another map.
@@ -218,22 +228,35 @@ impl View {
         self.sought.set(Some(id));
     }
 
-    /// Shows the node sought in the middle, once it is drawn by itself.
+    /// Keeps the node sought in the middle, also while a drawer opens beside the map.
     fn bring(self) {
         let (Some(id), size) = (self.sought.get(), self.size.get()) else { return };
         let place = self.drawn.with(|drawn| drawn.layout.find(&id).map(|at| drawn.layout.nodes[at].clone()));
         let Some(node) = place.filter(|_| size.0 > 0.0) else { return };
+        self.moved.set(true);
+        let now = self.viewport.get_untracked();
+        let wanted = Viewport { zoom: now.zoom.max(NEAR_ZOOM), ..now }.centered_on(&node, size);
+        if now != wanted {
+            self.viewport.set(wanted);
+        }
+    }
+
+    /// From now on the map stays where the reader puts it.
+    fn take_over(self) {
         self.sought.set(None);
         self.moved.set(true);
-        self.viewport.update(|viewport| {
-            *viewport = Viewport { zoom: viewport.zoom.max(NEAR_ZOOM), ..*viewport }.centered_on(&node, size);
-        });
+    }
+
+    /// Shows the whole map, now and when it changes.
+    pub(super) fn fit(self) {
+        self.sought.set(None);
+        self.moved.set(false);
     }
 
     /// Nearer or further, the middle staying where it is.
     pub(super) fn zoom(self, factor: f64) {
         let (width, height) = self.size.get_untracked();
-        self.moved.set(true);
+        self.take_over();
         self.viewport.update(|viewport| *viewport = viewport.zoom_at((width / 2.0, height / 2.0), factor));
     }
 
@@ -371,19 +394,14 @@ impl View {
     }
 
     pub(super) fn over(self, event: &web_sys::PointerEvent) {
-        let Some(drag) = self.drag.get_value() else {
-            let hit = self.hit(event);
-            if self.hovered.get_untracked() != hit {
-                self.hovered.set(hit);
-            }
-            return;
-        };
+        self.pointer.set(View::point(event));
+        let Some(drag) = self.drag.get_value() else { return };
         let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
         let (dx, dy) = (x - drag.x, y - drag.y);
         if !drag.far && dx.hypot(dy) <= 4.0 {
             return;
         }
-        self.moved.set(true);
+        self.take_over();
         match (&drag.node, View::point(event)) {
             (Some((id, grip)), Some(point)) => {
                 let (x, y) = self.viewport.get_untracked().to_world(point);
@@ -414,6 +432,11 @@ impl View {
         }
     }
 
+    /// The mouse is elsewhere.
+    pub(super) fn leave(self) {
+        self.pointer.set(None);
+    }
+
     /// The browser took the pointer away, to scroll the page.
     pub(super) fn drop_drag(self) {
         self.drag.set_value(None);
@@ -431,7 +454,7 @@ impl View {
         }
         event.prevent_default();
         if let Some(point) = View::point(event) {
-            self.moved.set(true);
+            self.take_over();
             self.viewport.update(|viewport| *viewport = viewport.zoom_at(point, (-event.delta_y() * 0.002).exp()));
         }
     }
@@ -476,7 +499,7 @@ impl View {
             }
             ("+" | "=", _) => self.zoom(1.3),
             ("-", _) => self.zoom(1.0 / 1.3),
-            ("0", _) => self.moved.set(false),
+            ("0", _) => self.fit(),
             _ => return,
         }
         event.prevent_default();
@@ -488,7 +511,7 @@ impl View {
         let place =
             self.drawn.with_untracked(|drawn| drawn.layout.nodes.get(at).map(|node| (node.id.clone(), node.x, node.y)));
         if let Some((id, x, y)) = place {
-            self.moved.set(true);
+            self.take_over();
             self.controls.pins.put(&id, (x + direction.0 * NUDGE, y + direction.1 * NUDGE));
             self.controls.pins.keep();
         }
@@ -501,7 +524,7 @@ impl View {
         let viewport = self.viewport.get_untracked();
         let (x, y) = viewport.to_screen(node.center());
         if !(0.0..size.0).contains(&x) || !(0.0..size.1).contains(&y) {
-            self.moved.set(true);
+            self.take_over();
             self.viewport.set(viewport.centered_on(&node, size));
         }
     }

@@ -5,14 +5,14 @@ use crate::atlas::Selection;
 use crate::atlas::marks::{told, tone};
 use crate::client::{Busy, Load, ask, load};
 use crate::compare::Comparison;
+use crate::components::comparison;
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::components::state::failed;
-use crate::figures::{input_value, window_label};
+use crate::figures::window_label;
 use crate::range::Window;
 use crate::scope::Scope;
-use crate::words::{Phrase, say, t, tf};
-use leptos::html;
+use crate::words::{say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{Change, TopologyDiff, diff, paths};
 use orrery_chart::Unit;
@@ -44,59 +44,10 @@ pub(super) fn is_gone(comparison: Memo<Option<Comparison>>, diff: Load<TopologyD
 
 /// With what to compare.
 pub(super) fn control(model: Model) -> AnyView {
-    let open = RwSignal::new(false);
     let choose = move |comparison: Comparison| {
         model.nav.set(&[("compare", Some(comparison.address())), ("reach", None)]);
-        open.set(false);
     };
-    let preset = move |comparison: Comparison| {
-        let here = move || (model.comparison.get() == Some(comparison)).then_some("true");
-        view! { <li><button type="button" class="menu-item" aria-current=here on:click=move |_| choose(comparison)>{t(words(comparison))}</button></li> }
-    };
-    let button = view! { {icon("diff")}<span class="button-text">{t(say::COMPARE)}</span> }.into_any();
-    view! {
-        <Popover open=open label=t(say::COMPARE).to_owned() class="button button-quiet" end=true button=button>
-            <div class="picker picker-compare">
-                <ul class="menu" aria-label=t(say::COMPARE_WITH)>{Comparison::PRESETS.map(preset).into_iter().collect_view()}</ul>
-                {moments(model, Callback::new(choose))}
-            </div>
-        </Popover>
-    }
-    .into_any()
-}
-
-fn words(comparison: Comparison) -> Phrase {
-    match comparison {
-        Comparison::Previous => say::COMPARE_PREVIOUS,
-        Comparison::Day => say::COMPARE_DAY,
-        Comparison::Week => say::COMPARE_WEEK,
-        Comparison::Between(..) => say::COMPARE_OWN,
-    }
-}
-
-fn moments(model: Model, choose: Callback<Comparison>) -> AnyView {
-    let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
-    let wrong = RwSignal::new(false);
-    let window = compared_window(model, Comparison::Previous);
-    let apply = move |event: web_sys::SubmitEvent| {
-        event.prevent_default();
-        let millis = |node: NodeRef<html::Input>| {
-            node.get_untracked().map(|input| js_sys::Date::parse(&input.value())).filter(|at| at.is_finite())
-        };
-        match (millis(from), millis(to)) {
-            (Some(from), Some(to)) if from < to => choose.run(Comparison::Between(from as i64, to as i64)),
-            _ => wrong.set(true),
-        }
-    };
-    view! {
-        <form class="moments" on:submit=apply>
-            <label class="field">{t(say::FROM)}<input class="input" type="datetime-local" step="1" node_ref=from prop:value=input_value(window.from) /></label>
-            <label class="field">{t(say::TO)}<input class="input" type="datetime-local" step="1" node_ref=to prop:value=input_value(window.to) /></label>
-            <Show when=move || wrong.get()><p class="field-error" role="alert">{t(say::RANGE_WRONG)}</p></Show>
-            <button type="submit" class="button button-primary">{t(say::COMPARE)}</button>
-        </form>
-    }
-    .into_any()
+    comparison::picker(model.comparison, model.scope, Callback::new(choose))
 }
 
 /// The chosen window compared with, or what would be.

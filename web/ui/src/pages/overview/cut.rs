@@ -1,14 +1,15 @@
 //! What of the map is shown: groups, kinds, surroundings. All of it is in the address.
 
-use super::Model;
+use super::{Model, having};
 use crate::atlas::scene::{Choice, Group, Open, group_id};
+use crate::client::Load;
 use crate::components::figure::{health_glyph, kind_icon, kind_word};
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::nav::Nav;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::NodeKind;
+use orrery_api::{NodeKind, TraceSeriesList};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Calls around a node that are shown at first.
@@ -16,13 +17,14 @@ const HOPS: usize = 2;
 const MOST_HOPS: usize = 9;
 
 /// What the address says.
-pub(super) fn choice(nav: Nav) -> Memo<Choice> {
+pub(super) fn choice(nav: Nav, having: Load<TraceSeriesList>) -> Memo<Choice> {
     let [open, near, hops, hide] = ["open", "near", "hops", "hide"].map(|name| nav.param(name));
     Memo::new(move |_| {
         let hops = hops.get().and_then(|text| text.parse().ok()).unwrap_or(HOPS).clamp(1, MOST_HOPS);
         Choice {
             hidden: hide.get().map(|text| text.split(',').filter_map(kind_of).collect()).unwrap_or_default(),
             near: near.get().map(|id| (id, hops)),
+            only: having.data.with(|counted| counted.as_ref().map(|counted| having::services(counted))),
             open: Open::parse(open.get().as_deref()),
         }
     })
@@ -152,6 +154,6 @@ pub(super) fn bar(model: Model) -> AnyView {
 
 /// Back to everything.
 pub(super) fn show_all(model: Model) -> AnyView {
-    let all = move |_| model.nav.set(&[("near", None), ("hops", None), ("hide", None)]);
+    let all = move |_| model.nav.set(&[("near", None), ("hops", None), ("hide", None), ("with", None)]);
     view! { <button type="button" class="button" on:click=all>{icon("maximize")}{t(say::SHOW_ALL)}</button> }.into_any()
 }

@@ -1,6 +1,6 @@
 //! What a node or an edge is doing, and the way to a failing span.
 
-use super::{Model, compare, reach};
+use super::{Model, compare, reach, wrong};
 use crate::atlas::Selection;
 use crate::atlas::scene::group_name;
 use crate::client::{Load, ask, load};
@@ -172,6 +172,7 @@ fn of_node(id: String, model: Model) -> AnyView {
     let is_service = Memo::new(move |_| found.with(|node| node.as_ref().is_some_and(|node| node.service.is_some())));
     view! {
         <Drawer label=label close=Callback::new(move |()| choose.run(None)) head=head>
+            {wrong::chosen(model)}
             <div class="tiles">
                 {tile(t(say::RATE), red(|red| figure(&Unit::PerSecond, red.rate)).into_any(), Some(trend(|red| Some(red.rate), Token::Series1).into_any()))}
                 {tile(t(say::ERRORS), red(error_ratio).into_any(), Some(trend(|red| Some(red.error_ratio()), Token::Err).into_any()))}
@@ -378,6 +379,7 @@ fn of_edge(caller: String, callee: String, model: Model) -> AnyView {
     let nav = nav();
     view! {
         <Drawer label=title close=Callback::new(move |()| choose.run(None)) head=head>
+            {wrong::chosen(model)}
             {body}
             {sides}
             <div class="actions">{ends.collect_view()}<a class="button" href=move || nav.href("/traces", &[("service", &teller), ("status", "error")])>{icon("chart-gantt")}{t(say::FAILED_TRACES)}</a></div>

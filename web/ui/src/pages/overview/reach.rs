@@ -1,6 +1,6 @@
 //! How far the failures of a node reach: who fails because of it, who held, where they begin.
 
-use super::{Model, compare};
+use super::Model;
 use crate::atlas::Selection;
 use crate::atlas::scene::group_name;
 use crate::client::{Load, ask, load};

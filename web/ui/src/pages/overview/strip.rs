@@ -5,11 +5,11 @@ use crate::components::figure::{duration, figure, sparkline, steps};
 use crate::nav::nav;
 use crate::words::{say, t};
 use leptos::prelude::*;
-use orrery_api::{Health, Red, ServiceList, ServiceSummary, Topology};
+use orrery_api::{FindingList, Health, Red, ServiceList, ServiceSummary, Topology};
 use orrery_chart::{Token, Unit};
 
 /// Failing, degraded, requests, errors, slowest.
-pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>) -> AnyView {
+pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>, findings: Load<FindingList>) -> AnyView {
     let nodes = move |health: Health| {
         topology.data.with(|map| map.as_ref().map(|map| map.nodes.iter().filter(|node| node.health == health).count()))
     };
@@ -20,9 +20,19 @@ pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>) -> An
     });
     let seen = move || topology.data.with(|map| map.as_ref().is_some_and(|map| !map.nodes.is_empty()));
     let count = |count: Option<usize>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
+    // What is slow or silent does not fail, and is not fine either.
+    let wrong = move || {
+        findings.data.with(|list| {
+            let lasting = |list: &std::sync::Arc<FindingList>| {
+                list.findings.iter().filter(|found| found.until_unix_nano.is_none()).count()
+            };
+            list.as_ref().map_or(0, lasting)
+        })
+    };
     let state = move || {
         match (nodes(Health::Failing), nodes(Health::Degraded)) {
             _ if !seen() => view! { <span class="strip-state"><span class="is-unknown" aria-hidden="true">"○"</span>{t(say::HEALTH_UNKNOWN)}</span> }.into_any(),
+        (Some(0), Some(0)) if wrong() > 0 => view! { <span class="strip-state"><span class="is-warn" aria-hidden="true">"▲"</span><b>{wrong()}</b>{t(say::TO_LOOK_AT)}</span> }.into_any(),
         (Some(0), Some(0)) => view! { <span class="strip-state"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::ALL_FINE)}</span> }.into_any(),
         (failing, degraded) => view! {
             <span class="strip-state"><span class="is-err" aria-hidden="true">"◆"</span><b>{count(failing)}</b>{t(say::HEALTH_FAILING)}</span>

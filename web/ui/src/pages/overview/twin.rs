@@ -7,7 +7,7 @@ use crate::components::figure::{duration, error_ratio, figure, health_glyph, kin
 use crate::components::icon::icon;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{Edge, Node, Red};
+use orrery_api::{Edge, Node, Quantiles, Red};
 use orrery_chart::Unit;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub(super) fn twin(model: Model) -> AnyView {
                 <tbody>{nodes}</tbody>
             </table>
             <table class="table"><caption>{t(say::EDGES)}</caption>
-                <thead><tr><th scope="col" class="col-glyph">{t(say::STATUS)}</th><th scope="col">{t(say::CALLER)}</th><th scope="col">{t(say::CALLEE)}</th>{heads()}</tr></thead>
+                <thead><tr><th scope="col" class="col-glyph">{t(say::STATUS)}</th><th scope="col">{t(say::CALLER)}</th><th scope="col">{t(say::CALLEE)}</th>{heads()}<th scope="col" class="num col-wide">{t(say::NETWORK_TIME)}</th><th scope="col" class="num col-wide">{t(say::QUEUE_LAG)}</th></tr></thead>
                 <tbody>{edges}</tbody>
             </table>
         </div>
@@ -51,6 +51,11 @@ fn heads() -> AnyView {
 
 fn cells(red: &Red) -> AnyView {
     view! { <td class="num">{figure(&Unit::PerSecond, red.rate)}</td><td class="num">{error_ratio(red)}</td><td class="num">{duration(red.p95_nanos)}</td><td class="num col-wide">{duration(red.p99_nanos)}</td> }.into_any()
+}
+
+/// 95th percentile of what only some edges have.
+fn extra(quantiles: &Option<Quantiles>) -> AnyView {
+    view! { <td class="num col-wide">{duration(quantiles.map(|quantiles| quantiles.p95_nanos))}</td> }.into_any()
 }
 
 fn node_row(node: &Node, scene: &Scene, model: Model) -> AnyView {
@@ -82,7 +87,7 @@ fn edge_row(edge: &Edge, names: &HashMap<&str, &str>, choose: Callback<Option<Se
     view! {
         <tr><td class="col-glyph">{health_glyph(edge.health)}</td>
             <th scope="row"><button type="button" class="link" on:click=move |_| choose.run(Some(selection.clone()))>{name(&edge.caller)}</button></th>
-            <td>{name(&edge.callee)}</td>{cells(&edge.red)}</tr>
+            <td>{name(&edge.callee)}</td>{cells(&edge.red)}{extra(&edge.network)}{extra(&edge.lag)}</tr>
     }
     .into_any()
 }

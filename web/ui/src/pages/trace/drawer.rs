@@ -1,27 +1,26 @@
 //! Everything a span says.
 
-use super::Model;
-use crate::address::encode_segment;
+use super::{Model, standing};
 use crate::client::{ask, load};
 use crate::components::attributes::{attributes, row};
 use crate::components::copy::Copy;
 use crate::components::drawer::Drawer;
 use crate::components::figure::{duration, duration_text};
 use crate::components::icon::icon;
+use crate::components::outside::outside;
 use crate::components::state::{empty, loaded};
 use crate::figures::{date_time, time_millis};
 use crate::nav::Nav;
+use crate::outside::Subject;
 use crate::pages::logs::{body, level};
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{LogList, LogRecord, Nanos, ServiceDetail, Span, SpanDetail, SpanEvent, SpanLink, paths};
-use orrery_chart::waterfall::{SpanInput, SpanKind};
+use orrery_api::{LinkOn, LogList, LogRecord, Nanos, Span, SpanDetail, SpanEvent, SpanLink, Trace, paths};
+use orrery_chart::waterfall::SpanKind;
 use std::sync::Arc;
 
 /// Nanoseconds around a span in which its logs are looked for.
 const AROUND: i64 = 60_000_000_000;
-/// The day before a span, whose calls of the same operation it is compared with.
-const DAY: i64 = 86_400_000_000_000;
 
 /// The drawer of a span: what is known of it at once, the rest when it comes.
 pub(super) fn drawer(model: Model, at: u32) -> AnyView {
@@ -38,21 +37,41 @@ pub(super) fn drawer(model: Model, at: u32) -> AnyView {
     }
     .into_any();
     let url = paths::SPAN.replace("{trace_id}", &trace_id).replace("{span_id}", &format!("{:016x}", span.id));
-    let detail = load::<SpanDetail>(move || Some(ask(&url, &[])));
-    let body =
-        move |detail: Signal<Arc<SpanDetail>>| view! { {move || detail.with(|detail| says(model, detail))} }.into_any();
+    let file = model.facts.with_value(|facts| facts.file.clone());
+    let body = match file.and_then(|trace| of_file(&trace, span.id)) {
+        Some(detail) => says(model, &detail),
+        None => {
+            let detail = load::<SpanDetail>(move || Some(ask(&url, &[])));
+            let body = move |detail: Signal<Arc<SpanDetail>>| {
+                view! { {move || detail.with(|detail| says(model, detail))} }.into_any()
+            };
+            loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)
+        }
+    };
     view! {
         <Drawer label=name.clone() close=Callback::new(move |()| model.select(None)) head=head>
             {facts(model, at)}
-            {usual(&service.id, &name, span)}
-            {actions(model.nav, &service.id, &name)}
-            {loaded(detail, |_: &SpanDetail| false, |_| ().into_any(), body)}
+            {standing::note(model, at)}
+            {(!model.is_file()).then(|| actions(model.nav, &service.id, &name))}
+            {body}
         </Drawer>
     }
     .into_any()
 }
 
-fn kind(kind: SpanKind) -> &'static str {
+/// What a file says of a span.
+fn of_file(trace: &Trace, id: u64) -> Option<SpanDetail> {
+    let span = trace.spans.iter().find(|span| u64::from_str_radix(&span.span_id, 16) == Ok(id))?;
+    Some(SpanDetail {
+        trace_id: trace.trace_id.clone(),
+        service: trace.services.get(span.service as usize).cloned().unwrap_or_default(),
+        resource: trace.resources.get(span.resource as usize).cloned().unwrap_or_default(),
+        span: span.clone(),
+        partial: None,
+    })
+}
+
+pub(super) fn kind(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Internal => "internal",
         SpanKind::Server => "server",
@@ -68,11 +87,21 @@ fn says(model: Model, detail: &SpanDetail) -> AnyView {
     let message = (!span.status_message.is_empty())
         .then(|| view! { <p class="span-message" class:is-err-text=failed>{span.status_message.clone()}</p> });
     let count = |name: Phrase, count: usize| format!("{} {count}", t(name));
+    let subject = Subject {
+        trace_id: Some(detail.trace_id.clone()),
+        span_id: Some(span.span_id.clone()),
+        name: Some(span.name.clone()),
+        service: Some(detail.service.clone()),
+        time: (span.start_time_unix_nano.0, span.start_time_unix_nano.0.saturating_add(span.duration_nanos.0)),
+        attributes: vec![span.attributes.clone(), detail.resource.clone()],
+    };
     view! {
+        <div class="actions outside">{outside(LinkOn::Span, move || subject.clone())}</div>
         {message}
         {(!span.events.is_empty()).then(|| section(count(say::EVENTS, span.events.len()), true, events(span)))}
         {section(count(say::ATTRIBUTES, span.attributes.len()), true, attributes(&span.attributes))}
-        {logs(&detail.trace_id, span)}
+        {(!model.is_file()).then(|| logs(&detail.trace_id, span))}
+        {u64::from_str_radix(&span.span_id, 16).ok().map(|id| super::links::to_span(model, id))}
         {(!span.links.is_empty()).then(|| section(count(say::LINKS, span.links.len()), true, links(model.nav, &span.links)))}
         {section(count(say::RESOURCE, detail.resource.len()), false, attributes(&detail.resource))}
         {section(t(say::MORE).to_owned(), false, more(span))}
@@ -85,8 +114,9 @@ fn section(title: String, open: bool, body: AnyView) -> AnyView {
 }
 
 fn facts(model: Model, at: u32) -> AnyView {
-    let (span, first, orphan, skew) = model.waterfall.with_untracked(|waterfall| {
-        (*waterfall.span(at), waterfall.range().0, waterfall.is_orphan(at), waterfall.skew(at))
+    let (span, first, orphan, skew, late) = model.waterfall.with_untracked(|waterfall| {
+        let (skew, late) = (waterfall.skew(at), waterfall.late_by(at));
+        (*waterfall.span(at), waterfall.range().0, waterfall.is_orphan(at), skew, late)
     });
     let after = Nanos(span.start - first);
     let id = format!("{:016x}", span.id);
@@ -104,36 +134,9 @@ fn facts(model: Model, at: u32) -> AnyView {
         </ul>
         {orphan.then(|| note(t(say::PARENT_MISSING).to_owned()))}
         {skew.map(note)}
+        {late.map(|by| note(tf(say::LATE, &[("by", &duration_text(Nanos(by)))])))}
     }
     .into_any()
-}
-
-/// How long this span took beside others of its operation, in the day around it.
-fn usual(service: &str, name: &str, span: SpanInput) -> AnyView {
-    let path = paths::SERVICE.replace("{id}", &encode_segment(service));
-    let (from, to) = (span.start.saturating_sub(DAY), span.end().saturating_add(AROUND));
-    let wanted = ask(&path, &[("from", from.to_string()), ("to", to.to_string()), ("points", "0".to_owned())]);
-    let detail = load::<ServiceDetail>(move || Some(wanted.clone()));
-    let name = name.to_owned();
-    let said = move || {
-        let red = detail.data.with(|detail| {
-            let known = &detail.as_ref()?.operations;
-            known
-                .iter()
-                .find(|known| known.name == name && known.kind == kind(span.kind))
-                .map(|known| known.red.clone())
-        })?;
-        let (p50, p95, p99) = (red.p50_nanos?, red.p95_nanos?, red.p99_nanos?);
-        let (class, phrase) = match Nanos(span.duration) {
-            took if took > p99 => ("is-err", say::BEYOND_P99),
-            took if took > p95 => ("is-warn", say::BEYOND_P95),
-            took if took > p50 => ("", say::BEYOND_P50),
-            _ => ("", say::WITHIN_P50),
-        };
-        let quantiles = format!("p50 {} · p95 {} · p99 {}", duration_text(p50), duration_text(p95), duration_text(p99));
-        Some(view! { <p class="span-note"><b class=class>{t(phrase)}</b><span class="hint">{quantiles}</span></p> })
-    };
-    view! { {said} }.into_any()
 }
 
 fn actions(nav: Nav, service: &str, operation: &str) -> AnyView {
@@ -185,9 +188,17 @@ fn logs(trace_id: &str, span: &Span) -> AnyView {
     let list = load::<LogList>(move || Some(wanted.clone()));
     let count = move || list.data.with(|list| list.as_ref().map(|list| format!(" {}", list.logs.len())));
     let line = |record: &LogRecord| view! { <li class="span-log">{level(record)}<span class="hint mono">{time_millis(record.time_unix_nano.0)}</span><span class="span-log-body mono">{body(record)}</span></li> };
+    let (nav, id) = (crate::nav::nav(), trace_id.to_owned());
+    let millis = |nanos: i64| (nanos / 1_000_000).to_string();
+    let (begin, end) = (millis(from), millis(to + 1_000_000));
     let body = move |list: Signal<Arc<LogList>>| {
-        view! { <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul> }
-            .into_any()
+        let (id, begin, end) = (id.clone(), begin.clone(), end.clone());
+        let href = move || nav.href("/logs", &[("range", ""), ("from", &begin), ("to", &end), ("trace_id", &id)]);
+        view! {
+            <ul class="events">{move || list.with(|list| list.logs.iter().rev().map(line).collect_view())}</ul>
+            <a href=href>{t(say::LOGS_OF_TRACE)}</a>
+        }
+        .into_any()
     };
     view! {
         <details class="section" open=true><summary>{icon("chevron-right")}<h3>{t(say::LOGS)}{count}</h3></summary>

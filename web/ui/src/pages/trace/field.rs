@@ -83,7 +83,7 @@ fn hit(model: Model, event: &web_sys::MouseEvent) -> Option<(usize, Part)> {
 fn click(model: Model, event: &web_sys::MouseEvent) {
     let Some((row, part)) = hit(model, event) else { return };
     let shown = model.waterfall.with_untracked(|waterfall| waterfall.rows()[row]);
-    if part == Part::Toggle || shown.folded > 0 {
+    if shown.log.is_none() && (part == Part::Toggle || shown.folded > 0) {
         model.waterfall.update(|waterfall| waterfall.toggle(row));
     } else {
         model.select(Some(shown.span));

@@ -8,7 +8,8 @@ use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_api::Nanos;
-use orrery_chart::waterfall::flame::{BLOCK_HEIGHT, Flame, FlameView, draw_flame};
+use orrery_chart::flame::{BLOCK_HEIGHT, FlameView};
+use orrery_chart::waterfall::flame::{Flame, draw_flame};
 
 /// Blocks as wide as the time in them; a click looks closer and opens the longest span, a second one goes back.
 pub(super) fn flame(model: Model) -> AnyView {
@@ -30,7 +31,7 @@ pub(super) fn flame(model: Model) -> AnyView {
     let hit = move |event: &web_sys::MouseEvent| {
         let bounds = root.get_untracked()?.get_bounding_client_rect();
         let point = (f64::from(event.client_x()) - bounds.left(), f64::from(event.client_y()) - bounds.top());
-        flame.with_value(|flame| untrack(view).hit(flame, point))
+        flame.with_value(|flame| untrack(view).hit(flame.placed(), point))
     };
     let click = move |event: web_sys::MouseEvent| {
         let Some(at) = hit(&event) else { return focus.set(None) };
@@ -53,7 +54,7 @@ pub(super) fn flame(model: Model) -> AnyView {
             });
             let times = [
                 ("n", grouped(block.count as usize)),
-                ("total", duration_text(Nanos(block.total_nanos))),
+                ("total", duration_text(Nanos(flame.placed().total(at)))),
                 ("self", duration_text(Nanos(block.self_nanos))),
             ];
             let times: Vec<(&str, &str)> = times.iter().map(|(name, text)| (*name, text.as_str())).collect();
@@ -61,7 +62,7 @@ pub(super) fn flame(model: Model) -> AnyView {
         }),
         None => t(say::FLAME_HINT).to_owned(),
     };
-    let height = flame.with_value(|flame| f64::from(flame.levels()) * BLOCK_HEIGHT);
+    let height = flame.with_value(|flame| f64::from(flame.placed().levels()) * BLOCK_HEIGHT);
     let frame = move || format!("height:{}px", size.get().1);
     let spacer = move || format!("height:{height}px;margin-top:-{}px", size.get().1);
     view! {

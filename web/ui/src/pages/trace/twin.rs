@@ -6,7 +6,7 @@ use crate::figures::grouped;
 use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::Nanos;
-use orrery_chart::waterfall::{Row, Waterfall};
+use orrery_chart::waterfall::{LogLevel, Row, Waterfall};
 use std::time::Duration;
 
 /// A tree grid of the rows on screen, hidden from the eye.
@@ -52,6 +52,14 @@ pub(super) fn twin(model: Model) -> AnyView {
 
 fn row(waterfall: &Waterfall, at: usize, row: &Row, selected: Option<u32>) -> AnyView {
     let span = waterfall.span(row.span);
+    if let Some(line) = row.log.and_then(|log| waterfall.logs().get(log as usize)) {
+        return view! {
+            <tr role="row" aria-rowindex=(at + 1).to_string() attr:aria-level=(row.depth + 1).to_string()>
+                <td role="gridcell">{waterfall.service(row.span).to_owned()}</td><td role="gridcell">{line.text.clone()}</td><td role="gridcell"></td><td role="gridcell">{(line.level == LogLevel::Error).then(|| t(say::ERROR))}</td>
+            </tr>
+        }
+        .into_any();
+    }
     let open = waterfall.has_toggle(row).then(|| (row.folded == 0 && !waterfall.is_collapsed(row.span)).to_string());
     let name = if row.folded > 0 {
         format!("{} ×{}", waterfall.name(row.span), grouped(row.folded as usize))

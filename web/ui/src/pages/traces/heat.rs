@@ -23,6 +23,8 @@ const SLOW: f64 = 0.1;
 const LEAST: f64 = 5.0;
 /// Values per field that a comparison lists.
 const TOP: u32 = 10;
+/// Steps of the arrow keys: parts of the width and of the height.
+const STEPS: (f64, f64) = (30.0, 8.0);
 
 type Point = (f64, f64);
 
@@ -64,6 +66,8 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
     let size = watch_size(root);
     let plot = StoredValue::new(None::<Plot>);
     let (pointer, corner) = (RwSignal::new(None::<Point>), RwSignal::new(None::<Point>));
+    // The box of the arrow keys.
+    let drawn = RwSignal::new(None::<(Point, Point)>);
     let draw = move |surface: &mut CanvasSurface| {
         map.with(|map| {
             let Some(map) = map else { return };
@@ -75,12 +79,24 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
         })
     };
     let overlay = move |surface: &mut CanvasSurface| {
-        let (pointer, corner) = (pointer.get(), corner.get());
+        let dragged = corner.get().zip(pointer.get());
         plot.with_value(|plot| {
-            if let (Some(plot), Some(a), Some(b)) = (plot, corner, pointer) {
+            if let (Some(plot), Some((a, b))) = (plot, dragged.or_else(|| drawn.get())) {
                 draw_box(plot, a, b, surface);
             }
         });
+    };
+    let ask_inside = move |a: Point, b: Point| {
+        let filter = plot.with_value(|plot| {
+            let plot = plot.as_ref()?;
+            let (from, to) = (plot.time_at(a.0.min(b.0)), plot.time_at(a.0.max(b.0)));
+            let (low, high) = (plot.value_at(a.1.max(b.1)), plot.value_at(a.1.min(b.1)));
+            let (low, high) = (duration(low), duration(high));
+            Some(format!("{{ span:duration >= {low} && span:duration < {high} }}, {TOP}, {from}, {to}"))
+        });
+        if let Some(filter) = filter {
+            compare(query, &filter);
+        }
     };
     let place = |event: &web_sys::PointerEvent| -> Option<Point> {
         let node: web_sys::Element = event.current_target()?.dyn_into().ok()?;
@@ -102,16 +118,53 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
         if (a.0 - b.0).abs() < LEAST || (a.1 - b.1).abs() < LEAST {
             return;
         }
-        let filter = plot.with_value(|plot| {
-            let plot = plot.as_ref()?;
-            let (from, to) = (plot.time_at(a.0.min(b.0)), plot.time_at(a.0.max(b.0)));
-            let (low, high) = (plot.value_at(a.1.max(b.1)), plot.value_at(a.1.min(b.1)));
-            let (low, high) = (duration(low), duration(high));
-            Some(format!("{{ span:duration >= {low} && span:duration < {high} }}, {TOP}, {from}, {to}"))
+        ask_inside(a, b);
+    };
+    let key = move |event: web_sys::KeyboardEvent| {
+        let step = match event.key().as_str() {
+            "ArrowLeft" => (-1.0, 0.0),
+            "ArrowRight" => (1.0, 0.0),
+            "ArrowUp" => (0.0, -1.0),
+            "ArrowDown" => (0.0, 1.0),
+            "Enter" => {
+                event.prevent_default();
+                return if let Some((a, b)) = drawn.get_untracked() {
+                    ask_inside(a, b)
+                };
+            }
+            "Escape" => return drawn.set(None),
+            _ => return,
+        };
+        event.prevent_default();
+        let area = plot.with_value(|plot| plot.as_ref().map(|plot| plot.area));
+        let Some(area) = area else { return };
+        let (width, height) = (area.width() / STEPS.0, area.height() / STEPS.1);
+        let clamped = |(x, y): Point| (x.clamp(area.left, area.right), y.clamp(area.top, area.bottom));
+        drawn.update(|drawn| {
+            let (a, b) = match *drawn {
+                // The last seconds, where things go wrong.
+                None => ((area.right - width * 2.0, area.bottom - height), (area.right, area.bottom)),
+                Some((a, b)) if event.shift_key() => (a, clamped((b.0 + step.0 * width, b.1 + step.1 * height))),
+                Some((a, b)) => {
+                    let moved = |at: Point| (at.0 + step.0 * width, at.1 + step.1 * height);
+                    if clamped(moved(a)) == moved(a) && clamped(moved(b)) == moved(b) {
+                        (moved(a), moved(b))
+                    } else {
+                        (a, b)
+                    }
+                }
+            };
+            *drawn = Some((a, b));
         });
-        if let Some(filter) = filter {
-            compare(query, &filter);
-        }
+    };
+    let reading = move || {
+        let (a, b) = drawn.get()?;
+        plot.with_value(|plot| {
+            let plot = plot.as_ref()?;
+            let (from, to) = (time(plot.time_at(a.0.min(b.0))), time(plot.time_at(a.0.max(b.0))));
+            let value = |y: f64| Unit::Seconds.format(plot.value_at(y)).to_string();
+            Some(format!("{from} – {to}, {} – {}", value(a.1.max(b.1)), value(a.1.min(b.1))))
+        })
     };
     let leave = move |_: web_sys::PointerEvent| {
         if corner.with_untracked(Option::is_none) {
@@ -124,8 +177,10 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
         Some(tip(cell, x, size.get().0))
     };
     view! {
-        <div class="chart-root heat" style="height:120px" node_ref=root aria-hidden="true" on:pointerdown=down on:pointermove=move |event| pointer.set(place(&event)) on:pointerup=up on:pointerleave=leave>
+        <div class="chart-root heat" style="height:120px" node_ref=root tabindex="0" role="application" aria-roledescription=t(say::CHART)
+            aria-label=t(say::DURATIONS) title=t(say::HEAT_KEYS) on:keydown=key on:blur=move |_| drawn.set(None) on:pointerdown=down on:pointermove=move |event| pointer.set(place(&event)) on:pointerup=up on:pointerleave=leave>
             <Canvas draw=draw /><Canvas draw=overlay />{tip}
+            <span class="sr-only" role="status">{reading}</span>
         </div>
         <div class="heat-scale hint" aria-hidden="true"><span class="heat-ramp"></span>{t(say::HEAT_SCALE)}</div>
         {move || map.with(|map| map.as_ref().map(twin))}

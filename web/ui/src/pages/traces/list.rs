@@ -1,8 +1,11 @@
 //! Found traces, page after page, each with the spans that matched.
 
-use super::{columns, counts, heat, params, row};
+use super::file::Reading;
+use super::{columns, file, params, pins, row, views};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
+use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::{empty, failed};
@@ -11,6 +14,7 @@ use crate::found::{Row, Rows};
 use crate::nav::nav;
 use crate::range::{TimeRange, Window};
 use crate::scope::{Scope, scope};
+use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
@@ -41,6 +45,8 @@ struct Found {
     order: Memo<&'static str>,
     failure: RwSignal<Option<Failure>>,
     flight: RwSignal<Option<Flight>, LocalStorage>,
+    /// Chosen to be compared, the later one last.
+    picked: RwSignal<Vec<Arc<TraceSummary>>>,
 }
 
 impl Found {
@@ -67,6 +73,7 @@ impl Found {
             order,
             failure: RwSignal::new(None),
             flight: RwSignal::new_local(None),
+            picked: RwSignal::new(Vec::new()),
         };
         Effect::new(move |_| {
             query.asked.track();
@@ -125,7 +132,8 @@ impl Found {
     }
 }
 
-pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView {
+/// Found traces one by one.
+pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>, reading: Reading) -> AnyView {
     let found = Found::start(query, refused);
     let asked = nav().param("spans");
     let spans = Memo::new(move |_| match asked.get().as_deref() {
@@ -134,17 +142,17 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView 
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {counted(found)}{toggle(spans)}{columns::chooser(query)} }.into_any();
-    view! {
-        <div class="columns traces-overview">
-            {counts::panel(query)}
-            {heat::panel(query)}
-        </div>
-        <div class="panel-fill found">
-            {panel(t(say::TRACES), Some(head), found.first, |list: &TraceList| list.traces.is_empty(), nothing, move |_| view! { <Table found=found spans=spans /> }.into_any())}
-        </div>
-    }
-    .into_any()
+    let head = view! { {views::switch()}{comparison(found)}{counted(found)}{toggle(spans)}{in_sql(query)}{columns::chooser(query)}{pins::pins()}{file::button(reading)} }.into_any();
+    let blank = |list: &TraceList| list.traces.is_empty();
+    panel(t(say::TRACES), Some(head), found.first, blank, nothing, move |_| {
+        view! { <Table found=found spans=spans /> }.into_any()
+    })
+}
+
+/// A link to the same in SQL.
+pub(super) fn in_sql(query: Query) -> AnyView {
+    let scope = scope();
+    open_in_sql(move || query.asked.with(|asked| sql::spans(asked, scope.environment.get().as_deref())))
 }
 
 /// How much is here, and whether that is all.
@@ -161,6 +169,25 @@ fn counted(found: Found) -> AnyView {
     view! { <span class="hint" role="status">{text}</span> }.into_any()
 }
 
+/// Of two chosen traces the way to their comparison: the later one beside the earlier.
+fn comparison(found: Found) -> AnyView {
+    let nav = nav();
+    let shown = move || {
+        let mut picked = found.picked.get();
+        picked.sort_by_key(|trace| trace.start_time_unix_nano);
+        let clear = view! { <button type="button" class="icon-button icon-button-small" aria-label=t(say::CANCEL) title=t(say::CANCEL) on:click=move |_| found.picked.set(Vec::new())>{icon("x")}</button> };
+        match &picked[..] {
+            [] => ().into_any(),
+            [_] => view! { <span class="hint" role="status">{t(say::COMPARE_PICK_SECOND)}</span>{clear} }.into_any(),
+            [before, .., now] => {
+                let (path, with) = (format!("/traces/{}", now.trace_id), before.trace_id.clone());
+                view! { <a class="button" href=move || nav.href(&path, &[("with", &with)])>{icon("diff")}{t(say::COMPARE_TWO)}</a>{clear} }.into_any()
+            }
+        }
+    };
+    view! { {shown} }.into_any()
+}
+
 fn toggle(spans: Memo<bool>) -> AnyView {
     let nav = nav();
     let click = move |_| nav.replace(&[("spans", Some(if spans.get_untracked() { "off" } else { "on" }.to_owned()))]);
@@ -168,7 +195,8 @@ fn toggle(spans: Memo<bool>) -> AnyView {
         .into_any()
 }
 
-fn nothing(query: Query) -> AnyView {
+/// Why nothing was found, and what next.
+pub(super) fn nothing(query: Query) -> AnyView {
     let nav = nav();
     if query.asked.with_untracked(String::is_empty) {
         return crate::pages::services::no_telemetry();
@@ -267,7 +295,7 @@ fn Table(found: Found, spans: Memo<bool>) -> impl IntoView {
                 </tr></thead>
                 <tbody>
                     <tr aria-hidden="true" class="gap" style=above></tr>
-                    <For each=shown key=key children=move |(row, columns)| row::row(&row, &columns, longest, spans) />
+                    <For each=shown key=key children=move |(row, columns)| row::row(&row, &columns, longest, spans, found.picked) />
                     <tr aria-hidden="true" class="gap" style=below></tr>
                 </tbody>
             </table>

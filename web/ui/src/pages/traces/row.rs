@@ -18,7 +18,7 @@ pub(crate) fn short_table(list: Signal<Arc<TraceList>>) -> AnyView {
         list.with(|list| list.traces.iter().map(|trace| trace.duration_nanos.0).max().unwrap_or(1).max(1))
     });
     let rows =
-        move || list.with(|list| list.traces.iter().map(|found| trace(found, &[], longest, None)).collect_view());
+        move || list.with(|list| list.traces.iter().map(|found| trace(found, &[], longest, None, None)).collect_view());
     view! {
         <div class="table-wrap">
             <table class="table">
@@ -34,10 +34,16 @@ pub(crate) fn short_table(list: Signal<Arc<TraceList>>) -> AnyView {
 }
 
 /// A row of the list; `columns` are fields of spans.
-pub(super) fn row(row: &Row, columns: &[String], longest: Memo<i64>, spans: Memo<bool>) -> AnyView {
+pub(super) fn row(
+    row: &Row,
+    columns: &[String],
+    longest: Memo<i64>,
+    spans: Memo<bool>,
+    picked: RwSignal<Vec<Arc<TraceSummary>>>,
+) -> AnyView {
     let id = &row.trace().trace_id;
     match row {
-        Row::Trace(found) => trace(found, columns, longest, Some(spans)),
+        Row::Trace(found) => trace(found, columns, longest, Some(spans), Some(pick(found, picked))),
         Row::Set(..) => row.spanset().map_or_else(|| ().into_any(), |of| set(of, columns)),
         Row::Span(..) => row.span().map_or_else(|| ().into_any(), |of| span(id, of, columns, longest)),
         Row::More(_, count) => more(id, *count, columns),
@@ -45,7 +51,14 @@ pub(super) fn row(row: &Row, columns: &[String], longest: Memo<i64>, spans: Memo
 }
 
 /// `spans`: whether matching spans have rows of their own; the trace's link then leads to the trace, not to one of them.
-fn trace(trace: &TraceSummary, columns: &[String], longest: Memo<i64>, spans: Option<Memo<bool>>) -> AnyView {
+/// `pick` stands before the name.
+fn trace(
+    trace: &TraceSummary,
+    columns: &[String],
+    longest: Memo<i64>,
+    spans: Option<Memo<bool>>,
+    pick: Option<AnyView>,
+) -> AnyView {
     let nav = nav();
     let (path, span) = (format!("/traces/{}", trace.trace_id), trace.matched_span_id.clone());
     let to_span = move || spans.is_some_and(|spans| !spans.get()) && nav.place().params.get("q").is_some();
@@ -58,7 +71,7 @@ fn trace(trace: &TraceSummary, columns: &[String], longest: Memo<i64>, spans: Op
     view! {
         <tr class="row-trace">
             <td class="nowrap" title=date_time(start)><span class="mono">{time_millis(start)}</span><span class="hint time-ago">" "{ago(start, now_nanos())}</span></td>
-            <th scope="row" class="cell-name"><span class="name-line"><span class="hint">{trace.root_service.name.clone()}</span>" "<a href=href>{trace.root_name.clone()}</a></span>{rootless}</th>
+            <th scope="row" class="cell-name">{pick}<span class="name-line"><span class="hint">{trace.root_service.name.clone()}</span>" "<a href=href>{trace.root_name.clone()}</a></span>{rootless}</th>
             {bar(trace.duration_nanos.0, failing, longest)}
             <td class="num col-mid">{figure(&Unit::Number, trace.span_count as f64)}</td><td class="num">{errors}</td>
             {columns.iter().map(|_| view! { <td></td> }).collect_view()}
@@ -66,6 +79,29 @@ fn trace(trace: &TraceSummary, columns: &[String], longest: Memo<i64>, spans: Op
         </tr>
     }
     .into_any()
+}
+
+/// A box to choose the trace for a comparison; of more than two the first one is let go.
+fn pick(trace: &Arc<TraceSummary>, picked: RwSignal<Vec<Arc<TraceSummary>>>) -> AnyView {
+    let (id, own) = (trace.trace_id.clone(), Arc::clone(trace));
+    let is_picked = move || picked.with(|picked| picked.iter().any(|trace| trace.trace_id == id));
+    let change = move |_| {
+        picked.update(|picked| {
+            let before = picked.len();
+            picked.retain(|trace| trace.trace_id != own.trace_id);
+            if picked.len() == before {
+                picked.truncate(2);
+                if picked.len() == 2 {
+                    picked.remove(0);
+                }
+                picked.push(Arc::clone(&own));
+            }
+        });
+    };
+    let time = time_millis(trace.start_time_unix_nano.0);
+    let label = tf(say::COMPARE_PICK, &[("name", &trace.root_name), ("time", &time)]);
+    view! { <input type="checkbox" class="pick" aria-label=label.clone() title=label prop:checked=is_picked on:change=change /> }
+        .into_any()
 }
 
 fn bar(nanos: i64, failing: bool, longest: Memo<i64>) -> AnyView {

@@ -1,0 +1,56 @@
+//! What is wrong, the worst first: the answer to the first question there is.
+
+use super::Model;
+use crate::client::{Load, ask, load};
+use crate::components::finding;
+use crate::components::icon::icon;
+use crate::components::state::{chips, loaded};
+use crate::findings::selection;
+use crate::scope::Scope;
+use crate::words::{say, t};
+use leptos::prelude::*;
+use orrery_api::{Finding, FindingList, paths};
+
+/// What is wrong in the range.
+pub(super) fn load_findings(scope: Scope) -> Load<FindingList> {
+    load(move || Some(ask(paths::FINDINGS, &scope.query()).chosen((scope.range.get(), scope.environment.get()))))
+}
+
+/// The list above the map.
+pub(super) fn wrong(model: Model) -> AnyView {
+    let all = model.findings;
+    let rows = move |list: Signal<std::sync::Arc<FindingList>>| {
+        view! { <ul class="wrong-list">{move || list.with(|list| list.findings.iter().map(|found| row(found, model)).collect_view())}</ul> }.into_any()
+    };
+    let fine = |_: &FindingList| {
+        view! { <p class="wrong-none"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::NOTHING_WRONG)}</p> }
+            .into_any()
+    };
+    view! {
+        <section class="wrong" aria-label=t(say::WRONG)>
+            <h2 class="wrong-head">{icon("triangle-alert")}{t(say::WRONG)}{chips(all)}</h2>
+            {loaded(all, |list: &FindingList| list.findings.is_empty(), fine, rows)}
+        </section>
+    }
+    .into_any()
+}
+
+fn row(found: &Finding, model: Model) -> AnyView {
+    let (id, place) = (found.id.clone(), selection(found).address());
+    let is_chosen = {
+        let id = id.clone();
+        move || model.why.with(|why| why.as_deref() == Some(&*id)).to_string()
+    };
+    let is_over = found.until_unix_nano.is_some();
+    let choose = move |_| model.nav.set(&[("sel", Some(place.clone())), ("why", Some(id.clone())), ("reach", None)]);
+    view! { <li><button type="button" class="wrong-row" class:is-over=is_over aria-pressed=is_chosen on:click=choose>{finding::line(found)}</button></li> }.into_any()
+}
+
+/// In a drawer: all about the chosen one.
+pub(super) fn chosen(model: Model) -> AnyView {
+    let found = Memo::new(move |_| {
+        let why = model.why.get()?;
+        model.findings.data.with(|list| list.as_ref()?.findings.iter().find(|found| found.id == why).cloned())
+    });
+    view! { {move || found.get().map(|found| finding::card(&found))} }.into_any()
+}
