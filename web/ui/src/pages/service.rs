@@ -20,8 +20,7 @@ use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::prelude::*;
 use orrery_api::{
-    Edge, ErrorGroup, FindingList, LinkOn, Node, Operation, Red, RedPoint, ServiceDetail, ServiceRef, Slice, TraceList,
-    paths,
+    Edge, ErrorGroup, LinkOn, Node, Operation, Red, RedPoint, ServiceDetail, ServiceRef, Slice, TraceList, paths,
 };
 use orrery_chart::{Annotation, ChartSpec, Series, Shape, Token, Unit};
 use std::sync::Arc;
@@ -91,6 +90,29 @@ fn body(detail: Detail) -> AnyView {
 /// A link to the same in SQL.
 fn in_sql(detail: Detail, statement: fn(&str) -> String) -> AnyView {
     open_in_sql(move || detail.with(|detail| statement(&detail.node.id)))
+}
+
+/// What links to outside tools say of it; tracked.
+fn subject(detail: Detail) -> Subject {
+    let window = scope().window.get();
+    Subject {
+        service: detail.with(|detail| detail.node.service.clone()),
+        time: (window.from, window.to),
+        ..Subject::default()
+    }
+}
+
+/// What finds the spans in which a service begins to work.
+fn work_of(service: &ServiceRef) -> String {
+    let is = |name: &str, value: &str| format!("resource.{name} = {}", quoted(value));
+    let parts = [
+        ("service.name", &service.name),
+        ("service.namespace", &service.namespace),
+        ("deployment.environment.name", &service.environment),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| is(name, value)).collect();
+    format!("{{ {} }}", parts.join(" && "))
 }
 
 fn header(detail: Detail) -> AnyView {

@@ -129,7 +129,7 @@ impl Scan<'_> {
                 if !session.open(source, &[])? || !session.may_read(source) {
                     return Ok(());
                 }
-                let groups = self.groups(session, source, segment).map_err(|fault| session.fault(fault))?;
+                let groups = self.groups(source, segment).map_err(|fault| session.fault(fault))?;
                 session.opened(groups.as_ref().map_or(0, Groups::rows));
                 let Some(groups) = groups else { return Ok(()) };
                 groups.read(session.control(), source, workers, each).map_err(|stopped| match stopped {
@@ -153,12 +153,7 @@ impl Scan<'_> {
     }
 
     /// What has to be read of a segment; nothing if no row of it can match.
-    fn groups(
-        &self,
-        session: &Session<'_>,
-        source: &Source,
-        segment: &Arc<Segment>,
-    ) -> Result<Option<Groups<'_>>, Fault> {
+    fn groups(&self, source: &Source, segment: &Arc<Segment>) -> Result<Option<Groups<'_>>, Fault> {
         let mask = Mask::of(self.condition, source)?;
         if matches!(mask, Mask::Never) {
             return Ok(None);

@@ -3,7 +3,7 @@
 use super::file::Reading;
 use super::{columns, file, params, pins, row, views};
 use crate::canvas::watch_size;
-use crate::client::{Ask, Failure, Flight, Load, ask, get, load};
+use crate::client::{Ask, Busy, Failure, Flight, Load, ask, get, load};
 use crate::components::icon::icon;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
@@ -87,6 +87,8 @@ impl Found {
         });
         Effect::new(move |_| {
             if let Some(list) = found.first.data.get() {
+                // A page still under way continues another list.
+                found.flight.set(None);
                 found.traces.set(list.traces.iter().cloned().map(Arc::new).collect());
                 found.cursor.set(list.next_cursor.clone());
             }
@@ -99,11 +101,17 @@ impl Found {
         self.flight.with(Option::is_some)
     }
 
-    /// Asks for the next page.
+    /// Another question is under way: what is here is not what its pages continue.
+    fn is_changing(self) -> bool {
+        matches!(self.first.progress.busy.get(), Busy::Change(_))
+    }
+
+    /// Asks for the next page; the list stands still from then on.
     fn more(self) {
         let Some(cursor) = self.cursor.get_untracked().filter(|_| !untrack(|| self.is_busy())) else { return };
         let window = self.window.get_untracked().unwrap_or_else(|| self.scope.window.get_untracked());
         self.window.set(Some(window));
+        self.first.progress.cancel();
         self.failure.set(None);
         let done = move |answer: Result<TraceList, Failure>| {
             match answer {
@@ -240,6 +248,7 @@ fn Table(found: Found, spans: Memo<bool>) -> impl IntoView {
             && size.get().1 > 0.0
             && found.failure.with(Option::is_none)
             && !found.is_busy()
+            && !found.is_changing()
         {
             found.more();
         }
