@@ -140,8 +140,13 @@ impl Progress {
         if last.is_some_and(|last| last.path != ask.path) {
             data.clear();
         }
-        let refresh = data.is_there() && last.is_some_and(|last| last.choice == ask.choice);
-        self.busy.set(if refresh { Busy::Refresh } else { Busy::Change(request::clock()) });
+        let same = data.is_there() && last.is_some_and(|last| last.choice == ask.choice);
+        match self.busy.get_untracked() {
+            // What is shown answers another question still.
+            Busy::Change(_) if same => {}
+            _ if same => self.busy.set(Busy::Refresh),
+            _ => self.busy.set(Busy::Change(request::clock())),
+        }
         let data = data.clone();
         let done = move |answer: Result<Vec<u8>, Failure>| match answer.and_then(|bytes| data.take(bytes)) {
             Ok(()) => self.arrived(),

@@ -12,6 +12,12 @@ use chromiumoxide::browser::Browser;
 const BAR: &str = "document.querySelector('.query-text').value";
 /// JavaScript: the first rows of found traces.
 const ROWS: &str = "[...document.querySelectorAll('.row-trace a')].map((a) => a.pathname.split('/')[2])";
+/// JavaScript: from now on pages of the list come late, the first of them between the two that follow it.
+const SLOW_REFRESH: &str = "(() => { const fetch = window.fetch; window.refreshes = 0; window.hurry = () => { window.fetch = fetch; return true }; window.fetch = async (url, ...rest) => { \
+     const path = new URL(url, location.href); if (path.pathname !== '/api/v1/traces') return fetch(url, ...rest); \
+     const first = !path.searchParams.has('cursor'); if (first) window.refreshes++; \
+     try { const answer = await fetch(url, ...rest); await new Promise((done) => setTimeout(done, first ? 1350 : 900)); \
+     if (rest[0]?.signal?.aborted) throw new DOMException('', 'AbortError'); return answer } finally { if (first) window.refreshes-- } }; return true })()";
 
 pub(crate) async fn in_traceql(browser: &Browser) -> Result<()> {
     let product = Product::serve()?;
@@ -117,9 +123,18 @@ async fn what_is_found_is_listed(tab: &Tab) -> Result<()> {
     let rows: Vec<String> = tab.eval(ROWS).await?;
     let expected: Vec<String> = (0..rows.len() as u64).map(|at| shop::trace_id(TRACES - 1 - at)).collect();
     ensure!(rows == expected, "not by duration: {rows:?}");
+    // What is scrolled to comes after what is there, also while the list is about to be read anew; and stays.
+    tab.eval::<bool>(SLOW_REFRESH).await?;
+    tab.wait_for("window.refreshes > 0").await?;
     let end = "(() => { const box = document.querySelector('.found-lines'); box.scrollTop = box.scrollHeight; return true })()";
     tab.wait_for(&format!("{end} && {said}.includes('{TRACES} traces, {TRACES} matching spans')")).await?;
+    tab.wait_for("window.refreshes === 0").await?;
+    ensure!(
+        tab.eval::<String>(said).await?.contains(&format!("{TRACES} traces,")),
+        "a refresh took away what was read"
+    );
     tab.wait_for(&format!("{end} && {ROWS}.includes({:?})", shop::trace_id(0))).await?;
+    tab.eval::<bool>("window.hurry()").await?;
     let drawn: usize = tab.eval("document.querySelectorAll('.table-found tr').length").await?;
     ensure!(drawn < 120, "{drawn} rows are in the page");
     tab.click(".col-count .sort").await?;

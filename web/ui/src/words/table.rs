@@ -537,7 +537,7 @@ phrases! {
     PINNED "Pinned" "고정됨";
     PIN_HINT "Keep this trace whatever retention removes. Log records are not kept." "보존 기간이 지나도 이 트레이스를 유지합니다. 로그는 유지되지 않습니다.";
     UNPIN "Unpin" "고정 해제";
-    PINS "Pinned traces" "고정된 트레이스";
+    PINS "Pinned traces" "고정됨: 트레이스";
     NO_PINS "No trace is pinned. A pinned trace stays whatever retention removes." "고정된 트레이스가 없습니다. 고정한 트레이스는 보존 기간이 지나도 남습니다.";
     PINS_SIZE "{n} of {most}, {size}" "{most}개 중 {n}개, {size}";
     LOGS_INLINE "Logs" "로그";
@@ -649,7 +649,7 @@ phrases! {
     ENDPOINTS "Endpoints" "엔드포인트";
 
     // SQL.
-    OPEN_IN_SQL "Open in SQL" "SQL로 열기";
+    OPEN_IN_SQL "Open in SQL" "SQL 창에서 열기";
     STATEMENT "SQL statement" "SQL 문";
     STATEMENT_EXAMPLE "SELECT … FROM spans, logs or metrics, within the chosen time range" "SELECT … FROM spans, logs, metrics — 선택한 시간 범위 안에서";
     TABLES "Tables" "테이블";

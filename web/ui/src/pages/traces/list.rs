@@ -101,14 +101,18 @@ impl Found {
         self.flight.with(Option::is_some)
     }
 
-    /// Another question is under way: what is here is not what its pages continue.
+    /// Another question was asked, with no answer yet: what is here is not what its pages continue.
     fn is_changing(self) -> bool {
-        matches!(self.first.progress.busy.get(), Busy::Change(_))
+        let progress = self.first.progress;
+        matches!(progress.busy.get(), Busy::Change(_)) || progress.failure.with(Option::is_some)
     }
 
     /// Asks for the next page; the list stands still from then on.
     fn more(self) {
-        let Some(cursor) = self.cursor.get_untracked().filter(|_| !untrack(|| self.is_busy())) else { return };
+        let Some(cursor) = self.cursor.get_untracked().filter(|_| !untrack(|| self.is_busy() || self.is_changing()))
+        else {
+            return;
+        };
         let window = self.window.get_untracked().unwrap_or_else(|| self.scope.window.get_untracked());
         self.window.set(Some(window));
         self.first.progress.cancel();
