@@ -222,13 +222,12 @@ impl TraceColumns {
         let scopes = from.list(2, |from| Ok(ScopeRef { name: from.text()?, version: from.text()? }))?;
         let spans = from.count(LEAST)?;
         let span_id = from.bytes(spans * 8)?.as_chunks::<8>().0.iter().map(|id| u64::from_le_bytes(*id)).collect();
-        let mut start_nanos = from.column(spans)?;
-        let mut at = 0_u64;
-        for start in &mut start_nanos {
-            at = at.checked_add(*start).ok_or(NoColumns("a start beyond all time"))?;
-            *start = at;
-        }
-        let duration_nanos = from.column(spans)?;
+        let mut start_of_last = 0_u64;
+        let start_nanos = from.column(spans, |_, after| {
+            start_of_last = start_of_last.checked_add(after).ok_or(NoColumns("a start beyond all time"))?;
+            Ok(start_of_last)
+        })?;
+        let duration_nanos = from.column(spans, |_, nanos| Ok(nanos))?;
         let parent = from.parents(spans)?;
         let name = from.indices(spans, names.len())?;
         let service = from.indices(spans, services.len())?;
@@ -287,12 +286,16 @@ impl<'a> Reader<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, NoColumns> {
-        let mut number = 0;
-        for (at, byte) in self.0.iter().take(10).enumerate() {
-            number |= u64::from(byte & 0x7f) << (7 * at);
+        let (mut number, mut bits) = (0, 0);
+        while let [byte, rest @ ..] = self.0 {
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f) << bits;
             if *byte < 0x80 {
-                self.0 = &self.0[at + 1..];
                 return Ok(number);
+            }
+            bits += 7;
+            if bits == 70 {
+                break;
             }
         }
         Err(CUT)
@@ -315,23 +318,34 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| read(self)).collect()
     }
 
-    fn column(&mut self, spans: usize) -> Result<Vec<u64>, NoColumns> {
-        (0..spans).map(|_| self.varint()).collect()
+    /// One number per span, each of which `each` makes something of. Room is made once: `spans` are no more than there are
+    /// bytes.
+    fn column<T>(
+        &mut self,
+        spans: usize,
+        mut each: impl FnMut(usize, u64) -> Result<T, NoColumns>,
+    ) -> Result<Vec<T>, NoColumns> {
+        let mut column = Vec::with_capacity(spans);
+        for at in 0..spans {
+            column.push(each(at, self.varint()?)?);
+        }
+        Ok(column)
     }
 
     fn indices(&mut self, spans: usize, words: usize) -> Result<Vec<u32>, NoColumns> {
-        let index = |number: u64| if number < words as u64 { Ok(number as u32) } else { Err(NoColumns("an index")) };
-        (0..spans).map(|_| self.varint().and_then(index)).collect()
+        self.column(
+            spans,
+            |_, number| if number < words as u64 { Ok(number as u32) } else { Err(NoColumns("an index")) },
+        )
     }
 
     fn parents(&mut self, spans: usize) -> Result<Vec<u32>, NoColumns> {
-        let parent = |at: usize, number: u64| {
+        self.column(spans, |at, number| {
             let Some(number) = number.checked_sub(1) else { return Ok(TraceColumns::NO_PARENT) };
             let back = (number >> 1) as i64 ^ -((number & 1) as i64);
             let parent = (at as i64).checked_sub(back).filter(|parent| (0..spans as i64).contains(parent));
             parent.map(|parent| parent as u32).ok_or(NoColumns("a parent"))
-        };
-        (0..spans).map(|at| self.varint().and_then(|number| parent(at, number))).collect()
+        })
     }
 }
 

@@ -36,7 +36,7 @@ pub use view::{Part, ROW_HEIGHT, RowHit, View};
 use rows::Folds;
 use tree::Tree;
 
-/// No parent, in [`Waterfall::with_parents`].
+/// No parent, in [`Waterfall::fitted`].
 pub const NO_PARENT: u32 = tree::NONE;
 /// Clocks are not better than this, nanoseconds.
 const SKEW: i64 = 1_000_000;
@@ -88,16 +88,16 @@ impl SpanInput {
 /// The model of one trace. Spans are known by their index in the input.
 #[derive(Clone, Debug)]
 pub struct Waterfall {
-    spans: Vec<SpanInput>,
+    spans: Box<[SpanInput]>,
     names: Vec<String>,
     services: Vec<String>,
     tree: Tree,
     path: Vec<PathSegment>,
     /// Where a span's segments are in `path`: (first, count), sorted by time.
-    on_path: Vec<(u32, u32)>,
-    collapsed: Vec<bool>,
+    on_path: Box<[(u32, u32)]>,
+    collapsed: Box<[bool]>,
     /// By first span of a run: whether its spans have rows of their own.
-    unfolded: Vec<bool>,
+    unfolded: Box<[bool]>,
     rows: Vec<Row>,
     folds: Folds,
     logs: Vec<LogLine>,
@@ -124,29 +124,40 @@ impl Waterfall {
     /// the same id the first one gets the children. Indices beyond `names` and `services` read as "?".
     pub fn new(spans: Vec<SpanInput>, names: Vec<String>, services: Vec<String>) -> Waterfall {
         let parents = tree::parents(&spans);
-        Waterfall::with_parents(spans, parents, names, services)
+        let mut waterfall = Waterfall::built(spans, parents, names, services);
+        waterfall.rebuild();
+        waterfall
     }
 
-    /// [`Waterfall::new`] for who knows the parents' indices; [`NO_PARENT`] for none. What a span says its parent's id
-    /// is then only tells whether it has one.
-    pub fn with_parents(
+    /// [`Waterfall::new`] for who knows the parents' indices, [`NO_PARENT`] for none, and opened as by
+    /// [`Waterfall::collapse_to_fit`]: rows that nobody is to see are never made. What a span says its parent's id is
+    /// only tells whether it has one.
+    pub fn fitted(
         spans: Vec<SpanInput>,
         parents: Vec<u32>,
         names: Vec<String>,
         services: Vec<String>,
+        most: usize,
     ) -> Waterfall {
+        let mut waterfall = Waterfall::built(spans, parents, names, services);
+        waterfall.collapse_to_fit(most);
+        waterfall
+    }
+
+    /// Without rows.
+    fn built(spans: Vec<SpanInput>, parents: Vec<u32>, names: Vec<String>, services: Vec<String>) -> Waterfall {
         let tree = Tree::new(&spans, parents);
         let (path, on_path) = critical::critical_path(&spans, &tree);
-        let (collapsed, unfolded) = (vec![false; spans.len()], vec![false; spans.len()]);
+        let closed = vec![false; spans.len()].into_boxed_slice();
         let mut waterfall = Waterfall {
-            spans,
+            spans: spans.into_boxed_slice(),
             names,
             services,
             tree,
             path,
             on_path,
-            collapsed,
-            unfolded,
+            collapsed: closed.clone(),
+            unfolded: closed,
             rows: Vec::new(),
             folds: Folds::default(),
             logs: Vec::new(),
@@ -154,17 +165,27 @@ impl Waterfall {
             errors: 0,
             oddities: Oddities::default(),
         };
-        let start = waterfall.spans.iter().map(|s| s.start).min().unwrap_or(0);
-        waterfall.range = (start, waterfall.spans.iter().map(SpanInput::end).max().unwrap_or(0));
-        waterfall.errors = waterfall.spans.iter().filter(|s| s.error).count();
-        let count = |is: &dyn Fn(u32) -> bool| (0..waterfall.len() as u32).filter(|span| is(*span)).count();
-        waterfall.oddities = Oddities {
-            orphans: count(&|span| waterfall.is_orphan(span)),
-            late: count(&|span| waterfall.late_by(span).is_some()),
-            skewed: count(&|span| waterfall.skew(span).is_some()),
-        };
-        waterfall.rebuild();
+        waterfall.add_up();
         waterfall
+    }
+
+    /// What is said of all spans, in one pass over them.
+    fn add_up(&mut self) {
+        let mut range = (i64::MAX, i64::MIN);
+        for span in 0..self.len() as u32 {
+            let own = *self.span(span);
+            range = (range.0.min(own.start), range.1.max(own.end()));
+            self.errors += usize::from(own.error);
+            match self.parent(span) {
+                None => self.oddities.orphans += usize::from(self.is_orphan(span)),
+                Some(parent) => {
+                    let parent = *self.span(parent);
+                    self.oddities.late += usize::from(late_by(&own, &parent).is_some());
+                    self.oddities.skewed += usize::from(skew(&own, &parent).is_some());
+                }
+            }
+        }
+        self.range = if self.is_empty() { (0, 0) } else { range };
     }
 
     /// The span as given.
@@ -330,9 +351,7 @@ impl Waterfall {
     /// By how much a span began after its parent had ended, nanoseconds: nobody waited for it. `None` for others, and for
     /// consumers, which begin when they can.
     pub fn late_by(&self, span: u32) -> Option<i64> {
-        let (s, parent) = (self.span(span), self.span(self.parent(span)?));
-        let by = s.start.saturating_sub(parent.end());
-        (by > SKEW && s.kind != SpanKind::Consumer && self.skew(span).is_none()).then_some(by)
+        late_by(self.span(span), self.span(self.parent(span)?))
     }
 
     /// Whether a row of the span says that something is odd about it: its parent is missing, it is late, clocks differ.
@@ -343,13 +362,21 @@ impl Waterfall {
     /// By how much a span begins before or ends after the one that called it in another service, nanoseconds; `None` if
     /// it lies within, or within a millisecond. Clocks differ then; nothing is moved.
     pub fn skew(&self, span: u32) -> Option<i64> {
-        let (s, parent) = (self.span(span), self.span(self.parent(span)?));
-        let calls = parent.kind == SpanKind::Client && s.kind == SpanKind::Server && parent.service != s.service;
-        // Who takes longer than its caller waited has not been waited for: that says nothing about clocks.
-        let before = parent.start.saturating_sub(s.start);
-        let by = before.max(s.end().saturating_sub(parent.end()));
-        (calls && by > SKEW && s.duration <= parent.duration).then_some(if before == by { -by } else { by })
+        skew(self.span(span), self.span(self.parent(span)?))
     }
+}
+
+fn late_by(span: &SpanInput, parent: &SpanInput) -> Option<i64> {
+    let by = span.start.saturating_sub(parent.end());
+    (by > SKEW && span.kind != SpanKind::Consumer && skew(span, parent).is_none()).then_some(by)
+}
+
+fn skew(span: &SpanInput, parent: &SpanInput) -> Option<i64> {
+    let calls = parent.kind == SpanKind::Client && span.kind == SpanKind::Server && parent.service != span.service;
+    // Who takes longer than its caller waited has not been waited for: that says nothing about clocks.
+    let before = parent.start.saturating_sub(span.start);
+    let by = before.max(span.end().saturating_sub(parent.end()));
+    (calls && by > SKEW && span.duration <= parent.duration).then_some(if before == by { -by } else { by })
 }
 
 #[cfg(test)]

@@ -47,8 +47,7 @@ impl Picture {
         };
         let spans = (0..columns.len()).map(span).collect();
         let services = columns.services.iter().map(|service| service.name.clone()).collect();
-        let mut waterfall = Waterfall::with_parents(spans, columns.parent, columns.names, services);
-        waterfall.collapse_to_fit(FIRST_ROWS);
+        let waterfall = Waterfall::fitted(spans, columns.parent, columns.names, services, FIRST_ROWS);
         Picture { waterfall, services: columns.services, inks, flags: columns.flags, partial: columns.partial }
     }
 }

@@ -27,9 +27,9 @@ pub struct PathSegment {
 }
 
 /// Segments grouped by span, in tree order of first visit, and where each span's are.
-pub(crate) fn critical_path(spans: &[SpanInput], tree: &Tree) -> (Vec<PathSegment>, Vec<(u32, u32)>) {
+pub(crate) fn critical_path(spans: &[SpanInput], tree: &Tree) -> (Vec<PathSegment>, Box<[(u32, u32)]>) {
     let mut path = Vec::new();
-    let mut on_path = vec![(0, 0); spans.len()];
+    let mut on_path = vec![(0, 0); spans.len()].into_boxed_slice();
     for &root in &tree.roots {
         let window = (spans[root as usize].start, spans[root as usize].end());
         let mut stack = vec![(root, window)];

@@ -126,23 +126,35 @@ impl Waterfall {
     /// Opens as many levels as give at most `most` rows, then what leads to errors, then the critical path, as long as
     /// that does not double the number. What a trace should look like at first.
     pub fn collapse_to_fit(&mut self, most: usize) {
-        let deepest = self.tree.depth.iter().copied().max().unwrap_or(0);
-        if self.collapsed.contains(&true) || self.unfolded.contains(&true) {
-            self.collapse_from(deepest + 1);
-        }
-        if self.rows.len() > most {
-            // A level is hidden by closing the one above, and folds hide theirs anyway: one count tells for all levels.
-            let mut at_depth = vec![0; deepest as usize + 1];
-            self.rows.iter().for_each(|row| at_depth[row.depth as usize] += 1);
-            let mut sum = 0;
-            let fitting = at_depth.iter().take_while(|rows| {
-                sum += **rows;
-                sum <= most
-            });
-            let levels = fitting.count() as u32;
-            self.collapse_from(levels.saturating_sub(1));
-        }
+        self.unfolded.fill(false);
+        // A level is hidden by closing the one above.
+        self.collapse_from(self.levels_within(most).map_or(u32::MAX, |levels| levels.saturating_sub(1)));
         self.open_what_matters(most * 2);
+    }
+
+    /// How many levels together have at most so many rows; `None` if all of them do. Folds hide what is below them.
+    pub(super) fn levels_within(&self, most: usize) -> Option<u32> {
+        let mut level: Vec<u32> = self.tree.roots.first().copied().into_iter().collect();
+        let (mut levels, mut rows) = (0, 0);
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            for first in level {
+                let mut next = Some(first);
+                while let Some(span) = next {
+                    rows += 1;
+                    if rows > most {
+                        return Some(levels);
+                    }
+                    let folded = self.folded(span);
+                    if folded == 0 {
+                        below.extend(self.tree.children(span).next());
+                    }
+                    next = self.tree.siblings_from(span).nth(folded.max(1));
+                }
+            }
+            (level, levels) = (below, levels + 1);
+        }
+        None
     }
 
     fn open_what_matters(&mut self, most: usize) {
@@ -213,12 +225,8 @@ impl Waterfall {
     /// first, then its later siblings.
     fn push_run(&self, rows: &mut Vec<Row>, folds: &mut Folds, stack: &mut Vec<u32>, span: u32) {
         let depth = self.tree.depth[span as usize];
-        let mut alike = self.tree.siblings_from(span).take_while(|sibling| self.is_alike(span, *sibling));
-        let folds_here = self.starts_run(span)
-            && alike.by_ref().take(FOLD_FROM).count() == FOLD_FROM
-            && !self.unfolded[span as usize];
-        if folds_here {
-            let run = FOLD_FROM + alike.count();
+        let run = self.folded(span);
+        if run > 0 {
             rows.push(Row { span, depth, folded: run as u32, log: None });
             if run >= LARGE {
                 let from = folds.spans.len();
@@ -241,6 +249,15 @@ impl Waterfall {
         if !self.collapsed[span as usize] {
             stack.extend(self.tree.children(span).next());
         }
+    }
+
+    /// How many siblings the row that begins with a span stands for; 0 for the span alone.
+    fn folded(&self, span: u32) -> usize {
+        if !self.starts_run(span) || self.unfolded[span as usize] {
+            return 0;
+        }
+        let alike = self.tree.siblings_from(span).take_while(|sibling| self.is_alike(span, *sibling)).count();
+        if alike >= FOLD_FROM { alike } else { 0 }
     }
 
     /// Whether no like sibling stands just before: asked of each span, so it must not walk.

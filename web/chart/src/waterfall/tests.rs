@@ -410,6 +410,19 @@ proptest! {
     }
 
     #[test]
+    fn what_fits_is_told_without_all_rows(spans in any_spans(), most in 1..40_usize) {
+        let mut w = waterfall(spans.clone());
+        let deepest = w.rows().iter().map(|row| row.depth).max().unwrap_or(0);
+        let fits = |level: &u32| w.rows().iter().filter(|row| row.depth <= *level).count() <= most;
+        let fitting = (0..=deepest).take_while(fits).count() as u32;
+        prop_assert_eq!(w.levels_within(most), (!fits(&deepest)).then_some(fitting));
+        w.collapse_to_fit(most);
+        let parents = tree::parents(&spans);
+        let fitted = Waterfall::fitted(spans, parents, w.names.clone(), w.services.clone(), most);
+        prop_assert_eq!(w.rows(), fitted.rows());
+    }
+
+    #[test]
     fn any_trace_draws(spans in any_spans(), width in 0.0..900.0f64, scroll in 0.0..500.0f64) {
         let mut w = waterfall(spans);
         w.collapse_to_fit(10);

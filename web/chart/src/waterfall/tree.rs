@@ -7,24 +7,25 @@ use std::collections::HashMap;
 /// No span.
 pub(crate) const NONE: u32 = nesting::NO_PARENT;
 
-/// The tree of a trace. All arrays are by span index.
+/// The tree of a trace. All arrays are by span index; they are slices, since code for size calls a function for every
+/// element of a `Vec`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
-    parent: Vec<u32>,
-    first_child: Vec<u32>,
-    next_sibling: Vec<u32>,
+    parent: Box<[u32]>,
+    first_child: Box<[u32]>,
+    next_sibling: Box<[u32]>,
     /// The sibling just before.
-    pub(crate) previous: Vec<u32>,
-    pub(crate) depth: Vec<u32>,
+    pub(crate) previous: Box<[u32]>,
+    pub(crate) depth: Box<[u32]>,
     /// Spans of the subtree, itself included.
-    pub(crate) size: Vec<u32>,
+    pub(crate) size: Box<[u32]>,
     /// Failed spans before a place in `order`; one longer than it.
-    pub(crate) errors_before: Vec<u32>,
-    pub(crate) orphan: Vec<bool>,
+    pub(crate) errors_before: Box<[u32]>,
+    pub(crate) orphan: Box<[bool]>,
     /// Every span once: parents before children, siblings by start.
-    pub(crate) order: Vec<u32>,
+    pub(crate) order: Box<[u32]>,
     /// Place of a span in `order`.
-    pub(crate) position: Vec<u32>,
+    pub(crate) position: Box<[u32]>,
     pub(crate) roots: Vec<u32>,
 }
 
@@ -32,17 +33,18 @@ impl Tree {
     /// `parents` by index, [`NONE`] where there is none.
     pub(crate) fn new(spans: &[SpanInput], parents: Vec<u32>) -> Tree {
         let n = spans.len();
+        let none = || vec![NONE; n].into_boxed_slice();
         let mut tree = Tree {
-            parent: parents,
-            first_child: vec![NONE; n],
-            next_sibling: vec![NONE; n],
-            previous: vec![NONE; n],
-            depth: vec![0; n],
-            size: vec![1; n],
-            errors_before: Vec::with_capacity(n + 1),
-            orphan: vec![false; n],
-            order: Vec::with_capacity(n),
-            position: vec![NONE; n],
+            parent: parents.into_boxed_slice(),
+            first_child: none(),
+            next_sibling: none(),
+            previous: none(),
+            depth: vec![0; n].into_boxed_slice(),
+            size: vec![1; n].into_boxed_slice(),
+            errors_before: vec![0; n + 1].into_boxed_slice(),
+            orphan: vec![false; n].into_boxed_slice(),
+            order: none(),
+            position: none(),
             roots: Vec::new(),
         };
         nesting::open_cycles(&mut tree.parent, |span| spans[span].start);
@@ -79,7 +81,9 @@ impl Tree {
 
     fn link(&mut self, spans: &[SpanInput]) {
         let mut by_start: Vec<u32> = (0..spans.len() as u32).collect();
-        by_start.sort_by_key(|s| (spans[*s as usize].start, *s));
+        if !spans.is_sorted_by_key(|span| span.start) {
+            by_start.sort_by_key(|s| (spans[*s as usize].start, *s));
+        }
         // Backwards, so that pushing to the front leaves siblings in order.
         let mut first_root = NONE;
         for &span in by_start.iter().rev() {
@@ -98,9 +102,11 @@ impl Tree {
 
     fn walk(&mut self) {
         let mut at = self.roots.first().copied().unwrap_or(NONE);
+        let mut place = 0;
         while at != NONE {
-            self.position[at as usize] = self.order.len() as u32;
-            self.order.push(at);
+            self.position[at as usize] = place;
+            self.order[place as usize] = at;
+            place += 1;
             let parent = self.parent[at as usize];
             self.depth[at as usize] = if parent == NONE { 0 } else { self.depth[parent as usize] + 1 };
             let mut next = self.first_child[at as usize];
@@ -120,10 +126,9 @@ impl Tree {
             }
         }
         let mut errors = 0;
-        self.errors_before.push(0);
-        for &span in &self.order {
+        for (&span, before) in self.order.iter().zip(&mut self.errors_before[1..]) {
             errors += u32::from(spans[span as usize].error);
-            self.errors_before.push(errors);
+            *before = errors;
         }
     }
 }

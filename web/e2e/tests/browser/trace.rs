@@ -202,6 +202,7 @@ async fn links_lead_both_ways(tab: &Tab, url: &str) -> Result<()> {
 
 async fn logs_stand_between_spans(tab: &Tab, url: &str) -> Result<()> {
     tab.goto(url).await?;
+    tab.wait_for(&format!("({TWIN}).includes('send mail')")).await?;
     let before: u32 = tab.eval("document.querySelectorAll('[role=treegrid] tbody tr').length").await?;
     press(tab, ".stage .panel-head button[title^='Log records']", "Logs").await?;
     tab.wait_for("location.search.includes('logs=on')").await?;
