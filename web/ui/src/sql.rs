@@ -10,4 +10,7 @@ mod write;
 pub use answer::{Bars, Picture, compare, is_number, is_time, picture, width};
 pub use complete::{Item, Kind, Offer, accept, insert, offer};
 pub use lex::runs;
-pub use write::{failures, log_records, metric, operations, red, services, spans};
+pub use write::{
+    callees, callers, failures, hosts, instances, log_levels, log_records, map, metric, operations, places, red,
+    requests, services, spans, trace, versions, warnings,
+};

@@ -304,6 +304,12 @@ fn hostile() -> Vec<(Fate, String)> {
         (Refused, "SELECT * FROM glob('/etc/*')"),
         (Refused, "SELECT * FROM sniff_csv('/etc/passwd')"),
         (Refused, "SELECT * FROM read_csv('http://127.0.0.1:$port/')"),
+        (Refused, "SELECT * FROM read_text('/proc/self/environ')"),
+        (Refused, "SELECT * FROM system.main.read_text('$canary')"),
+        (Refused, "SELECT * FROM spans, LATERAL (SELECT * FROM read_text('$canary'))"),
+        (Refused, "SELECT * FROM 'https://example.com/a.parquet'"),
+        (Refused, "SELECT * FROM sqlite_scan('$data/meta.db', 'view')"),
+        (Refused, "COPY FROM DATABASE memory TO memory"),
         (Refused, "COPY (SELECT 1) TO '$out/a.csv'"),
         (Refused, "COPY spans FROM '$canary'"),
         (Refused, "COPY (SELECT 1) TO '$data/manifest.json' (USE_TMP_FILE false)"),
@@ -328,6 +334,12 @@ fn hostile() -> Vec<(Fate, String)> {
         (Refused, "CALL pragma_version()"),
         (Refused, "CHECKPOINT"),
         (Refused, "SELECT getenv('HOME')"),
+        (Refused, "SELECT main.\"GetEnv\"('HOME')"),
+        (Refused, "SELECT list_transform([1], lambda x: getenv('HOME'))"),
+        (Refused, "SELECT * FROM duckdb_secrets()"),
+        (Refused, "SELECT * FROM pg_catalog.pg_settings"),
+        (Refused, "EXPLAIN ANALYZE SELECT * FROM read_text('$canary')"),
+        (Refused, "PIVOT (SELECT range AS i FROM range(5000)) ON i USING count(*)"),
         (Refused, "SELECT current_setting('temp_directory')"),
         (Refused, "SELECT * FROM duckdb_settings()"),
         (Refused, "SELECT sql FROM duckdb_views()"),
@@ -385,6 +397,7 @@ async fn hostile_statements_are_contained() {
     std::fs::create_dir(&out).unwrap();
     let port = server.http.rsplit(':').next().unwrap().to_owned();
     let (before, listing) = (server.process.rss_mib(), listing(dir.path()));
+    let started = server.ok("/api/v1/self").await["started_unix_nano"].clone();
 
     let all = hostile();
     assert!(all.len() >= 25);
@@ -395,6 +408,20 @@ async fn hostile_statements_are_contained() {
             let number = sent.fetch_add(1, Ordering::Relaxed) + 2;
             otlp::over_http(&server, "traces", &otlp::checkout(number, false)).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // And others go on asking, and are answered.
+    let answered = AtomicU64::new(0);
+    let asking = async {
+        while !stop.load(Ordering::Relaxed) {
+            for path in ["/api/v1/services", "/api/v1/traces?service=shop-checkout&limit=5", "/api/v1/topology"] {
+                let answer = server.ok(path).await;
+                let found = ["services", "traces", "nodes"].iter().find_map(|list| answer[list].as_array());
+                assert!(found.is_some_and(|found| !found.is_empty()), "{path}: {answer}");
+                assert_eq!(answer["partial"], Value::Null, "{path}: {answer}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     let attack = async {
@@ -419,19 +446,22 @@ async fn hostile_statements_are_contained() {
                 status == 200 || answer["detail"].as_str().is_some_and(|detail| detail.len() > 10),
                 "{shown}: {said}"
             );
+            assert!(!text.contains("SET "), "advice that nobody can follow: {said}");
             assert!(!text.contains("the canary sings") && !text.contains("root:"), "{shown}: {said}");
             let (ready, _) = server.get("/readyz").await;
             assert_eq!(ready, 200, "after {shown}");
         }
         stop.store(true, Ordering::Relaxed);
     };
-    tokio::join!(attack, sending);
+    tokio::join!(attack, sending, asking);
     until("no process", || workers(server.pid()) == 0).await;
 
     let spans = sent.load(Ordering::Relaxed) + 1;
     let counted =
         "SELECT count(*) FROM spans WHERE name = 'POST /orders' AND kind = 'server' AND service_name = 'shop-checkout'";
-    eprintln!("{} statements, {spans} requests received meanwhile", all.len());
+    let answered = answered.into_inner();
+    eprintln!("{} statements; meanwhile {spans} requests received and {answered} questions answered", all.len());
+    assert!(answered > all.len() as u64, "{answered} questions");
     let began = Instant::now();
     loop {
         let count = rows(&server, counted).await;
@@ -440,7 +470,9 @@ async fn hostile_statements_are_contained() {
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{count} of {spans}");
     }
+    assert_eq!(server.ok("/api/v1/self").await["started_unix_nano"], started, "another server");
     let grown = server.process.rss_mib() - before;
+    eprintln!("grown from {before:.0} MiB by {grown:.0} MiB, {:.0} MiB at most", server.process.peak_rss_mib());
     assert!(grown < GROWTH_MIB, "the server grew by {grown:.0} MiB");
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "something was written");
     assert_eq!(std::fs::read_to_string(&canary).unwrap(), "the canary sings");

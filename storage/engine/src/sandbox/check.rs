@@ -111,7 +111,12 @@ fn syntax(tree: &Node) -> Failed {
             None,
         );
     }
-    wrong(message, location(tree.text("location")))
+    wrong(in_our_words(message), location(tree.text("location")))
+}
+
+/// What the engine says, but for advice that nobody can follow here.
+pub(super) fn in_our_words(message: &str) -> &str {
+    if message.starts_with("Max expression depth") { "the statement is nested too deeply" } else { message }
 }
 
 /// Reads `[offset,length]`.

@@ -156,7 +156,7 @@ fn failed(error: &duckdb::Error) -> Failed {
     let message = if is_memory {
         "the query needs more memory than it may have: group by fewer values, sort fewer rows, or ask for a shorter time".to_owned()
     } else {
-        message
+        check::in_our_words(&message).to_owned()
     };
     Failed { cause, message, place: said["location"].as_str().and_then(check::location) }
 }

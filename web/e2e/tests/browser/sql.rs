@@ -27,6 +27,7 @@ pub(crate) async fn the_console(browser: &Browser) -> Result<()> {
     answers_are_sorted_drawn_and_saved(&tab).await?;
     what_takes_long_is_cancelled(&tab).await?;
     other_pages_lead_here(&tab, &product).await?;
+    every_panel_has_a_statement(&tab, &product).await?;
     ensure!(tab.complaints().iter().all(|said| said.contains("400")), "{:?}", tab.complaints());
     tab.close().await?;
     in_every_dress(browser, &product).await
@@ -147,7 +148,7 @@ async fn what_takes_long_is_cancelled(tab: &Tab) -> Result<()> {
     tab.click(".sql-editor .button-primary").await?;
     tab.wait_for("document.querySelector('.slow button')").await?;
     tab.screenshot(&shots().join("sql-running.png")).await?;
-    tab.click(".slow button").await?;
+    tab.click_visible(".slow button").await?;
     tab.wait_for("!document.querySelector('main [aria-busy=\"true\"]')").await
 }
 
@@ -173,6 +174,37 @@ async fn other_pages_lead_here(tab: &Tab, product: &Product) -> Result<()> {
             "document.querySelector('.sql-answer .notice-empty')"
         };
         tab.wait_for(found).await?;
+    }
+    Ok(())
+}
+
+/// Every panel that shows stored telemetry, and the statement of each is one that is answered.
+async fn every_panel_has_a_statement(tab: &Tab, product: &Product) -> Result<()> {
+    let trace = format!("/traces/{}", shop::trace_id(4));
+    for (page, panels) in [
+        ("/", 1),
+        ("/services", 1),
+        ("/services/frontend", 11),
+        ("/services/cart", 11),
+        ("/traces", 3),
+        ("/traces?view=flame", 3),
+        ("/traces?q={ } | rate() by (name)", 1),
+        (trace.as_str(), 1),
+        ("/logs", 2),
+        ("/health", 1),
+    ] {
+        tab.goto(&format!("{}{page}", product.dashboard)).await?;
+        let links = "[...document.querySelectorAll(\"main a[href^='/sql?']\")]";
+        tab.wait_for(&format!("{links}.length >= {panels}")).await?;
+        let refused: Vec<String> = tab
+            .eval(&format!(
+                "(async () => {{ const refused = []; for (const link of {links}) {{ \
+                 const statement = new URL(link.href).searchParams.get('q'); \
+                 const answer = await fetch('/api/v1/sql', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, body: JSON.stringify({{ statement }}) }}); \
+                 if (!answer.ok) refused.push(`${{statement}}: ${{await answer.text()}}`) }} return refused }})()"
+            ))
+            .await?;
+        ensure!(refused.is_empty(), "{page}: {}", refused.join("\n"));
     }
     Ok(())
 }

@@ -141,7 +141,12 @@ fn unreachable_server() -> Failure {
 fn problem(status: u16, bytes: &[u8]) -> Failure {
     match json::read::<Problem>(bytes) {
         Ok(problem) => {
-            let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
+            let detail = match problem.detail {
+                none if none.is_empty() => problem.title,
+                // What to do then is no sentence by itself.
+                what_to_do if status >= 500 => format!("{}. {what_to_do}", problem.title),
+                detail => detail,
+            };
             Failure { status, detail, place: problem.place, hint: problem.hint, request_id: problem.request_id }
         }
         Err(_) => Failure { status, detail: format!("HTTP {status}"), ..Failure::default() },

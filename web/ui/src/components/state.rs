@@ -126,17 +126,18 @@ pub(crate) fn skeleton() -> AnyView {
     view! { <div class="skeleton" role="status"><span class="sr-only">{t(say::LOADING)}</span></div> }.into_any()
 }
 
-/// What went wrong, where to find it in the log, and another try.
+/// What went wrong, where to find it in the log, and another try; of a question that is wrong, only what is wrong.
 pub(crate) fn failed(failure: &Failure, retry: impl Fn() + 'static) -> AnyView {
     let id = failure.request_id.clone();
-    let id = (!id.is_empty()).then(|| {
+    let is_ours = failure.status != 400;
+    let id = (is_ours && !id.is_empty()).then(|| {
         view! { <p class="hint">{t(say::REQUEST_ID)} " " <code>{id.clone()}</code> <Copy text=id.clone() what=t(say::REQUEST_ID) /></p> }
     });
     view! {
         <div class="notice" role="alert">
             <span class="glyph is-err" aria-hidden="true">"◆"</span>
             <div><p>{failure.detail.clone()}</p>{id}</div>
-            <button type="button" class="button" on:click=move |_| retry()>{icon("refresh-cw")}{t(say::RETRY)}</button>
+            {is_ours.then(|| view! { <button type="button" class="button" on:click=move |_| retry()>{icon("refresh-cw")}{t(say::RETRY)}</button> })}
         </div>
     }
     .into_any()

@@ -4,6 +4,7 @@ use crate::client::live::live;
 use crate::client::{ask, load};
 use crate::components::endpoints;
 use crate::components::figure::{figure, sparkline, tile};
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::{empty, loaded};
 use crate::figures::{ago, date_time};
@@ -39,7 +40,7 @@ pub(crate) fn HealthPage() -> impl IntoView {
     view! {
         <div class="page">
             {warnings(own.data)}
-            {panel(t(say::HOSTS), None, hosts, |list: &HostList| list.hosts.is_empty(), |_| empty(t(say::NO_HOSTS), Some(view! { <code class="code-inline">"orrery-agent"</code> }.into_any())), hosts_body)}
+            {panel(t(say::HOSTS), Some(open_in_sql(crate::sql::hosts)), hosts, |list: &HostList| list.hosts.is_empty(), |_| empty(t(say::NO_HOSTS), Some(view! { <code class="code-inline">"orrery-agent"</code> }.into_any())), hosts_body)}
             {panel(t(say::OWN_HEALTH), None, own, |_| false, |_| ().into_any(), own_body)}
             {loaded(own, |_| false, |_| ().into_any(), endpoints)}
         </div>

@@ -12,7 +12,7 @@ use crate::components::outside::outside;
 use crate::components::panel::panel;
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{date_time, time_millis, utc_offset};
-use crate::filters::{NAMES, filters, query};
+use crate::filters::{Filter, NAMES, filters, query};
 use crate::nav::nav;
 use crate::outside::Subject;
 use crate::scope::scope;
@@ -89,9 +89,9 @@ pub(crate) fn Logs() -> impl IntoView {
     view! {
         <div class="page page-fill">
             <FilterBar />
-            {panel(t(say::LOGS_BY_LEVEL), None, histogram, |_| false, |_| ().into_any(), charted)}
+            {panel(t(say::LOGS_BY_LEVEL), Some(in_sql(sql::log_levels)), histogram, |_| false, |_| ().into_any(), charted)}
             <section class="panel panel-fill" aria-label=t(say::LOGS)>
-                <header class="panel-head"><h2>{t(say::LOGS)}</h2>{chips(list)}<span class="grow"></span>{in_sql()}{controls(tail)}</header>
+                <header class="panel-head"><h2>{t(say::LOGS)}</h2>{chips(list)}<span class="grow"></span>{in_sql(sql::log_records)}{controls(tail)}</header>
                 {loaded(list, move |list: &LogList| list.logs.is_empty() && tail.records.with(VecDeque::is_empty), nothing, move |_| view! { <Lines tail=tail /> }.into_any())}
             </section>
         </div>
@@ -99,9 +99,9 @@ pub(crate) fn Logs() -> impl IntoView {
 }
 
 /// A link to the same in SQL.
-fn in_sql() -> AnyView {
+fn in_sql(statement: fn(&[Filter], Option<&str>) -> String) -> AnyView {
     let (nav, scope) = (nav(), scope());
-    open_in_sql(move || sql::log_records(&filters(&nav.place().params), scope.environment.get().as_deref()))
+    open_in_sql(move || statement(&filters(&nav.place().params), scope.environment.get().as_deref()))
 }
 
 impl Tail {

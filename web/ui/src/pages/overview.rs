@@ -18,6 +18,7 @@ use crate::client::{Load, ask, load};
 use crate::compare::Comparison;
 use crate::components::icon::icon;
 use crate::components::map::{Controls, Pins, ServiceMap};
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::popover::Popover;
 use crate::components::state::{chips, empty, loaded};
 use crate::nav::{Nav, nav};
@@ -182,7 +183,7 @@ pub(crate) fn Overview() -> impl IntoView {
             <section class="panel panel-fill stage" aria-label=t(say::MAP)>
                 <header class="panel-head">
                     <h2>{t(say::MAP)}</h2>{chips(topology)}<span class="grow"></span>
-                    {compare::control(model)}{cut::groups(model)}{cut::kinds(model)}{having::control(model)}<Legend /><TableSwitch is_table=is_table />
+                    {compare::control(model)}{cut::groups(model)}{cut::kinds(model)}{having::control(model)}<Legend />{open_in_sql(move || crate::sql::map(scope.environment.get().as_deref()))}<TableSwitch is_table=is_table />
                 </header>
                 {cut::bar(model)}
                 {having::bar(model)}

@@ -69,8 +69,8 @@ fn body(detail: Detail) -> AnyView {
         </div>
         {is_service.then(|| operations(detail))}
         <div class="columns">
-            {neighbours(detail, say::CALLERS, |detail| &detail.callers, |edge| &edge.caller)}
-            {neighbours(detail, say::CALLEES, |detail| &detail.callees, |edge| &edge.callee)}
+            {neighbours(detail, say::CALLERS, is_service.then_some(sql::callers), |detail| &detail.callers, |edge| &edge.caller)}
+            {neighbours(detail, say::CALLEES, is_service.then_some(sql::callees), |detail| &detail.callees, |edge| &edge.callee)}
         </div>
         // Who is only known from its callers says nothing of itself.
         {is_service.then(|| view! {
@@ -78,8 +78,8 @@ fn body(detail: Detail) -> AnyView {
             {logs::panel_of(service.clone())}
             {recent(service.clone())}
             <div class="columns">
-                {slices(detail, say::VERSIONS, |detail| &detail.versions)}
-                {slices(detail, say::INSTANCES, |detail| &detail.instances)}
+                {slices(detail, say::VERSIONS, sql::versions, |detail| &detail.versions)}
+                {slices(detail, say::INSTANCES, sql::instances, |detail| &detail.instances)}
             </div>
             {hosts::panel_of(service)}
         })}
@@ -289,6 +289,7 @@ fn neighbours(
     detail: Detail,
     title: Phrase,
     edges: fn(&ServiceDetail) -> &Vec<Edge>,
+    statement: Option<fn(&str) -> String>,
     end: fn(&Edge) -> &String,
 ) -> AnyView {
     let rows = move || {
@@ -302,7 +303,7 @@ fn neighbours(
         }
         view! { <div class="table-wrap"><table class="table"><thead><tr><th scope="col">{t(say::NAME)}</th>{red_head()}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
-    frame(t(title), None, body.into_any())
+    frame(t(title), statement.map(|statement| in_sql(detail, statement)), body.into_any())
 }
 
 fn neighbour(edge: &Edge, id: &str, nodes: &[Node]) -> AnyView {
@@ -370,8 +371,11 @@ fn recent(service: String) -> AnyView {
         query.extend([("service", wanted.clone()), ("limit", "10".to_owned())]);
         Some(ask(paths::TRACES, &query).chosen(scope.range.get()))
     });
-    let all =
-        view! { <a href=move || nav.href("/traces", &[("service", &service)])>{t(say::ALL_TRACES)}</a> }.into_any();
+    let statement = sql::requests(&service);
+    let all = view! {
+        <a href=move || nav.href("/traces", &[("service", &service)])>{t(say::ALL_TRACES)}</a>{open_in_sql(move || statement.clone())}
+    }
+    .into_any();
     panel(
         t(say::RECENT_TRACES),
         Some(all),
@@ -382,7 +386,12 @@ fn recent(service: String) -> AnyView {
     )
 }
 
-fn slices(detail: Detail, title: Phrase, of: fn(&ServiceDetail) -> &Vec<Slice>) -> AnyView {
+fn slices(
+    detail: Detail,
+    title: Phrase,
+    statement: fn(&str) -> String,
+    of: fn(&ServiceDetail) -> &Vec<Slice>,
+) -> AnyView {
     let row = |slice: &Slice| {
         view! { <tr><th scope="row" class="mono cell-id">{crate::figures::middle(&slice.name, 36)}</th>{red_cells(&slice.red)}<td class="hint col-wide">{ago(slice.first_seen_unix_nano.0, now_nanos())}</td></tr> }
     };
@@ -393,5 +402,5 @@ fn slices(detail: Detail, title: Phrase, of: fn(&ServiceDetail) -> &Vec<Slice>) 
         }
         view! { <div class="table-wrap" tabindex="0" role="group" aria-label=t(title)><table class="table"><thead><tr><th scope="col">{t(say::NAME)}</th>{red_head()}<th scope="col" class="col-wide">{t(say::FIRST_SEEN)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
-    frame(t(title), None, body.into_any())
+    frame(t(title), Some(in_sql(detail, statement)), body.into_any())
 }

@@ -25,7 +25,7 @@ use orrery_chart::{ChartSpec, Unit, grouped};
 use std::sync::Arc;
 
 /// What one may begin with.
-const EXAMPLES: [(Phrase, &str); 5] = [
+const EXAMPLES: [(Phrase, &str); 6] = [
     (
         say::SQL_SLOWEST,
         "SELECT service_name, name, count(*) AS calls,\n       quantile_cont(duration_nanos, 0.95) / 1e6 AS p95_ms\nFROM spans\nWHERE kind = 'server'\nGROUP BY ALL\nORDER BY p95_ms DESC\nLIMIT 20",
@@ -45,6 +45,10 @@ const EXAMPLES: [(Phrase, &str); 5] = [
     (
         say::SQL_JOIN,
         "SELECT l.time, l.service_name, l.body, l.trace_id\nFROM logs l\nWHERE l.trace_id IN (SELECT trace_id FROM spans WHERE status = 'error')\nORDER BY l.time DESC\nLIMIT 50",
+    ),
+    (
+        say::SQL_METRICS,
+        "SELECT name, unit, service_name, count(*) AS points, avg(value) AS mean\nFROM metrics\nGROUP BY ALL\nORDER BY points DESC\nLIMIT 50",
     ),
 ];
 /// Rows copied, at most.
@@ -223,7 +227,9 @@ fn answered(console: Console) -> AnyView {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Some(tf(say::AT_LINE, &[("line", &line.to_string()), ("column", &column.to_string())]))
     };
-    let head = view! { <span class="hint sql-place">{place}</span>{summary(console)}{toggle(console, is_chart)}{downloads(console)} };
+    let head = view! { <span class="hint sql-place">{place}</span>{summary(console)}
+    // Nothing is to be drawn or saved of a mistake.
+    <Show when=move || console.answer.data.with(Option::is_some)>{toggle(console, is_chart)}{downloads(console)}</Show> };
     let none = |answer: &SqlAnswer| answer.rows.is_empty();
     view! {
         <div class="panel-fill sql-answer">
@@ -289,8 +295,7 @@ fn downloads(console: Console) -> AnyView {
         })
     };
     view! {
-        {rows}
-        {button("csv", "CSV")}{button("json", "JSON")}{button("parquet", "Parquet")}
+        <span class="sql-save">{rows}{button("csv", "CSV")}{button("json", "JSON")}{button("parquet", "Parquet")}</span>
         <span class="hint" role="status">{move || saving.get().map(|_| t(say::SAVING))}</span>
         {move || failed.get().map(|why| view! { <span class="badge badge-err" role="alert">{why}</span> })}
     }

@@ -15,12 +15,19 @@ mod views;
 pub(crate) use row::short_table;
 
 use crate::client::{Ask, Failure, Load, ask, load};
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::query::{Query, QueryBar};
+use crate::pages::chunks::chunks;
 use crate::range::Window;
 use crate::scope::{Scope, scope};
 use crate::traceql::in_environment;
 use leptos::prelude::*;
 use orrery_api::{TraceSeriesList, paths};
+
+chunks! {
+    /// Where what is found spends its time.
+    pub(super) FLAME flame |(query, refused): (Query, RwSignal<Option<Failure>>)| flame::flame(query, refused);
+}
 
 /// `/traces`.
 #[component]
@@ -42,6 +49,15 @@ pub(crate) fn Traces() -> impl IntoView {
 fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> {
     let scope = scope();
     load::<TraceSeriesList>(move || Some(series_of(scope, format!("{} | {function}", found_spans(query)?))))
+}
+
+/// A link to the same in SQL, or to the nearest that has a short form there.
+fn in_sql(query: Query, function: &'static str) -> AnyView {
+    let scope = scope();
+    open_in_sql(move || {
+        let asked = found_spans(query).map(|spans| format!("{spans} | {function}")).unwrap_or_default();
+        crate::sql::spans(&asked, scope.environment.get().as_deref())
+    })
 }
 
 /// Series as a query of metrics says.

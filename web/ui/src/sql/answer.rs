@@ -192,7 +192,8 @@ pub fn width(answer: &SqlAnswer, at: usize) -> usize {
     let longest = answer
         .rows
         .iter()
-        .take(SAMPLE)
+        .rev()
+        .step_by(answer.rows.len() / SAMPLE + 1)
         .filter_map(|row| row.get(at))
         .map(|value| crate::query::plain(value).chars().count())
         .max();

@@ -37,6 +37,17 @@ pub fn spans(query: &str, environment: Option<&str>) -> String {
 
 /// Log records, as the filters of the logs page say.
 pub fn log_records(filters: &[Filter], environment: Option<&str>) -> String {
+    let columns = "time, service_name, severity_text, body, trace_id";
+    statement(&[], columns, "logs", &of_logs(filters, environment), "ORDER BY time DESC\nLIMIT 100")
+}
+
+/// How many of them there are of each level, by minute.
+pub fn log_levels(filters: &[Filter], environment: Option<&str>) -> String {
+    let columns = format!("{MINUTE}, severity_text, count(*) AS records");
+    statement(&[], &columns, "logs", &of_logs(filters, environment), "GROUP BY ALL\nORDER BY ALL")
+}
+
+fn of_logs(filters: &[Filter], environment: Option<&str>) -> Vec<String> {
     let mut conditions: Vec<String> = Vec::new();
     for Filter { name, value } in filters {
         match *name {
@@ -48,8 +59,7 @@ pub fn log_records(filters: &[Filter], environment: Option<&str>) -> String {
         }
     }
     conditions.extend(environment.map(|name| format!("environment = {}", text(name))));
-    let columns = "time, service_name, severity_text, body, trace_id";
-    statement(&[], columns, "logs", &conditions, "ORDER BY time DESC\nLIMIT 100")
+    conditions
 }
 
 /// A metric over time, as the metrics page shows it.
@@ -109,6 +119,87 @@ pub fn failures(id: &str) -> String {
     statement(&[], columns, "spans", &conditions, "GROUP BY ALL\nORDER BY failures DESC\nLIMIT 100")
 }
 
+/// Its requests, the newest first.
+pub fn requests(id: &str) -> String {
+    let mut conditions = service(id);
+    conditions.push("kind IN ('server', 'consumer')".to_owned());
+    let columns = "start_time, name, status, duration_nanos / 1e6 AS duration_ms, trace_id";
+    statement(&[], columns, "spans", &conditions, "ORDER BY start_time DESC\nLIMIT 100")
+}
+
+/// Its warnings and worse.
+pub fn warnings(id: &str) -> String {
+    let filter = |name, value: &str| Filter { name, value: value.to_owned() };
+    log_records(&[filter("service", id), filter("severity", "warn")], None)
+}
+
+/// Its versions.
+pub fn versions(id: &str) -> String {
+    by(id, "service_version", "service_version")
+}
+
+/// Its instances.
+pub fn instances(id: &str) -> String {
+    by(id, "instance", "resource['service.instance.id'] AS instance")
+}
+
+/// Where it runs.
+pub fn places(id: &str) -> String {
+    let columns = "resource['host.name'] AS host, resource['k8s.node.name'] AS node,\n       resource['container.id'] AS container, count(*) AS spans";
+    statement(&[], columns, "spans", &service(id), "GROUP BY ALL\nORDER BY spans DESC\nLIMIT 100")
+}
+
+fn by(id: &str, name: &str, column: &str) -> String {
+    let mut conditions = service(id);
+    conditions.extend(["kind IN ('server', 'consumer')".to_owned(), format!("{name} <> ''")]);
+    let columns = format!("{column}, min(start_time) AS first, {CALLS}");
+    statement(&[], &columns, "spans", &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
+}
+
+/// Who calls it; nobody where the caller sent no span.
+pub fn callers(id: &str) -> String {
+    answered("caller.service_name AS caller", &service(id))
+}
+
+/// Whom it calls: services, and what else its spans name.
+pub fn callees(id: &str) -> String {
+    let named = ["db.system.name", "db.system", "messaging.system", "server.address", "net.peer.name"];
+    let named: Vec<String> = named.iter().map(|key| format!("call.attributes['{key}']")).collect();
+    let mut conditions: Vec<String> = service(id).iter().map(|condition| format!("call.{condition}")).collect();
+    conditions.push("call.kind IN ('client', 'producer')".to_owned());
+    let columns = format!("coalesce(callee.service_name, {}) AS callee,\n       {}", named.join(", "), calls("call"));
+    let tables = "spans call\nLEFT JOIN spans callee ON callee.trace_id = call.trace_id AND callee.parent_span_id = call.span_id";
+    statement(&[], &columns, tables, &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
+}
+
+/// Who calls whom.
+pub fn map(environment: Option<&str>) -> String {
+    let conditions: Vec<String> = environment.iter().map(|name| format!("environment = {}", text(name))).collect();
+    answered("caller.service_name AS caller, call.service_name AS service", &conditions)
+}
+
+/// Calls as those who answer them see them.
+fn answered(who: &str, conditions: &[String]) -> String {
+    let mut conditions: Vec<String> = conditions.iter().map(|condition| format!("call.{condition}")).collect();
+    conditions.push("call.kind IN ('server', 'consumer')".to_owned());
+    let tables = "spans call\nLEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id";
+    let columns = format!("{who},\n       {}", calls("call"));
+    statement(&[], &columns, tables, &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
+}
+
+/// Spans of a trace.
+pub fn trace(id: &str) -> String {
+    let columns =
+        "start_time, service_name, name, kind, status, duration_nanos / 1e6 AS duration_ms, span_id, parent_span_id";
+    statement(&[], columns, "spans", &[format!("trace_id = {}", text(id))], "ORDER BY start_time")
+}
+
+/// What hosts measure.
+pub fn hosts() -> String {
+    let columns = "resource['host.name'] AS host, name, unit, avg(value) AS mean, max(value) AS most";
+    statement(&[], columns, "metrics", &["name LIKE 'system.%'".to_owned()], "GROUP BY ALL\nORDER BY ALL")
+}
+
 /// Services by calls.
 pub fn services(environment: Option<&str>) -> String {
     let mut conditions = vec!["kind IN ('server', 'consumer')".to_owned()];
@@ -118,6 +209,11 @@ pub fn services(environment: Option<&str>) -> String {
 }
 
 const CALLS: &str = "count(*) AS calls,\n       count(*) FILTER (WHERE status = 'error') AS errors,\n       quantile_cont(duration_nanos, 0.50) / 1e6 AS p50_ms,\n       quantile_cont(duration_nanos, 0.95) / 1e6 AS p95_ms";
+
+/// The same where there are several tables.
+fn calls(table: &str) -> String {
+    CALLS.replace("status", &format!("{table}.status")).replace("duration_nanos", &format!("{table}.duration_nanos"))
+}
 
 const MINUTE: &str = "time_bucket(INTERVAL '1 minute', time) AS minute";
 
@@ -484,6 +580,18 @@ mod tests {
             "SELECT time, service_name, severity_text, body, trace_id\nFROM logs\nWHERE service_name = 'cart'\n  AND service_namespace = 'shop'\n  \
              AND environment = 'prod'\n  AND severity_number >= 13\n  AND contains(lower(body), 'it''s')\n  AND coalesce(attributes['a'], resource['a']) <> 'b'\n\
              ORDER BY time DESC\nLIMIT 100"
+        );
+        assert_eq!(
+            callers("cart"),
+            "SELECT caller.service_name AS caller,\n       count(*) AS calls,\n       count(*) FILTER (WHERE call.status = 'error') AS errors,\n       \
+             quantile_cont(call.duration_nanos, 0.50) / 1e6 AS p50_ms,\n       quantile_cont(call.duration_nanos, 0.95) / 1e6 AS p95_ms\n\
+             FROM spans call\nLEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id\n\
+             WHERE call.service_name = 'cart'\n  AND call.kind IN ('server', 'consumer')\nGROUP BY ALL\nORDER BY calls DESC\nLIMIT 100"
+        );
+        assert!(map(Some("prod")).contains("WHERE call.environment = 'prod'\n  AND call.kind"));
+        assert!(
+            callees("shop/cart@prod")
+                .contains("WHERE call.service_name = 'cart'\n  AND call.service_namespace = 'shop'")
         );
         assert!(red("shop/cart@prod").contains("kind IN ('server', 'consumer')"));
         assert!(metric("cpu", "gauge", "", Some("host.name")).contains("avg(value) AS value"));

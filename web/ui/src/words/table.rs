@@ -653,6 +653,7 @@ phrases! {
     STATEMENT "SQL statement" "SQL 문";
     STATEMENT_EXAMPLE "SELECT … FROM spans, logs or metrics, within the chosen time range" "SELECT … FROM spans, logs, metrics — 선택한 시간 범위 안에서";
     TABLES "Tables" "테이블";
+    NEWEST_ROWS "Newest rows" "최근 행 보기";
     INSERT_WHAT "Insert {what}" "{what} 삽입";
     ATTRIBUTE_KEYS "Keys of {column}" "{column}의 키";
     AS_CHART "Chart" "차트";
@@ -668,8 +669,9 @@ phrases! {
     SQL_ROUTES "Statuses of HTTP routes" "HTTP 경로별 상태";
     SQL_LOGS "What is logged most" "가장 많이 기록된 로그";
     SQL_JOIN "Log lines of failed traces" "실패한 트레이스의 로그";
+    SQL_METRICS "What is measured" "측정되는 메트릭";
     AT_LINE "Line {line}, column {column}" "{line}행 {column}열";
     COPY_ROWS "Copy rows" "행 복사";
-    SAVE_AS "Download as {format}" "{format}로 다운로드";
+    SAVE_AS "Download as {format}" "다운로드: {format}";
     SAVING "Downloading…" "다운로드 중…";
 }

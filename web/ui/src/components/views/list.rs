@@ -18,9 +18,17 @@ struct Model {
     renaming: RwSignal<Option<String>>,
     deleted: RwSignal<Option<View>>,
     wrong: RwSignal<String>,
+    root: NodeRef<html::Section>,
 }
 
 impl Model {
+    /// The focus stays in the panel when what had it goes: keys still reach it.
+    fn keep_focus(self) {
+        if let Some(Some(root)) = self.root.try_get_untracked() {
+            let _ = root.focus();
+        }
+    }
+
     fn done(self, answer: Result<View, Failure>) -> Option<View> {
         match answer {
             Ok(view) => {
@@ -40,6 +48,7 @@ impl Model {
         spawn_local(async move {
             if self.done(change("PUT", &url(&view.id), Some(&input)).await).is_some() {
                 self.renaming.try_set(None);
+                self.keep_focus();
             }
         });
     }
@@ -48,6 +57,7 @@ impl Model {
         spawn_local(async move {
             if let Some(view) = self.done(change("DELETE", &url(&id), None::<&()>).await) {
                 self.deleted.try_set(Some(view));
+                self.keep_focus();
             }
         });
     }
@@ -57,6 +67,7 @@ impl Model {
         spawn_local(async move {
             if self.done(change("POST", paths::VIEWS, Some(&input)).await).is_some() {
                 self.deleted.try_set(None);
+                self.keep_focus();
             }
         });
     }
@@ -71,7 +82,7 @@ pub(super) fn list(views: Views) -> AnyView {
     // What others saved meanwhile.
     views.changed();
     let (renaming, deleted) = (RwSignal::new(None), RwSignal::new(None::<View>));
-    let model = Model { views, renaming, deleted, wrong: RwSignal::new(String::new()) };
+    let model = Model { views, renaming, deleted, wrong: RwSignal::new(String::new()), root: NodeRef::new() };
     let gone = move || {
         deleted.get().map(|view| {
             let text = tf(say::VIEW_DELETED, &[("name", &view.name)]);
@@ -83,7 +94,7 @@ pub(super) fn list(views: Views) -> AnyView {
         view! { <ul class="view-list" aria-label=t(say::VIEWS)>{rows}</ul> }.into_any()
     };
     view! {
-        <section class="view-saved">
+        <section class="view-saved" tabindex="-1" node_ref=model.root>
             <h3>{t(say::VIEWS)}</h3>
             {gone}
             <Show when=move || model.wrong.with(|wrong| !wrong.is_empty())><p class="field-error" role="alert">{move || model.wrong.get()}</p></Show>
@@ -134,6 +145,7 @@ fn rename(model: Model, view: View) -> AnyView {
         if event.key() == "Escape" {
             event.stop_propagation();
             model.renaming.set(None);
+            model.keep_focus();
         }
     };
     view! {

@@ -3,6 +3,7 @@
 use crate::address::Params;
 use crate::client::{Load, ask, load};
 use crate::components::figure::figure;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::empty;
 use crate::nav::nav;
@@ -31,6 +32,7 @@ struct Place {
 /// Where a service runs.
 pub(super) fn panel_of(service: String) -> AnyView {
     let (nav, scope) = (nav(), scope());
+    let statement = crate::sql::places(&service);
     let places = load::<TraceSeriesList>(move || {
         let mut params = Params::default();
         params.set("service", Some(service.clone()));
@@ -46,7 +48,7 @@ pub(super) fn panel_of(service: String) -> AnyView {
         let query = [("from", window.from.to_string()), ("to", window.to.to_string()), ("points", "0".to_owned())];
         Some(ask(paths::HOSTS, &query).chosen(scope.range.get()))
     });
-    let all = view! { <a href=move || nav.href("/health", &[])>{t(say::ALL_HOSTS)}</a> }.into_any();
+    let all = view! { <a href=move || nav.href("/health", &[])>{t(say::ALL_HOSTS)}</a>{open_in_sql(move || statement.clone())} }.into_any();
     let nothing = |_: &TraceSeriesList| empty(t(say::NO_PLACES), None);
     panel(
         t(say::HOSTS),

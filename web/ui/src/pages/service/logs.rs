@@ -2,6 +2,7 @@
 
 use crate::client::{ask, load};
 use crate::components::figure::figure;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::empty;
 use crate::figures::ago;
@@ -36,7 +37,8 @@ pub(super) fn panel_of(service: String) -> AnyView {
     });
     let all = {
         let service = service.clone();
-        view! { <a href=move || nav.href("/logs", &[("service", &service)])>{t(say::ALL_LOGS)}</a> }.into_any()
+        let statement = crate::sql::warnings(&service);
+        view! { <a href=move || nav.href("/logs", &[("service", &service)])>{t(say::ALL_LOGS)}</a>{open_in_sql(move || statement.clone())} }.into_any()
     };
     let rows = move |list: Signal<std::sync::Arc<LogList>>| {
         let service = service.clone();

@@ -215,7 +215,7 @@ fn offered(console: Console, menu: Menu) -> AnyView {
 fn sign(kind: Kind) -> &'static str {
     match kind {
         Kind::Table => "▦",
-        Kind::Column => "▏",
+        Kind::Column => "▥",
         Kind::Key => "[]",
         Kind::Function => "ƒ",
         Kind::Keyword => "",

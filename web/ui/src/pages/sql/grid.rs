@@ -75,8 +75,11 @@ pub(super) fn grid(nav: Nav, data: Signal<Arc<SqlAnswer>>) -> AnyView {
         let (first, last, count) = window.get();
         let answer = data.get();
         let shown = order.with(|order| order[first..last].to_vec());
+        // More columns than there are would take the width of those that are.
+        let span = answer.columns.len().to_string();
         let gap = |rows: usize| {
-            (rows > 0).then(|| view! { <tr class="gap" aria-hidden="true"><td colspan="999" style=format!("height:{}px", rows as f64 * ROW)></td></tr> })
+            let span = span.clone();
+            (rows > 0).then(|| view! { <tr class="gap" aria-hidden="true"><td colspan=span style=format!("height:{}px", rows as f64 * ROW)></td></tr> })
         };
         view! {
             {gap(first)}

@@ -3,7 +3,7 @@
 use super::Console;
 use crate::components::figure::figure;
 use crate::components::icon::icon;
-use crate::components::state::{chips, loaded};
+use crate::components::state::loaded;
 use crate::sql::insert;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
@@ -22,7 +22,7 @@ pub(super) fn panel(console: Console) -> AnyView {
     view! {
         <section class="panel sql-tree" aria-label=t(say::TABLES)>
             <details open=is_wide>
-                <summary class="panel-head sql-tree-head">{icon("chevron-right")}<h2>{t(say::TABLES)}</h2>{chips(console.schema)}</summary>
+                <summary class="panel-head sql-tree-head">{icon("chevron-right")}<h2>{t(say::TABLES)}</h2></summary>
                 <div class="sql-tree-body">{loaded(console.schema, |_| false, |_| ().into_any(), tables)}</div>
             </details>
         </section>
@@ -37,10 +37,13 @@ fn word(console: Console, text: String, shown: String, class: &'static str) -> A
 
 fn table(console: Console, table: &SqlTable) -> AnyView {
     let columns = table.columns.iter().map(|one| column(console, one)).collect_view();
+    // The first column of each is when it was.
+    let when = table.columns.first().map(|column| column.name.as_str()).unwrap_or_default();
+    let newest = format!("SELECT *\nFROM {}\nORDER BY {when} DESC\nLIMIT 100", table.name);
     view! {
         <li><details open=table.name == "spans">
             <summary class="sql-table" title=table.about.clone()>{icon("chevron-right")}<span class="mono grow">{table.name.clone()}</span></summary>
-            <div class="sql-about">{word(console, table.name.clone(), table.name.clone(), "link mono")}<span class="hint">{table.about.clone()}</span></div>
+            <div class="sql-about"><button type="button" class="link" title=newest.clone() on:click=move |_| console.take(&newest)>{t(say::NEWEST_ROWS)}</button></div>
             <ul class="sql-columns">{columns}</ul>
         </details></li>
     }

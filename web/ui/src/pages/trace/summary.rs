@@ -64,10 +64,11 @@ pub(super) fn summary(model: Model) -> AnyView {
 fn elsewhere(model: Model, (from, to): (i64, i64)) -> AnyView {
     let nav = model.nav;
     let id = model.facts.with_value(|facts| facts.id.clone());
-    let (logs, logs_from, logs_to) =
-        (id.clone(), (from / 1_000_000 - 60_000).to_string(), (to / 1_000_000 + 60_000).to_string());
+    let (logs, sql) = (id.clone(), crate::sql::trace(&id));
+    let (from, to) = ((from / 1_000_000 - 60_000).to_string(), (to / 1_000_000 + 60_000).to_string());
     view! {
-                <li><a href=move || nav.href("/logs", &[("trace_id", &logs), ("from", &logs_from), ("to", &logs_to)])>{t(say::LOGS)}</a></li>
+                <li><a href={let (from, to) = (from.clone(), to.clone()); move || nav.href("/logs", &[("trace_id", &logs), ("from", &from), ("to", &to)])}>{t(say::LOGS)}</a></li>
+                <li><a href=move || nav.href("/sql", &[("q", &sql), ("from", &from), ("to", &to)]) title=t(say::OPEN_IN_SQL)>"SQL"</a></li>
                 <li>{t(say::DOWNLOAD)}": "<a download=format!("{id}.otlp.json") href=paths::TRACE_OTLP.replace("{trace_id}", &id)>"OTLP"</a>" · "<a download=format!("{id}.jaeger.json") href=paths::TRACE_JAEGER.replace("{trace_id}", &id)>"Jaeger"</a></li>
     }
     .into_any()

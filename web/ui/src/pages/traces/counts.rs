@@ -11,8 +11,10 @@ use orrery_api::TraceSeriesList;
 use orrery_chart::grouped;
 use std::sync::Arc;
 
+const BY_STATUS: &str = "count_over_time() by (span:status)";
+
 pub(super) fn panel(query: Query) -> AnyView {
-    let counts = super::made_of_spans(query, "count_over_time() by (span:status)");
+    let counts = super::made_of_spans(query, BY_STATUS);
     let said = move || {
         counts
             .data
@@ -24,7 +26,7 @@ pub(super) fn panel(query: Query) -> AnyView {
         });
         view! { <div class="panel-body"><TimeChart spec=spec height=120.0 />{legend(spec)}</div> }.into_any()
     };
-    let head = view! { <span class="hint" role="status">{said}</span> }.into_any();
+    let head = view! { <span class="hint" role="status">{said}</span>{super::in_sql(query, BY_STATUS)} }.into_any();
     let blank = |list: &TraceSeriesList| list.series.is_empty();
     panel::panel(t(say::SPANS_OVER_TIME), Some(head), counts, blank, |_| empty(t(say::NO_SPANS), None), charted)
 }
