@@ -28,8 +28,11 @@ pub(crate) fn router(api: Arc<Api>, hosts: Hosts) -> Router {
         .fallback_service(get(ui::serve))
         .with_state(api)
         .layer(
-            CompressionLayer::new()
-                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new(api::PARQUET))),
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::const_new(api::PARQUET))
+                    .and(NotForContentType::const_new(orrery_api::columns::MEDIA)),
+            ),
         )
         .layer(from_fn(guarded))
         .layer(from_fn(guard::secure_headers))

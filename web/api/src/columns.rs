@@ -5,22 +5,22 @@
 //!
 //! | Field | Form |
 //! |---|---|
-//! | `OTCL` and version 1 | 5 bytes |
+//! | `OTCL` and version 2 | 5 bytes |
 //! | earliest start, Unix nanoseconds | 8 bytes, signed |
 //! | why something is missing, or empty | text |
 //! | services | varint; each: id, namespace, name, environment, texts |
 //! | names | varint; each a text |
 //! | scopes | varint; each: name, version, texts |
+//! | shapes | varint; each: name, service, scope, a varint each: index; kind and status, byte: kind + 8 × status, OTLP numbers; flags, byte: 1 parent missing, 2 has events, 4 has links |
 //! | number of spans | varint |
 //! | span ids | 8 bytes each |
 //! | start | varint: nanoseconds after the span before |
 //! | duration | varint: nanoseconds |
 //! | parent | varint: 0 for none, else zigzag of own index minus the parent's, plus 1 |
-//! | name, service, scope | varint each: index |
-//! | kind and status | byte: kind + 8 × status, OTLP numbers |
-//! | flags | byte: 1 parent missing, 2 has events, 4 has links |
+//! | shape | varint: index |
 //!
-//! Each column follows as a whole after the one before. Spans are by start, then span id.
+//! Each column follows as a whole after the one before. Spans are by start, then span id. What many spans have in common
+//! is said once, and ids are most of the rest: compressing it further would take longer than sending it.
 
 use crate::time::Nanos;
 use crate::topology::ServiceRef;
@@ -34,9 +34,23 @@ pub const MEDIA: &str = "application/vnd.orrery.trace-columns";
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 const STATUSES: [&str; 3] = ["unset", "ok", "error"];
 
-const MAGIC: &[u8; 5] = b"OTCL\x01";
-/// The least a span takes: id, five varints and two bytes and a varint.
-const LEAST: usize = 16;
+const MAGIC: &[u8; 5] = b"OTCL\x02";
+/// The least a span takes: id and four varints.
+const LEAST: usize = 12;
+
+/// Shapes that are at hand while they are counted.
+const RECENT: usize = 4096;
+
+/// What many spans have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Shape {
+    name: u32,
+    service: u32,
+    scope: u32,
+    /// Kind + 8 × status.
+    kind: u8,
+    flags: u8,
+}
 
 /// An instrumentation scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,6 +176,33 @@ impl TraceColumns {
         columns
     }
 
+    /// The shapes there are, and which one each span has.
+    fn shapes(&self) -> (Vec<Shape>, Vec<u32>) {
+        let (mut known, mut shapes) = (HashMap::new(), Vec::new());
+        // What was seen just before is not looked up: there are a million spans, and few shapes.
+        let mut recent = vec![None; RECENT];
+        let shape = |at: usize| {
+            let kind = self.kind[at] & 7 | (self.status_code[at] & 7) << 3;
+            let (name, service, scope) = (self.name[at], self.service[at], self.scope[at]);
+            let shape = Shape { name, service, scope, kind, flags: self.flags[at] };
+            let slot =
+                &mut recent[(name.wrapping_mul(31) ^ service.wrapping_mul(7) ^ u32::from(kind)) as usize % RECENT];
+            if let Some((found, number)) = *slot
+                && found == shape
+            {
+                return number;
+            }
+            let number = *known.entry(shape).or_insert_with(|| {
+                shapes.push(shape);
+                shapes.len() as u32 - 1
+            });
+            *slot = Some((shape, number));
+            number
+        };
+        let of_spans = (0..self.len()).map(shape).collect();
+        (shapes, of_spans)
+    }
+
     /// The binary form. All columns must be of one length.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len() * 20 + 1024);
@@ -181,6 +222,14 @@ impl TraceColumns {
             text(&mut out, &scope.name);
             text(&mut out, &scope.version);
         }
+        let (shapes, of_spans) = self.shapes();
+        varint(&mut out, shapes.len() as u64);
+        for shape in &shapes {
+            for number in [shape.name, shape.service, shape.scope] {
+                varint(&mut out, u64::from(number));
+            }
+            out.extend_from_slice(&[shape.kind, shape.flags]);
+        }
         varint(&mut out, self.len() as u64);
         self.span_id.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
         let mut before = 0;
@@ -195,11 +244,7 @@ impl TraceColumns {
                 if *parent == TraceColumns::NO_PARENT { 0 } else { zigzag(at as i64 - i64::from(*parent)) + 1 },
             );
         }
-        for column in [&self.name, &self.service, &self.scope] {
-            column.iter().for_each(|number| varint(&mut out, u64::from(*number)));
-        }
-        out.extend(self.kind.iter().zip(&self.status_code).map(|(kind, status)| kind & 7 | (status & 7) << 3));
-        out.extend_from_slice(&self.flags);
+        of_spans.iter().for_each(|shape| varint(&mut out, u64::from(*shape)));
         out
     }
 
@@ -220,6 +265,12 @@ impl TraceColumns {
         })?;
         let names = from.list(1, Reader::text)?;
         let scopes = from.list(2, |from| Ok(ScopeRef { name: from.text()?, version: from.text()? }))?;
+        let shapes = from.list(5, |from| {
+            let (name, service) = (from.index(names.len())?, from.index(services.len())?);
+            let scope = from.index(scopes.len())?;
+            let [kind, flags] = *from.bytes(2)? else { return Err(CUT) };
+            Ok(Shape { name, service, scope, kind, flags })
+        })?;
         let spans = from.count(LEAST)?;
         let span_id = from.bytes(spans * 8)?.as_chunks::<8>().0.iter().map(|id| u64::from_le_bytes(*id)).collect();
         let mut start_of_last = 0_u64;
@@ -229,15 +280,18 @@ impl TraceColumns {
         })?;
         let duration_nanos = from.column(spans, |_, nanos| Ok(nanos))?;
         let parent = from.parents(spans)?;
-        let name = from.indices(spans, names.len())?;
-        let service = from.indices(spans, services.len())?;
-        let scope = from.indices(spans, scopes.len())?;
-        let kinds = from.bytes(spans)?;
-        let flags = from.bytes(spans)?.to_vec();
+        let shape = from.column(spans, |_, number| index(number, shapes.len()))?;
         if !from.0.is_empty() {
             return Err(NoColumns("something follows"));
         }
+        let shape = || shape.iter().map(|shape| &shapes[*shape as usize]);
         Ok(TraceColumns {
+            name: shape().map(|shape| shape.name).collect(),
+            service: shape().map(|shape| shape.service).collect(),
+            scope: shape().map(|shape| shape.scope).collect(),
+            kind: shape().map(|shape| shape.kind & 7).collect(),
+            status_code: shape().map(|shape| shape.kind >> 3 & 7).collect(),
+            flags: shape().map(|shape| shape.flags).collect(),
             services,
             names,
             scopes,
@@ -246,12 +300,6 @@ impl TraceColumns {
             parent,
             start_nanos,
             duration_nanos,
-            service,
-            name,
-            scope,
-            kind: kinds.iter().map(|byte| byte & 7).collect(),
-            status_code: kinds.iter().map(|byte| byte >> 3 & 7).collect(),
-            flags,
             partial,
         })
     }
@@ -275,6 +323,10 @@ fn zigzag(number: i64) -> u64 {
 }
 
 const CUT: NoColumns = NoColumns("cut off");
+
+fn index(number: u64, things: usize) -> Result<u32, NoColumns> {
+    if number < things as u64 { Ok(number as u32) } else { Err(NoColumns("an index")) }
+}
 
 struct Reader<'a>(&'a [u8]);
 
@@ -332,11 +384,8 @@ impl<'a> Reader<'a> {
         Ok(column)
     }
 
-    fn indices(&mut self, spans: usize, words: usize) -> Result<Vec<u32>, NoColumns> {
-        self.column(
-            spans,
-            |_, number| if number < words as u64 { Ok(number as u32) } else { Err(NoColumns("an index")) },
-        )
+    fn index(&mut self, things: usize) -> Result<u32, NoColumns> {
+        self.varint().and_then(|number| index(number, things))
     }
 
     fn parents(&mut self, spans: usize) -> Result<Vec<u32>, NoColumns> {
@@ -453,7 +502,7 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         let mut bytes = TraceColumns::default().encode();
-        bytes[4] = 2;
+        bytes[4] = 1;
         assert_eq!(TraceColumns::decode(&bytes), Err(NoColumns("another version")));
     }
 }
