@@ -62,12 +62,12 @@ impl Minimap {
 struct Layer {
     cell: Cell,
     columns: usize,
-    changes: Vec<i32>,
+    changes: Box<[i32]>,
 }
 
 impl Layer {
     fn new(cell: Cell, columns: usize, rows: usize) -> Layer {
-        Layer { cell, columns, changes: vec![0; (columns + 1) * rows] }
+        Layer { cell, columns, changes: vec![0; (columns + 1) * rows].into_boxed_slice() }
     }
 
     fn add(&mut self, row: usize, first: usize, last: usize) {

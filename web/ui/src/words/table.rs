@@ -540,7 +540,7 @@ phrases! {
     PINS "Pinned traces" "고정됨: 트레이스";
     NO_PINS "No trace is pinned. A pinned trace stays whatever retention removes." "고정된 트레이스가 없습니다. 고정한 트레이스는 보존 기간이 지나도 남습니다.";
     PINS_SIZE "{n} of {most}, {size}" "{most}개 중 {n}개, {size}";
-    LOGS_INLINE "Logs" "로그";
+    LOGS_INLINE "Logs inline" "로그 함께 보기";
     LOGS_INLINE_HINT "Log records between the spans that wrote them" "로그를 기록한 스팬 사이에 표시";
     LOGS_CUT "The newest 500 log records are here" "최근 로그 500건만 표시합니다";
     NO_LOGS_OF_FILE "A file with a trace has no log records." "트레이스 파일에는 로그가 없습니다.";
