@@ -48,7 +48,7 @@ const EXAMPLES: [(Phrase, &str); 6] = [
     ),
     (
         say::SQL_METRICS,
-        "SELECT name, unit, service_name, count(*) AS points, avg(value) AS mean\nFROM metrics\nGROUP BY ALL\nORDER BY points DESC\nLIMIT 50",
+        "SELECT name, unit, service_name, count(*) AS points,\n       coalesce(avg(value), sum(sum) / sum(count)) AS mean\nFROM metrics\nGROUP BY ALL\nORDER BY points DESC\nLIMIT 50",
     ),
 ];
 /// Rows copied, at most.

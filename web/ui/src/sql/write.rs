@@ -158,7 +158,11 @@ fn by(id: &str, name: &str, column: &str) -> String {
 
 /// Who calls it; nobody where the caller sent no span.
 pub fn callers(id: &str) -> String {
-    answered("caller.service_name AS caller", &service(id))
+    let mut conditions: Vec<String> = service(id).iter().map(|condition| format!("call.{condition}")).collect();
+    conditions.push("call.kind IN ('server', 'consumer')".to_owned());
+    let tables = "spans call\nLEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id";
+    let columns = format!("caller.service_name AS caller,\n       {}", calls("call"));
+    statement(&[], &columns, tables, &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
 }
 
 /// Whom it calls: services, and what else its spans name.
@@ -172,32 +176,40 @@ pub fn callees(id: &str) -> String {
     statement(&[], &columns, tables, &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
 }
 
-/// Who calls whom.
+/// Who calls whom. Written out, as all that every page may have: what writes the others stays with their pages.
 pub fn map(environment: Option<&str>) -> String {
-    let conditions: Vec<String> = environment.iter().map(|name| format!("environment = {}", text(name))).collect();
-    answered("caller.service_name AS caller, call.service_name AS service", &conditions)
+    let place = environment.map(|name| format!("\n  AND call.environment = {}", text(name))).unwrap_or_default();
+    format!(
+        "SELECT caller.service_name AS caller, call.service_name AS service,
+       count(*) AS calls,
+       count(*) FILTER (WHERE call.status = 'error') AS errors,
+       quantile_cont(call.duration_nanos, 0.95) / 1e6 AS p95_ms
+FROM spans call
+LEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id
+WHERE call.kind IN ('server', 'consumer'){place}
+GROUP BY ALL
+ORDER BY calls DESC
+LIMIT 100"
+    )
 }
 
-/// Calls as those who answer them see them.
-fn answered(who: &str, conditions: &[String]) -> String {
-    let mut conditions: Vec<String> = conditions.iter().map(|condition| format!("call.{condition}")).collect();
-    conditions.push("call.kind IN ('server', 'consumer')".to_owned());
-    let tables = "spans call\nLEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id";
-    let columns = format!("{who},\n       {}", calls("call"));
-    statement(&[], &columns, tables, &conditions, "GROUP BY ALL\nORDER BY calls DESC\nLIMIT 100")
-}
-
-/// Spans of a trace.
+/// Spans of a trace, its id in hexadecimal.
 pub fn trace(id: &str) -> String {
-    let columns =
-        "start_time, service_name, name, kind, status, duration_nanos / 1e6 AS duration_ms, span_id, parent_span_id";
-    statement(&[], columns, "spans", &[format!("trace_id = {}", text(id))], "ORDER BY start_time")
+    const BEFORE: &str = "SELECT start_time, service_name, name, kind, status, duration_nanos / 1e6 AS duration_ms,
+       span_id, parent_span_id
+FROM spans
+WHERE trace_id = '";
+    [BEFORE, id, "'\nORDER BY start_time"].concat()
 }
 
 /// What hosts measure.
 pub fn hosts() -> String {
-    let columns = "resource['host.name'] AS host, name, unit, avg(value) AS mean, max(value) AS most";
-    statement(&[], columns, "metrics", &["name LIKE 'system.%'".to_owned()], "GROUP BY ALL\nORDER BY ALL")
+    "SELECT resource['host.name'] AS host, name, unit, avg(value) AS mean, max(value) AS most
+FROM metrics
+WHERE name LIKE 'system.%'
+GROUP BY ALL
+ORDER BY ALL"
+        .to_owned()
 }
 
 /// Services by calls.
@@ -588,7 +600,7 @@ mod tests {
              FROM spans call\nLEFT JOIN spans caller ON caller.trace_id = call.trace_id AND caller.span_id = call.parent_span_id\n\
              WHERE call.service_name = 'cart'\n  AND call.kind IN ('server', 'consumer')\nGROUP BY ALL\nORDER BY calls DESC\nLIMIT 100"
         );
-        assert!(map(Some("prod")).contains("WHERE call.environment = 'prod'\n  AND call.kind"));
+        assert!(map(Some("prod")).contains("('server', 'consumer')\n  AND call.environment = 'prod'\nGROUP"));
         assert!(
             callees("shop/cart@prod")
                 .contains("WHERE call.service_name = 'cart'\n  AND call.service_namespace = 'shop'")
