@@ -111,7 +111,7 @@ fn Frame() -> impl IntoView {
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
-            <Palette open=palette services=services />
+            <Palette open=palette shortcuts=shortcuts services=services />
             <Shortcuts open=shortcuts />
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>

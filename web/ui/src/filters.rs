@@ -103,10 +103,18 @@ fn words(typed: &str) -> Vec<String> {
     words
 }
 
-/// Whether it is a trace id: 32 hexadecimal digits.
+/// The trace id that a text is: 32 hexadecimal digits, also as a UUID, in a `traceparent`, or as `1-…` with its time apart.
 pub fn trace_id(text: &str) -> Option<String> {
-    let text = text.trim();
-    (text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
+    let text = text.trim().trim_matches(['"', '\'', '`']);
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return None;
+    }
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_whole = |id: &String| id.len() == 32;
+    let whole = parts.iter().find(|part| part.len() == 32).map(|part| (*part).to_owned());
+    let id =
+        whole.or_else(|| Some(parts.concat()).filter(is_whole)).or_else(|| Some(parts[1..].concat()).filter(is_whole));
+    id.map(|id| id.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -144,6 +152,16 @@ mod tests {
     #[test]
     fn trace_ids_are_recognised() {
         assert_eq!(trace_id(" 4BF92F3577B34DA6A3CE929D0E0E4736 ").as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        let id = Some("4bf92f3577b34da6a3ce929d0e0e4736");
+        for spelt in [
+            "\"4bf92f3577b34da6a3ce929d0e0e4736\"",
+            "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "1-4bf92f35-77b34da6a3ce929d0e0e4736",
+        ] {
+            assert_eq!(trace_id(spelt).as_deref(), id, "{spelt}");
+        }
         assert_eq!(trace_id("4bf9"), None);
+        assert_eq!(trace_id("{ trace:id = 4bf92f3577b34da6a3ce929d0e0e4736 }"), None);
     }
 }

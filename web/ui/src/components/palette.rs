@@ -7,7 +7,7 @@ use crate::nav::nav;
 use crate::preferences::{ThemeChoice, preferences};
 use crate::range::{PRESETS, TimeRange};
 use crate::scope::scope;
-use crate::words::{Language, say, t, tf};
+use crate::words::{Language, Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_api::ServiceRef;
@@ -21,6 +21,8 @@ struct Command {
     icon: &'static str,
     name: String,
     hint: String,
+    /// Other words it is found by, in lower case.
+    also: String,
     run: Callback<()>,
 }
 
@@ -29,6 +31,8 @@ struct Command {
 pub(crate) fn Palette(
     /// Open or not.
     open: RwSignal<bool>,
+    /// The list of keys, open or not.
+    shortcuts: RwSignal<bool>,
     /// Services of the current range.
     services: Signal<Vec<ServiceRef>>,
 ) -> impl IntoView {
@@ -58,7 +62,7 @@ pub(crate) fn Palette(
     });
     let results = StoredValue::new(Vec::<Command>::new());
     let shown = Memo::new(move |_| {
-        let found = if open.get() { found(&typed.get(), &services.get()) } else { Vec::new() };
+        let found = if open.get() { found(&typed.get(), &services.get(), shortcuts) } else { Vec::new() };
         let labels: Vec<_> =
             found.iter().map(|command| (command.icon, command.name.clone(), command.hint.clone())).collect();
         results.set_value(found);
@@ -79,6 +83,10 @@ pub(crate) fn Palette(
             _ => return,
         }
         event.prevent_default();
+        let chosen = document().get_element_by_id(&format!("palette-{}", chosen.get_untracked()));
+        if let Some(item) = chosen.filter(|_| event.key() != "Enter") {
+            item.scroll_into_view_with_bool(false);
+        }
     };
     let outside = move |event: web_sys::MouseEvent| {
         let on_dialog =
@@ -113,18 +121,23 @@ pub(crate) fn Palette(
     }
 }
 
-fn found(typed: &str, services: &[ServiceRef]) -> Vec<Command> {
+/// What fits what was typed, what begins with it first; of nothing, where one can go and what can be done.
+fn found(typed: &str, services: &[ServiceRef], shortcuts: RwSignal<bool>) -> Vec<Command> {
     let words: Vec<String> = typed.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let Some(first) = words.first() else {
+        return pages().into_iter().chain(actions(shortcuts)).take(RESULTS).chain(saved()).collect();
+    };
     let fits = |command: &Command| {
-        let text = format!("{} {}", command.name, command.hint).to_lowercase();
+        let text = format!("{} {} {}", command.name, command.hint, command.also).to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    let mut found: Vec<Command> = asked(typed);
-    found.extend(pages().into_iter().chain(saved()).chain(of_services(services)).chain(actions()).filter(fits));
-    if !typed.trim().is_empty() {
-        found.push(search_logs(typed.trim()));
-    }
+    let all = pages().into_iter().chain(saved()).chain(of_services(services)).chain(actions(shortcuts));
+    let mut fitting: Vec<Command> = all.filter(fits).collect();
+    fitting.sort_by_key(|command| !command.name.to_lowercase().starts_with(first));
+    let mut found = asked(typed);
+    found.extend(fitting);
     found.truncate(RESULTS);
+    found.push(search_logs(typed.trim()));
     found
 }
 
@@ -134,7 +147,7 @@ fn goes(icon: &'static str, name: String, hint: String, path: String, params: Ve
         let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
         nav.go(&nav.href_now(&path, &params));
     });
-    Command { icon, name, hint, run }
+    Command { icon, name, hint, also: String::new(), run }
 }
 
 fn asked(typed: &str) -> Vec<Command> {
@@ -157,10 +170,16 @@ fn search_logs(text: &str) -> Command {
 }
 
 fn pages() -> Vec<Command> {
-    crate::app::PAGES
-        .iter()
-        .map(|page| goes(page.icon, t(page.name).to_owned(), t(say::PAGE).to_owned(), page.path.to_owned(), Vec::new()))
-        .collect()
+    let command = |page: &crate::app::Page| {
+        let goes = goes(page.icon, t(page.name).to_owned(), t(say::PAGE).to_owned(), page.path.to_owned(), Vec::new());
+        Command { also: both(page.name), ..goes }
+    };
+    crate::app::PAGES.iter().map(command).collect()
+}
+
+/// A phrase in both languages: whoever chose the other one by mistake finds the way back.
+fn both(phrase: Phrase) -> String {
+    format!("{} {}", phrase.en, phrase.ko)
 }
 
 fn saved() -> Vec<Command> {
@@ -169,6 +188,7 @@ fn saved() -> Vec<Command> {
         icon: "bookmark",
         name: view.name,
         hint: t(say::SAVED_VIEW).to_owned(),
+        also: String::new(),
         run: Callback::new(move |()| nav.go(&view.path)),
     };
     views().all().into_iter().map(command).collect()
@@ -189,27 +209,41 @@ fn of_services(services: &[ServiceRef]) -> Vec<Command> {
         .collect()
 }
 
-fn actions() -> Vec<Command> {
+fn actions(shortcuts: RwSignal<bool>) -> Vec<Command> {
     let (nav, scope, preferences, views) = (nav(), scope(), preferences(), views());
-    let action = |icon, name: &str, run: Callback<()>| Command {
+    let command = |icon, name: &str, hint: Phrase, also: String, run: Callback<()>| Command {
         icon,
         name: name.to_owned(),
-        hint: t(say::ACTION).to_owned(),
+        hint: t(hint).to_owned(),
+        also,
         run,
     };
+    let does = |icon, phrase: Phrase, run| command(icon, t(phrase), say::ACTION, both(phrase), run);
+    let theme = |icon, phrase: Phrase, choice| {
+        let run = Callback::new(move |()| preferences.choose_theme(choice));
+        command(icon, t(phrase), say::THEME, both(phrase) + say::THEME.en, run)
+    };
+    let language = |name: &str, language| {
+        let run = Callback::new(move |()| preferences.choose_language(language));
+        command("languages", name, say::LANGUAGE, both(say::LANGUAGE), run)
+    };
     let mut actions = vec![
-        action("refresh-cw", t(say::REFRESH), Callback::new(move |()| scope.refresh())),
-        action("share-2", t(say::SHARE_VIEW), Callback::new(move |()| views.sharing.set(true))),
-        action("bookmark", t(say::SAVE_VIEW), Callback::new(move |()| views.open.set(true))),
-        action("moon", t(say::THEME_DARK), Callback::new(move |()| preferences.choose_theme(ThemeChoice::Dark))),
-        action("sun", t(say::THEME_LIGHT), Callback::new(move |()| preferences.choose_theme(ThemeChoice::Light))),
-        action("monitor", t(say::THEME_SYSTEM), Callback::new(move |()| preferences.choose_theme(ThemeChoice::System))),
-        action("languages", "English", Callback::new(move |()| preferences.choose_language(Language::English))),
-        action("languages", "한국어", Callback::new(move |()| preferences.choose_language(Language::Korean))),
+        does("refresh-cw", say::REFRESH, Callback::new(move |()| scope.refresh())),
+        does("share-2", say::SHARE_VIEW, Callback::new(move |()| views.sharing.set(true))),
+        does("bookmark", say::SAVE_VIEW, Callback::new(move |()| views.open.set(true))),
+        does("circle-help", say::SHORTCUTS, Callback::new(move |()| shortcuts.set(true))),
     ];
     actions.extend(PRESETS.map(|(_, seconds)| {
         let range = TimeRange::Last(seconds);
-        action("clock", &crate::figures::range_label(range), Callback::new(move |()| nav.set_range(range)))
+        let run = Callback::new(move |()| nav.set_range(range));
+        command("clock", &crate::figures::range_label(range), say::TIME_RANGE, both(say::TIME_RANGE), run)
     }));
+    actions.extend([
+        theme("moon", say::THEME_DARK, ThemeChoice::Dark),
+        theme("sun", say::THEME_LIGHT, ThemeChoice::Light),
+        theme("monitor", say::THEME_SYSTEM, ThemeChoice::System),
+        language("English", Language::English),
+        language("한국어", Language::Korean),
+    ]);
     actions
 }
