@@ -1,5 +1,6 @@
 //! One service or inferred node: requests and errors, latency, then what explains them.
 
+mod asked;
 mod hosts;
 mod logs;
 
@@ -67,7 +68,7 @@ fn body(detail: Detail) -> AnyView {
             {frame(t(say::REQUESTS_AND_ERRORS), is_service.then(|| in_sql(detail, sql::red)), charted(detail, requests))}
             {frame(t(say::LATENCY), is_service.then(|| in_sql(detail, sql::red)), charted(detail, latency))}
         </div>
-        {is_service.then(|| operations(detail))}
+        {if is_service { Some(operations(detail)) } else { asked::panel_of(&service) }}
         <div class="columns">
             {neighbours(detail, say::CALLERS, is_service.then_some(sql::callers), |detail| &detail.callers, |edge| &edge.caller)}
             {neighbours(detail, say::CALLEES, is_service.then_some(sql::callees), |detail| &detail.callees, |edge| &edge.callee)}
@@ -288,8 +289,8 @@ fn operations(detail: Detail) -> AnyView {
 fn neighbours(
     detail: Detail,
     title: Phrase,
-    edges: fn(&ServiceDetail) -> &Vec<Edge>,
     statement: Option<fn(&str) -> String>,
+    edges: fn(&ServiceDetail) -> &Vec<Edge>,
     end: fn(&Edge) -> &String,
 ) -> AnyView {
     let rows = move || {
