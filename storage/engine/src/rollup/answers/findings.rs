@@ -620,7 +620,7 @@ impl Suspect<'_> {
     }
 }
 
-/// One finding per kind and node: of several callers together. The worst first.
+/// One finding per kind and node: of several callers together. The worst first. Whoever answers a failure is reached.
 pub(in crate::rollup) fn joined(findings: Vec<Finding>) -> Vec<Finding> {
     let mut all: Vec<Finding> = Vec::new();
     for found in findings {
@@ -630,7 +630,16 @@ pub(in crate::rollup) fn joined(findings: Vec<Finding>) -> Vec<Finding> {
             None => all.push(found),
         }
     }
+    let fails: BTreeSet<String> =
+        all.iter().filter(|found| found.kind == FindingKind::Errors).map(|found| found.node.clone()).collect();
+    all.retain(|found| found.kind != FindingKind::Unreachable || !fails.contains(&found.node) || !is_answered(found));
     all
+}
+
+/// Whether its callers were answered with a failure of the callee's own: their spans and its own only lie apart in time.
+fn is_answered(found: &Finding) -> bool {
+    let code = found.error.as_ref().and_then(|error| error.error_type.parse::<u16>().ok());
+    code.is_some_and(|code| (500..600).contains(&code) && !(502..=504).contains(&code))
 }
 
 /// The first is the worse: what it says of times and causes stays.

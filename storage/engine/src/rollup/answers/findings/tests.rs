@@ -162,6 +162,22 @@ fn errors_are_told_of_where_they_begin() {
 }
 
 #[test]
+fn whoever_answers_a_failure_is_reached() {
+    check(
+        |world| {
+            shop(world, Load(40.0, 10.0, 20), Load(20.0, 10.0, 10));
+            // Calls that the caller has told of, and the callee has not yet.
+            world.call("gateway", "cart", Load(10.0, 8.0, 10), 0.0, 1);
+            world.said("cart", (SpanKind::Server, "GET /"), "Deadlock", "row # is locked", 10);
+            world.said("gateway", (SpanKind::Client, "GET /cart"), "500", "", 18);
+        },
+        expect![[r#"
+            Errors cart [] 12–… 30/60 Deadlock: row # is locked (new) at GET / felt by gateway
+        "#]],
+    );
+}
+
+#[test]
 fn a_version_that_alone_fails_is_named() {
     check(
         |world| {
