@@ -155,14 +155,26 @@ fn draw_figures<S: Surface>(s: &mut S, view: &NodeView, (left, y, right): (f64, 
     let rate = (flow.calls(), plain);
     let failed = (Unit::Ratio.format(flow.error_ratio).to_string(), errors);
     let duration = flow.p95_nanos.map(|p95| (Unit::Nanos.format(p95).to_string(), plain));
-    let figures: Vec<(String, TextStyle)> = match duration {
-        Some(duration) if k >= FULL_ZOOM => vec![rate, failed, duration],
+    let widths = |s: &S, figures: &[(String, TextStyle)]| -> Vec<f64> {
+        figures.iter().map(|(text, style)| s.measure(text, style)).collect()
+    };
+    let gap = 5.0 * text_zoom(k);
+    let all = [Some(rate.clone()), Some(failed.clone()), duration.clone()].into_iter().flatten().collect::<Vec<_>>();
+    let fits = widths(s, &all).iter().sum::<f64>() + 2.0 * gap <= right - left;
+    let figures = match duration {
+        Some(_) if k >= FULL_ZOOM && fits => all,
         Some(duration) if flow.error_ratio < 0.001 => vec![rate, duration],
         _ => vec![rate, failed],
     };
+    // Columns, as those of other nodes; where one is too narrow for its figure, the room between them is shared.
+    let widths = widths(s, &figures);
     let column = (right - left) / figures.len() as f64;
-    for (i, (text, style)) in figures.iter().enumerate() {
-        s.text_middle(text, left + column * i as f64, y, style);
+    let between = (right - left - widths.iter().sum::<f64>()) / (figures.len() - 1).max(1) as f64;
+    let is_wide = widths.iter().any(|width| width + gap > column);
+    let mut x = left;
+    for ((text, style), width) in figures.iter().zip(&widths) {
+        s.text_middle(text, x, y, style);
+        x += if is_wide { width + between.max(gap) } else { column };
     }
 }
 

@@ -26,8 +26,13 @@ pub(super) fn wrong(model: Model) -> AnyView {
         view! { <p class="wrong-none"><span class="is-ok" aria-hidden="true">"●"</span>{t(say::NOTHING_WRONG)}</p> }
             .into_any()
     };
+    // Where nothing is known, nothing is fine either.
+    let is_blank = move || {
+        let no_map = model.map.with(|map| map.as_ref().is_some_and(|map| map.nodes.is_empty()));
+        no_map && all.data.with(|list| list.as_ref().is_none_or(|list| list.findings.is_empty()))
+    };
     view! {
-        <section class="wrong" aria-label=t(say::WRONG)>
+        <section class="wrong" aria-label=t(say::WRONG) hidden=is_blank>
             <h2 class="wrong-head">{icon("triangle-alert")}{t(say::WRONG)}{chips(all)}</h2>
             {loaded(all, |list: &FindingList| list.findings.is_empty(), fine, rows)}
         </section>
