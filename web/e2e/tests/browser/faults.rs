@@ -16,8 +16,9 @@ const MOST_CLICKS: usize = 5;
 const GLANCE: usize = 3;
 /// How long a fault may take to show, and the shop to have shown what is usual.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Calls per edge that make it known what is usual.
+/// Calls per edge that make it known what is usual; those of the beginning, when everything is slow, are not all.
 const USUAL_CALLS: f64 = 30.0;
+const USUAL: &str = "/api/v1/topology?from=now-5m&to=now-40s";
 
 /// What a person must be able to read where the clicks end, besides who it was done to.
 struct Fault {
@@ -105,7 +106,7 @@ pub(crate) async fn are_found_from_the_overview(browser: &Browser) -> Result<()>
 async fn until_usual_is_known(product: &Product) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let map = product.get("/api/v1/topology?from=now-5m").await.unwrap_or_default();
+        let map = product.get(USUAL).await.unwrap_or_default();
         let calls = |caller: &str, callee: &str| {
             let edges = map["edges"].as_array().into_iter().flatten();
             let ends = |edge: &&Value| {

@@ -343,13 +343,17 @@ async fn by_the_menu(browser: &Browser, product: &Product, range: &str) -> Resul
 
 /// The shop, some of whose calls fail: where it begins and who feels it.
 pub(crate) async fn of_the_shop(browser: &Browser, product: &Product) -> Result<()> {
-    product.inject("errors", "payments", 60).await?;
+    // What else is broken may keep orders from being paid at all.
+    product.heal().await?;
+    product.inject("errors", "payments", 120).await?;
     let failing = "/api/v1/topology?from=now-1m";
     let mut id = String::new();
-    for _ in 0..200 {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while Instant::now() < deadline {
         let map = product.get(failing).await?;
-        let node = map["nodes"].as_array().into_iter().flatten().find(|node| node["name"] == "payments").cloned();
-        let node = node.unwrap_or_default();
+        // Its database has the same name.
+        let is_it = |node: &&Value| node["name"] == "payments" && node["kind"] == "service";
+        let node = map["nodes"].as_array().into_iter().flatten().find(is_it).cloned().unwrap_or_default();
         if node["red"]["errors"].as_f64() > Some(3.0) {
             id = node["id"].as_str().unwrap_or_default().to_owned();
             break;

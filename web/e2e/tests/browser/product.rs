@@ -84,6 +84,12 @@ impl Product {
         }
         Ok(())
     }
+
+    /// Heals everything in the shop.
+    pub(crate) async fn heal(&self) -> Result<()> {
+        reqwest::Client::new().delete(&self.faults).send().await?.error_for_status()?;
+        Ok(())
+    }
 }
 
 /// The demo shop by itself, where nothing breaks unless it is told to; closed when dropped.
