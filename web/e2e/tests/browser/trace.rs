@@ -217,13 +217,15 @@ async fn logs_stand_between_spans(tab: &Tab, url: &str) -> Result<()> {
     // Keys go from span to span.
     tab.eval::<bool>("(document.querySelector('.wf').focus(), true)").await?;
     let mut seen = Vec::new();
+    let span = "(location.search.split('span=')[1] ?? '').slice(0, 16)";
     for _ in 0..4 {
+        let before = seen.last().cloned().unwrap_or_default();
         tab.press("j").await?;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        seen.push(tab.url().await?.split("span=").nth(1).unwrap_or_default().chars().take(16).collect::<String>());
+        tab.wait_for(&format!("{span} !== {before:?}")).await?;
+        seen.push(tab.eval::<String>(span).await?);
     }
-    seen.dedup();
-    ensure!(seen.len() == 4, "{seen:?}");
+    let spans = [1, 2, 3, 4].map(|id| format!("{id:016x}"));
+    ensure!(seen == spans, "{seen:?}");
     tab.goto(url).await?;
     tab.wait_for(&format!("!({TWIN}).includes('checkout begins')")).await
 }
