@@ -6,7 +6,8 @@ use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-/// A drawer. Escape closes it. Opened by keyboard it takes the focus, and gives it back.
+/// A drawer. Escape closes it. Opened by keyboard it takes the focus, and gives it back; not from a waterfall, whose keys
+/// go on.
 #[component]
 pub(crate) fn Drawer(
     /// For screen readers.
@@ -27,7 +28,9 @@ pub(crate) fn Drawer(
         }
     };
     let body = NodeRef::<html::Div>::new();
-    let opener = document().active_element().filter(|element| element.matches(":focus-visible").unwrap_or(false));
+    // Where keys go from one thing to the next, each opening the drawer, the focus stays.
+    let is_left = |element: &web_sys::Element| element.matches(":focus-visible:not(.wf)").unwrap_or(false);
+    let opener = document().active_element().filter(is_left);
     let opener = opener.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
     if let Some(opener) = opener {
         Effect::new(move |done: Option<bool>| match body.get() {
