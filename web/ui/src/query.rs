@@ -90,6 +90,41 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// The condition that holds for spans that call a database, a queue or a host outside, as far as its id tells; `None` for
+/// what else there is.
+pub fn calls_of(id: &str) -> Option<String> {
+    let (kind, identity) = id.split_once(':')?;
+    let any = |fields: &[&str], value: &str| {
+        let value = quoted(value);
+        let parts: Vec<String> = fields.iter().map(|field| format!("span.{field} = {value}")).collect();
+        format!("({})", parts.join(" || "))
+    };
+    let host = |place: &str| match place.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            host.trim_matches(['[', ']']).to_owned()
+        }
+        _ => place.to_owned(),
+    };
+    match (kind, identity.split_once('/')) {
+        ("database", Some((_, place))) => {
+            let named =
+                any(&["server.address", "peer.service", "db.namespace", "db.name", "net.peer.name"], &host(place));
+            Some(format!("kind = client && (span.db.system.name != nil || span.db.system != nil) && {named}"))
+        }
+        ("database", None) => Some(format!("kind = client && {}", any(&["db.system.name", "db.system"], identity))),
+        ("queue", Some((_, name))) => {
+            Some(any(&["messaging.destination.name", "messaging.destination.template"], name))
+        }
+        ("queue", None) => Some(any(&["messaging.system"], identity)),
+        ("external", _) => {
+            let named =
+                any(&["server.address", "peer.service", "net.peer.name", "network.peer.address"], &host(identity));
+            Some(format!("kind = client && {named}"))
+        }
+        _ => None,
+    }
+}
+
 /// Fields whose values are words of the language, not text.
 const WORDS: [&str; 2] = ["span:status", "span:kind"];
 
@@ -179,6 +214,23 @@ mod tests {
         let text = of_filters(&Params::parse(query)).unwrap_or_default();
         assert!(crate::traceql::read(&text).problem.is_none(), "{text}: {:?}", crate::traceql::read(&text).problem);
         text
+    }
+
+    #[test]
+    fn calls_of_what_says_nothing_are_found() {
+        for id in [
+            "database:sqlite/orders",
+            "database:postgresql",
+            "queue:kafka/orders",
+            "external:api.example:8443",
+            "external:[::1]:80",
+        ] {
+            let text = format!("{{ {} }} | count_over_time() by (name, status)", calls_of(id).unwrap());
+            assert!(crate::traceql::read(&text).problem.is_none(), "{text}: {:?}", crate::traceql::read(&text).problem);
+        }
+        assert!(calls_of("external:api.example:8443").unwrap().contains("span.server.address = \"api.example\""));
+        assert!(calls_of("external:[::1]:80").unwrap().contains("span.server.address = \"::1\""));
+        assert_eq!(calls_of("user:"), None);
     }
 
     #[test]

@@ -248,7 +248,7 @@ async fn it_is_pinned_and_let_go(tab: &Tab, url: &str, list: &str) -> Result<()>
 async fn it_is_compared(tab: &Tab, url: &str, list: &str) -> Result<()> {
     tab.goto(url).await?;
     press(tab, ".trace-actions button", "Compare").await?;
-    tab.wait_for("document.querySelector('.compare-chooser')").await?;
+    tab.wait_for("document.querySelector('.compare-chooser')?.getBoundingClientRect().right <= innerWidth").await?;
     shot(tab, "trace-compare-choose").await?;
     tab.click("#compare-id").await?;
     tab.type_text("nonsense").await?;

@@ -5,7 +5,7 @@ use crate::components::figure::figure;
 use crate::components::panel::panel;
 use crate::components::state::empty;
 use crate::nav::nav;
-use crate::query::{plain, quoted};
+use crate::query::{calls_of, plain, quoted};
 use crate::scope::scope;
 use crate::words::{say, t};
 use leptos::prelude::*;
@@ -32,7 +32,7 @@ type Call = (String, String);
 
 /// Calls to a node, from its id; `None` if spans cannot be found by it.
 pub(super) fn panel_of(id: &str) -> Option<AnyView> {
-    let filter = spans_to(id)?;
+    let filter = calls_of(id)?;
     let asked = |question: String| {
         let scope = scope();
         load::<TraceSeriesList>(move || {
@@ -53,40 +53,6 @@ pub(super) fn panel_of(id: &str) -> Option<AnyView> {
     let body = move |list| table(list, times, filter.clone());
     let nothing = |_: &TraceSeriesList| empty(t(say::NO_OPERATIONS), None);
     Some(panel(t(say::OPERATIONS), None, counts, |list: &TraceSeriesList| list.series.is_empty(), nothing, body))
-}
-
-/// The condition that holds for spans that call a node, as far as its id tells.
-fn spans_to(id: &str) -> Option<String> {
-    let (kind, identity) = id.split_once(':')?;
-    let any = |fields: &[&str], value: &str| {
-        let value = quoted(value);
-        let parts: Vec<String> = fields.iter().map(|field| format!("span.{field} = {value}")).collect();
-        format!("({})", parts.join(" || "))
-    };
-    let host = |place: &str| match place.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            host.trim_matches(['[', ']']).to_owned()
-        }
-        _ => place.to_owned(),
-    };
-    match (kind, identity.split_once('/')) {
-        ("database", Some((_, place))) => {
-            let named =
-                any(&["server.address", "peer.service", "db.namespace", "db.name", "net.peer.name"], &host(place));
-            Some(format!("kind = client && (span.db.system.name != nil || span.db.system != nil) && {named}"))
-        }
-        ("database", None) => Some(format!("kind = client && {}", any(&["db.system.name", "db.system"], identity))),
-        ("queue", Some((_, name))) => {
-            Some(any(&["messaging.destination.name", "messaging.destination.template"], name))
-        }
-        ("queue", None) => Some(any(&["messaging.system"], identity)),
-        ("external", _) => {
-            let named =
-                any(&["server.address", "peer.service", "net.peer.name", "network.peer.address"], &host(identity));
-            Some(format!("kind = client && {named}"))
-        }
-        _ => None,
-    }
 }
 
 /// Calls by name and caller, the most frequent first.
@@ -120,30 +86,27 @@ fn label(series: &TraceSeries, at: usize) -> String {
 }
 
 fn table(counts: Signal<Arc<TraceSeriesList>>, times: Load<TraceSeriesList>, filter: String) -> AnyView {
-    let scope = scope();
     let rows = move || {
         let p95: BTreeMap<Call, f64> = times.data.with(|list| {
             let series = list.iter().flat_map(|list| &list.series);
             series.filter_map(|series| Some((call(series), series.values.iter().flatten().copied().last()?))).collect()
         });
-        let window = scope.window.get_untracked();
-        let seconds = (window.to - window.from) as f64 / 1e9;
         counts.with(|list| {
             let rows = of(list);
-            rows.iter().map(|(call, calls)| row(call, calls, p95.get(call).copied(), seconds, &filter)).collect_view()
+            rows.iter().map(|(call, calls)| row(call, calls, p95.get(call).copied(), &filter)).collect_view()
         })
     };
     view! {
         <div class="table-wrap" tabindex="0" role="group" aria-label=t(say::OPERATIONS)><table class="table">
             <thead><tr><th scope="col">{t(say::OPERATION)}</th><th scope="col" class="col-wide">{t(say::CALLED_BY)}</th>
-                <th scope="col" class="num">{t(say::RATE)}</th><th scope="col" class="num">{t(say::ERRORS)}</th><th scope="col" class="num">{t(say::P95)}</th></tr></thead>
+                <th scope="col" class="num">{t(say::COUNT)}</th><th scope="col" class="num">{t(say::ERRORS)}</th><th scope="col" class="num">{t(say::P95)}</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
     }
     .into_any()
 }
 
-fn row((name, caller): &Call, calls: &Calls, p95: Option<f64>, seconds: f64, filter: &str) -> AnyView {
+fn row((name, caller): &Call, calls: &Calls, p95: Option<f64>, filter: &str) -> AnyView {
     let nav = nav();
     let spans = format!("{{ {filter} && name = {} }}", quoted(name));
     let failed = format!("{{ {filter} && name = {} && status = error }}", quoted(name));
@@ -154,33 +117,9 @@ fn row((name, caller): &Call, calls: &Calls, p95: Option<f64>, seconds: f64, fil
     view! {
         <tr><th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href("/traces", &[("q", &spans)])>{name.clone()}</a>{said}</span></th>
             <td class="col-wide">{caller.clone()}</td>
-            <td class="num">{figure(&Unit::PerSecond, calls.count / seconds)}</td>
+            <td class="num">{figure(&Unit::Number, calls.count)}</td>
             <td class="num"><span class=errors>{figure(&Unit::Ratio, calls.errors / calls.count.max(1.0))}</span></td>
             <td class="num">{figure(&Unit::Nanos, p95.map_or(f64::NAN, |p95| p95 * 1e9))}</td></tr>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_finds_calls_is_a_query() {
-        for id in [
-            "database:sqlite/orders",
-            "database:postgresql",
-            "queue:kafka/orders",
-            "external:api.example:8443",
-            "external:[::1]:80",
-        ] {
-            let query = format!(
-                "{{ {} }} | count_over_time() by (name, resource.service.name, status, statusMessage)",
-                spans_to(id).unwrap()
-            );
-            assert!(orrery_query::traceql::parse(&query).is_ok(), "{query}");
-        }
-        assert!(spans_to("external:api.example:8443").unwrap().contains("span.server.address = \"api.example\""));
-        assert_eq!(spans_to("user:"), None);
-    }
 }

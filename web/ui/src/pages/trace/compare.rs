@@ -232,5 +232,5 @@ pub(super) fn chooser(nav: Nav) -> AnyView {
         }
         .into_any()
     };
-    view! { <Popover open=open label=t(say::COMPARE_TRACE).to_owned() class="button button-quiet" button=button>{body()}</Popover> }.into_any()
+    view! { <Popover open=open label=t(say::COMPARE_TRACE).to_owned() class="button button-quiet" end=true button=button>{body()}</Popover> }.into_any()
 }
