@@ -34,27 +34,34 @@ impl Minimap {
         let rows = ((height / CELLS.0) as usize).min(waterfall.len()).max(1);
         let cell = (height / rows as f64).clamp(CELLS.0, CELLS.1);
         let mut map = Minimap { columns, rows, cell, cells: vec![Cell::Empty; columns * rows] };
-        let (from, to) = waterfall.range();
-        let column = |at: i64| {
-            let share = (at as f64 - from as f64) / (to as f64 - from as f64).max(1.0);
-            ((share * columns as f64) as usize).min(columns - 1)
-        };
-        let count = waterfall.tree_order().len().max(1);
-        let row = |place: usize| if count <= rows { place } else { place * rows / count };
         let mut layers = [Cell::Span, Cell::Critical, Cell::Error].map(|cell| Layer::new(cell, columns, rows));
-        for (place, &span) in waterfall.tree_order().iter().enumerate() {
-            let s = waterfall.span(span);
-            let (first, last) = (column(s.start), column(s.end()));
-            layers[0].add(row(place), first, last);
-            for segment in waterfall.critical_segments(span) {
-                layers[1].add(row(place), column(segment.from), column(segment.to));
-            }
-            if s.error {
-                layers[2].add(row(place), first, last);
-            }
+        let spans = waterfall.tree_order();
+        let place = |row: usize| (row as u64 * spans.len() as u64).div_ceil(rows as u64) as usize;
+        for row in 0..rows {
+            add_row(&mut layers, waterfall, row, &spans[place(row)..place(row + 1)]);
         }
         layers.iter().for_each(|layer| layer.paint(&mut map.cells));
         map
+    }
+}
+
+/// Adds the spans of a row. A function by itself: browsers make code faster from one call to the next, not within one.
+#[inline(never)]
+fn add_row([all, critical, failed]: &mut [Layer; 3], waterfall: &Waterfall, row: usize, spans: &[u32]) {
+    let (from, to) = waterfall.range();
+    let last = all.columns - 1;
+    let scale = all.columns as f64 / (to as f64 - from as f64).max(1.0);
+    let column = |at: i64| ((at.saturating_sub(from) as f64 * scale) as usize).min(last);
+    for &span in spans {
+        let s = waterfall.span(span);
+        let (first, last) = (column(s.start), column(s.end()));
+        all.add(row, first, last);
+        for segment in waterfall.critical_segments(span) {
+            critical.add(row, column(segment.from), column(segment.to));
+        }
+        if s.error {
+            failed.add(row, first, last);
+        }
     }
 }
 
