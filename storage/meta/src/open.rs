@@ -142,9 +142,9 @@ pub(crate) fn version(db: &Connection) -> Result<usize, Wrong> {
 }
 
 fn migrate(db: &mut Connection) -> Result<(), Wrong> {
-    for number in version(db)?..MIGRATIONS.len() {
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version(db)?) {
         let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        step.execute_batch(MIGRATIONS[number])?;
+        step.execute_batch(migration)?;
         step.pragma_update(None, "user_version", number as i64 + 1)?;
         step.commit()?;
     }

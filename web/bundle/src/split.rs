@@ -22,8 +22,15 @@ pub(crate) const LOADER: &str = "./chunks.js";
 /// How the names of shared functions begin while they are exported.
 const SHARED: &str = "shared:";
 
-/// Bytes from which on what several pages share is a chunk, which they load besides their own.
+/// Bytes from which on what several pages share is a chunk, which they load besides their own: a file costs more than its
+/// code does within the program.
 const WORTH_A_FILE: usize = 64 << 10;
+/// The same for what visits that begin on the [first page](FIRST) do not need: in the program it would be a burden to all.
+const WORTH_A_FILE_ELSEWHERE: usize = 16 << 10;
+/// The same for what a page has in common with nothing but parts of its own, `page_part`.
+const WORTH_A_FILE_AT_HOME: usize = 4 << 10;
+/// The page on which most visits begin.
+const FIRST: &str = "overview";
 
 /// A compiled dashboard, cut.
 pub(crate) struct Split {
@@ -96,13 +103,26 @@ impl Cut {
     /// Names of the functions that several pages need and the program does not.
     fn small_shared_functions(&self) -> Result<HashSet<String>> {
         let mut names = HashSet::new();
-        for (_, path) in self.chunks.iter().filter(|(name, _)| name.contains('-')) {
+        for (pages, path) in self.chunks.iter().filter(|(name, _)| name.contains('-')) {
             let chunk = read(path)?;
-            if compacted(&chunk)?.emit_wasm().len() < WORTH_A_FILE {
+            let worth = worth_a_file(pages);
+            if compacted(&chunk)?.emit_wasm().len() < worth {
                 names.extend(function_names(&chunk)?.into_iter().map(|(_, name)| name.to_owned()));
             }
         }
         Ok(names)
+    }
+}
+
+/// From which size on what these pages share is a file of its own.
+fn worth_a_file(pages: &str) -> usize {
+    let homes: HashSet<&str> = pages.split('-').filter_map(|page| page.split('_').next()).collect();
+    if homes.len() == 1 {
+        WORTH_A_FILE_AT_HOME
+    } else if homes.contains(FIRST) {
+        WORTH_A_FILE
+    } else {
+        WORTH_A_FILE_ELSEWHERE
     }
 }
 

@@ -17,7 +17,7 @@ use crate::components::icon::icon;
 use crate::components::state::skeleton;
 use crate::nav::nav;
 use crate::words::{say, t};
-use chunks::{Chunk, Page};
+use chunks::{Chunk, Shows};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -25,26 +25,46 @@ use leptos::task::spawn_local;
 pub(crate) fn page(path: &str) -> AnyView {
     let Some((chunk, id)) = chunks::of(path) else { return not_found() };
     Cursor::provide();
+    chunk.loaded().map_or_else(|| arriving(chunk, id.clone(), "page"), |shows| shows(id.clone()))
+}
+
+/// A part of a page, as soon as its code is there.
+pub(crate) fn part<A: Clone + Send + Sync + 'static>(chunk: Chunk<A>, told: A) -> AnyView {
     match chunk.loaded() {
-        Some(page) => page(id),
-        None => arriving(chunk, id),
+        Some(shows) => shows(told),
+        None => arriving(chunk, told, "part"),
     }
 }
 
-#[derive(Clone, Copy)]
-enum Arrival {
-    Waiting,
-    Failed,
-    Here(Page),
+/// The same for what nobody waits for, such as a link: nothing stands in its place until it is there.
+pub(crate) fn later<A: Clone + Send + Sync + 'static>(chunk: Chunk<A>, told: A) -> AnyView {
+    match chunk.loaded() {
+        Some(shows) => shows(told),
+        None => arriving(chunk, told, "later"),
+    }
 }
 
-fn arriving(chunk: Chunk, id: String) -> AnyView {
+enum Arrival<A> {
+    Waiting,
+    Failed,
+    Here(Shows<A>),
+}
+
+impl<A> Clone for Arrival<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Arrival<A> {}
+
+fn arriving<A: Clone + Send + Sync + 'static>(chunk: Chunk<A>, told: A, place: &'static str) -> AnyView {
     let arrival = RwSignal::new(Arrival::Waiting);
     let load = move || {
         arrival.set(Arrival::Waiting);
         spawn_local(async move {
             let next = match chunk.load().await {
-                Ok(page) => Arrival::Here(page),
+                Ok(shows) => Arrival::Here(shows),
                 Err(_) => {
                     chunks::reload_if_replaced().await;
                     Arrival::Failed
@@ -56,17 +76,17 @@ fn arriving(chunk: Chunk, id: String) -> AnyView {
     };
     load();
     let view = move || match arrival.get() {
-        Arrival::Waiting => view! { <div class="page">{skeleton()}</div> }.into_any(),
-        Arrival::Failed => not_loaded(load),
-        Arrival::Here(page) => page(id.clone()),
+        Arrival::Waiting => view! { <div class=place>{skeleton()}</div> }.into_any(),
+        Arrival::Failed => not_loaded(load, place),
+        Arrival::Here(shows) => shows(told.clone()),
     };
     view.into_any()
 }
 
-fn not_loaded(again: impl Fn() + 'static) -> AnyView {
+fn not_loaded(again: impl Fn() + 'static, place: &'static str) -> AnyView {
     let reload = move |_| drop(window().location().reload());
     view! {
-        <div class="page">
+        <div class=place>
             <div class="notice" role="alert">
                 <span class="glyph is-err" aria-hidden="true">"◆"</span>
                 <div><p>{t(say::PAGE_NOT_LOADED)}</p></div>

@@ -12,6 +12,8 @@ use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::filters::trace_id;
 use crate::nav::{Nav, nav};
+use crate::pages::chunks::chunks;
+use crate::pages::part;
 use crate::query::{FILTERS, byte_at, bytes_of, of_filters, units_at};
 use crate::scope::{Scope, scope};
 use crate::traceql::{Reading, Run, Trouble, accept, mark, offer, read};
@@ -207,6 +209,11 @@ impl Query {
     }
 }
 
+chunks! {
+    /// Conditions as rows of fields.
+    pub(crate) BUILDER traces_builder |query: Query| builder::builder(query);
+}
+
 /// The bar, and the builder below it where it is wanted.
 #[component]
 pub(crate) fn QueryBar(
@@ -269,7 +276,7 @@ pub(crate) fn QueryBar(
         <div id="query-fault" class="query-fault" role="alert">{move || shown.get().map(|trouble| view! {
             <p><span class="is-err"><span aria-hidden="true">"◆ "</span>{trouble.message}</span>{(!trouble.hint.is_empty()).then(|| view! { <span class="query-hint">{trouble.hint}</span> })}</p>
         })}</div>
-        <Show when=move || query.builder.get()>{builder::builder(query)}</Show>
+        <Show when=move || query.builder.get()>{part(BUILDER, query)}</Show>
     }
 }
 

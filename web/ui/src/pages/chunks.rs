@@ -1,12 +1,14 @@
-//! Pages are loaded when they are opened: what only one page needs is a chunk, cut out of the program by `web/bundle`.
+//! Pages are loaded when they are opened: what only one page needs is a chunk, cut out of the program by `web/bundle`. So
+//! is what a page shows only when it is asked to, and is large.
 //!
-//! A page is a line of `chunks!` and one of [`of`]. A chunk is named after the first segment of its path, without the `s`
+//! A page is a line of `chunks!`, one of [`ALL`] and one of [`of`]. A chunk is named after the first segment of its path, without the `s`
 //! at its end where one thing is shown: so `boot.js` knows what to fetch for the address it is started with.
 
 #![allow(unsafe_code, reason = "a call into another module is an `extern` function")]
 
 use super::*;
-use leptos::wasm_split::{SplitLoaderError, wasm_split};
+use crate::components::query::BUILDER;
+use leptos::wasm_split::SplitLoaderError;
 use std::cell::OnceCell;
 use std::pin::Pin;
 use std::thread::LocalKey;
@@ -19,58 +21,92 @@ const FORESIGHT: Duration = Duration::from_secs(3);
 /// Where the browser keeps which script was reloaded because the server had another.
 const RELOADED: &str = "orrery-reloaded";
 
-/// Makes a page; takes what of its address names the thing it shows, or nothing.
-pub(crate) type Page = fn(String) -> AnyView;
-type Loading = Pin<Box<dyn Future<Output = Result<Page, SplitLoaderError>>>>;
+/// Makes what a chunk shows of what it is told. A page is told what of its address names the thing it shows, or nothing.
+pub(crate) type Shows<A = String> = fn(A) -> AnyView;
+type Loading<A> = Pin<Box<dyn Future<Output = Result<Shows<A>, SplitLoaderError>>>>;
 
-/// A page that may not be there yet.
-#[derive(Clone, Copy)]
-pub(crate) struct Chunk {
-    loaded: &'static LocalKey<OnceCell<Page>>,
-    load: fn() -> Loading,
+/// A page, or a part of one, that may not be there yet.
+pub(crate) struct Chunk<A: 'static = String> {
+    pub(crate) loaded: &'static LocalKey<OnceCell<Shows<A>>>,
+    pub(crate) load: fn() -> Loading<A>,
 }
 
-impl Chunk {
-    /// The page, if it is there.
-    pub(crate) fn loaded(self) -> Option<Page> {
-        self.loaded.with(|page| page.get().copied())
+impl<A> Clone for Chunk<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Chunk<A> {}
+
+impl<A: 'static> Chunk<A> {
+    /// What it shows, if it is there.
+    pub(crate) fn loaded(self) -> Option<Shows<A>> {
+        self.loaded.with(|shows| shows.get().copied())
     }
 
     /// Loads it. Where that fails, trying again may help.
-    pub(crate) async fn load(self) -> Result<Page, SplitLoaderError> {
-        let page = (self.load)().await?;
-        Ok(self.loaded.with(|loaded| *loaded.get_or_init(|| page)))
+    pub(crate) async fn load(self) -> Result<Shows<A>, SplitLoaderError> {
+        let shows = (self.load)().await?;
+        Ok(self.loaded.with(|loaded| *loaded.get_or_init(|| shows)))
+    }
+
+    /// Loads it before it is asked for. What fails is tried again when it is needed.
+    fn ahead(self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move { drop(self.load().await) })
     }
 }
 
+/// `CHUNK name |told: Type| what it shows;` each. A part is named `page_part`.
 macro_rules! chunks {
-    ($($chunk:ident $name:ident |$id:pat_param| $page:expr;)*) => {
+    ($($(#[$doc:meta])* $visible:vis $chunk:ident $name:ident |$told:tt : $type:ty| $shows:expr;)*) => {
         $(
-            static $chunk: Chunk = {
-                #[wasm_split($name, wasm_split_path = leptos::wasm_split, fallible)]
-                fn $name() -> Result<Page, SplitLoaderError> {
-                    Ok(|$id| $page.into_any())
+            $(#[$doc])*
+            $visible static $chunk: $crate::pages::chunks::Chunk<$type> = {
+                #[leptos::wasm_split::wasm_split($name, wasm_split_path = leptos::wasm_split, fallible)]
+                fn $name() -> Result<$crate::pages::chunks::Shows<$type>, leptos::wasm_split::SplitLoaderError> {
+                    Ok(|$told| $shows.into_any())
                 }
-                thread_local! { static LOADED: OnceCell<Page> = const { OnceCell::new() }; }
-                Chunk { loaded: &LOADED, load: || Box::pin($name()) }
+                thread_local! {
+                    static LOADED: std::cell::OnceCell<$crate::pages::chunks::Shows<$type>> =
+                        const { std::cell::OnceCell::new() };
+                }
+                $crate::pages::chunks::Chunk { loaded: &LOADED, load: || Box::pin($name()) }
             };
         )*
-        /// Every chunk.
-        static ALL: &[&Chunk] = &[$(&$chunk),*];
     };
 }
+pub(crate) use chunks;
 
 chunks! {
-    OVERVIEW overview |_| view! { <overview::Overview /> };
-    SERVICES services |_| view! { <services::Services /> };
-    SERVICE service |id| view! { <service::Service id=id /> };
-    TRACES traces |_| view! { <traces::Traces /> };
-    TRACE trace |id| view! { <trace::TracePage id=id /> };
-    LOGS logs |_| view! { <logs::Logs /> };
-    METRICS metrics |_| view! { <metrics::Metrics /> };
-    SQL sql |_| view! { <sql::Sql /> };
-    HEALTH health |_| view! { <health::HealthPage /> };
+    OVERVIEW overview |_: String| view! { <overview::Overview /> };
+    SERVICES services |_: String| view! { <services::Services /> };
+    SERVICE service |id: String| view! { <service::Service id=id /> };
+    TRACES traces |_: String| view! { <traces::Traces /> };
+    TRACE trace |id: String| view! { <trace::TracePage id=id /> };
+    LOGS logs |_: String| view! { <logs::Logs /> };
+    METRICS metrics |_: String| view! { <metrics::Metrics /> };
+    SQL sql |_: String| view! { <sql::Sql /> };
+    HEALTH health |_: String| view! { <health::HealthPage /> };
 }
+
+/// Every chunk, the likely ones first.
+static ALL: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
+    || OVERVIEW.ahead(),
+    || overview::DRAWER.ahead(),
+    || SERVICES.ahead(),
+    || SERVICE.ahead(),
+    || TRACES.ahead(),
+    || TRACE.ahead(),
+    || LOGS.ahead(),
+    || METRICS.ahead(),
+    || BUILDER.ahead(),
+    || traces::SERIES.ahead(),
+    || traces::FLAME.ahead(),
+    || trace::MAP.ahead(),
+    || SQL.ahead(),
+    || HEALTH.ahead(),
+];
 
 /// The page of a path, and what of the path names the thing it shows.
 pub(crate) fn of(path: &str) -> Option<(Chunk, String)> {
@@ -109,8 +145,7 @@ pub(crate) fn foresee() {
     let all = || {
         spawn_local(async {
             for chunk in ALL {
-                // What fails is tried again when it is needed.
-                let _ = chunk.load().await;
+                chunk().await;
             }
         })
     };

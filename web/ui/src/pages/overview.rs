@@ -22,6 +22,8 @@ use crate::components::open_in_sql::open_in_sql;
 use crate::components::popover::Popover;
 use crate::components::state::{chips, empty, loaded};
 use crate::nav::{Nav, nav};
+use crate::pages::chunks::chunks;
+use crate::pages::part;
 use crate::range::TimeRange;
 use crate::scope::{Scope, scope};
 use crate::words::{say, t};
@@ -32,7 +34,7 @@ use std::sync::Arc;
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
-struct Model {
+pub(super) struct Model {
     nav: Nav,
     scope: Scope,
     selection: Memo<Option<Selection>>,
@@ -149,6 +151,11 @@ impl Model {
     }
 }
 
+chunks! {
+    /// What is said of what is chosen on the map.
+    pub(super) DRAWER overview_drawer |(selection, model): (Selection, Model)| drawer::drawer(selection, model);
+}
+
 /// `/`.
 #[component]
 pub(crate) fn Overview() -> impl IntoView {
@@ -190,7 +197,7 @@ pub(crate) fn Overview() -> impl IntoView {
                 {compare::bar(model)}
                 <div class="stage-body">
                     {loaded(topology, |map: &Topology| map.nodes.is_empty(), |_| super::services::no_telemetry(), move |_| field(model, is_table))}
-                    {move || model.selection.get().map(|selection| drawer::drawer(selection, model))}
+                    {move || model.selection.get().map(|selection| part(DRAWER, (selection, model)))}
                 </div>
             </section>
             {move || match model.comparison.get() {

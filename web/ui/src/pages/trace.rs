@@ -20,6 +20,7 @@ use crate::components::state::{Answer, chips, empty, loaded};
 use crate::filters::trace_id;
 use crate::nav::{Nav, nav};
 use crate::opened::{self, opened};
+use crate::pages::chunks::chunks;
 use crate::spans::Picture;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
@@ -46,6 +47,11 @@ fn read(bytes: Vec<u8>) -> Result<Laid, Failure> {
     drop(bytes);
     let (partial, spans) = (columns.partial.clone(), columns.len());
     Ok(Laid { picture: Mutex::new(Some(Picture::new(columns))), partial, spans })
+}
+
+chunks! {
+    /// Who called whom.
+    pub(super) MAP trace_map |model: Model| map::map(model);
 }
 
 /// `/traces/{id}`.
@@ -134,7 +140,7 @@ struct Facts {
 
 /// A trace on the page.
 #[derive(Clone, Copy)]
-struct Model {
+pub(super) struct Model {
     nav: Nav,
     /// Which picture.
     shown: Memo<views::Shown>,

@@ -18,6 +18,7 @@ use crate::client::{Ask, Failure, Load, ask, load};
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::query::{Query, QueryBar};
 use crate::pages::chunks::chunks;
+use crate::pages::{later, part};
 use crate::range::Window;
 use crate::scope::{Scope, scope};
 use crate::traceql::in_environment;
@@ -25,8 +26,13 @@ use leptos::prelude::*;
 use orrery_api::{TraceSeriesList, paths};
 
 chunks! {
+    /// Columns to choose, traces that are kept.
+    pub(super) TOOLS traces_tools |query: Query| view! { {columns::chooser(query)}{pins::pins()} };
+    IN_SQL traces_sql |(query, function): (Query, Option<&'static str>)| open_as_sql(query, function);
     /// Where what is found spends its time.
-    pub(super) FLAME flame |(query, refused): (Query, RwSignal<Option<Failure>>)| flame::flame(query, refused);
+    pub(super) FLAME traces_flame |(query, refused): (Query, RwSignal<Option<Failure>>)| flame::flame(query, refused);
+    /// What a query of metrics makes of it.
+    pub(super) SERIES traces_series |(query, refused): (Query, RwSignal<Option<Failure>>)| series::series(query, refused);
 }
 
 /// `/traces`.
@@ -37,7 +43,7 @@ pub(crate) fn Traces() -> impl IntoView {
     let metrics = Memo::new(move |_| query.says.with(|says| says.metrics));
     let reading = file::Reading::start();
     let answer =
-        move || if metrics.get() { series::series(query, refused) } else { views::views(query, refused, reading) };
+        move || if metrics.get() { part(SERIES, (query, refused)) } else { views::views(query, refused, reading) };
     view! {
         <div class="page page-fill traces" on:dragover=move |event| reading.over(&event) on:dragleave=move |event| reading.leave(&event) on:drop=move |event| reading.dropped(&event)>
             <QueryBar query=query refused=refused />{file::told(reading)}{answer}
@@ -51,11 +57,19 @@ fn made_of_spans(query: Query, function: &'static str) -> Load<TraceSeriesList> 
     load::<TraceSeriesList>(move || Some(series_of(scope, format!("{} | {function}", found_spans(query)?))))
 }
 
-/// A link to the same in SQL, or to the nearest that has a short form there.
-fn in_sql(query: Query, function: &'static str) -> AnyView {
+/// A link to what is asked in SQL, or to the nearest that has a short form there; with a function of metrics, to the
+/// series that it makes of the spans that are found.
+fn in_sql(query: Query, function: Option<&'static str>) -> AnyView {
+    later(IN_SQL, (query, function))
+}
+
+fn open_as_sql(query: Query, function: Option<&'static str>) -> AnyView {
     let scope = scope();
     open_in_sql(move || {
-        let asked = found_spans(query).map(|spans| format!("{spans} | {function}")).unwrap_or_default();
+        let asked = match function {
+            Some(function) => found_spans(query).map(|spans| format!("{spans} | {function}")).unwrap_or_default(),
+            None => query.asked.get(),
+        };
         crate::sql::spans(&asked, scope.environment.get().as_deref())
     })
 }

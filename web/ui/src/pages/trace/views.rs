@@ -1,6 +1,6 @@
 //! Which picture of the trace is shown.
 
-use super::{Model, field, flame, logs, map, table};
+use super::{Model, field, flame, logs, table};
 use crate::components::icon::icon;
 use crate::words::{Phrase, say, t};
 use leptos::prelude::*;
@@ -58,7 +58,7 @@ pub(super) fn shown(model: Model) -> AnyView {
         Shown::Waterfall => view! { {field::minimap(model)}{field::field(model)} }.into_any(),
         Shown::Flame => flame::flame(model),
         Shown::Table => table::table(model),
-        Shown::Map => map::map(model),
+        Shown::Map => crate::pages::part(super::MAP, model),
         Shown::Logs => logs::logs(model),
     };
     view! { <div class="wf-column">{picture}</div> }.into_any()

@@ -26,7 +26,8 @@ pub(super) fn panel(query: Query) -> AnyView {
         });
         view! { <div class="panel-body"><TimeChart spec=spec height=120.0 />{legend(spec)}</div> }.into_any()
     };
-    let head = view! { <span class="hint" role="status">{said}</span>{super::in_sql(query, BY_STATUS)} }.into_any();
+    let head =
+        view! { <span class="hint" role="status">{said}</span>{super::in_sql(query, Some(BY_STATUS))} }.into_any();
     let blank = |list: &TraceSeriesList| list.series.is_empty();
     panel::panel(t(say::SPANS_OVER_TIME), Some(head), counts, blank, |_| empty(t(say::NO_SPANS), None), charted)
 }

@@ -139,7 +139,7 @@ pub(super) fn flame(query: Query, refused: RwSignal<Option<Failure>>) -> AnyView
         <button type="button" class="button button-quiet" title=t(say::FLAME_FROM_MATCH_HINT) aria-pressed=move || begin.with(Option::is_some).to_string() on:click=from_match>{icon("funnel")}<span class="button-text">{t(say::FLAME_FROM_MATCH)}</span></button>
         {comparison::picker(comparison, scope, choose)}
         <button type="button" class="button button-quiet" title=t(say::TABLE) aria-pressed=move || model.tabular.get().to_string() on:click=as_table>{icon("table-2")}<span class="button-text">{t(say::TABLE)}</span></button>
-        {super::list::in_sql(query)}
+        {super::in_sql(query, None)}
     }
     .into_any();
     let blank = |flame: &TraceFlame| flame.nodes.is_empty();

@@ -44,7 +44,7 @@ pub(super) fn panel(query: Query) -> AnyView {
         <span class="hint">{t(say::DURATIONS_HINT)}</span>
         <button type="button" class="button" disabled=move || slow.with(Option::is_none) on:click=why_slow>{t(say::WHY_SLOW)}</button>
         <button type="button" class="button" disabled=move || slow.with(Option::is_none) on:click=why_failed>{t(say::WHY_FAILED)}</button>
-        {super::in_sql(query, "quantile_over_time(span:duration, 0.5, 0.95, 0.99)")}
+        {super::in_sql(query, Some("quantile_over_time(span:duration, 0.5, 0.95, 0.99)"))}
     }
     .into_any();
     let blank = |list: &TraceSeriesList| list.series.is_empty();

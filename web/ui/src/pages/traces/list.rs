@@ -1,20 +1,19 @@
 //! Found traces, page after page, each with the spans that matched.
 
 use super::file::Reading;
-use super::{columns, file, params, pins, row, views};
+use super::{file, params, row, views};
 use crate::canvas::watch_size;
 use crate::client::{Ask, Busy, Failure, Flight, Load, ask, get, load};
 use crate::components::icon::icon;
-use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::{empty, failed};
 use crate::figures::range_label;
 use crate::found::{Row, Rows};
 use crate::nav::nav;
+use crate::pages::later;
 use crate::range::{TimeRange, Window};
 use crate::scope::{Scope, scope};
-use crate::sql;
 use crate::words::{Phrase, say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
@@ -154,17 +153,11 @@ pub(super) fn list(query: Query, refused: RwSignal<Option<Failure>>, reading: Re
         None => query.asked.with(|asked| !asked.is_empty()),
     });
     let nothing = move |_: &TraceList| nothing(query);
-    let head = view! { {views::switch()}{comparison(found)}{counted(found)}{toggle(spans)}{in_sql(query)}{columns::chooser(query)}{pins::pins()}{file::button(reading)} }.into_any();
+    let head = view! { {views::switch()}{comparison(found)}{counted(found)}{toggle(spans)}{super::in_sql(query, None)}{later(super::TOOLS, query)}{file::button(reading)} }.into_any();
     let blank = |list: &TraceList| list.traces.is_empty();
     panel(t(say::TRACES), Some(head), found.first, blank, nothing, move |_| {
         view! { <Table found=found spans=spans /> }.into_any()
     })
-}
-
-/// A link to the same in SQL.
-pub(super) fn in_sql(query: Query) -> AnyView {
-    let scope = scope();
-    open_in_sql(move || query.asked.with(|asked| sql::spans(asked, scope.environment.get().as_deref())))
 }
 
 /// How much is here, and whether that is all.

@@ -33,7 +33,7 @@ pub(super) fn series(query: Query, refused: RwSignal<Option<Failure>>) -> AnyVie
             Some(tf(say::N_SERIES, &[("n", &grouped(list.series.len()))]))
         })
     };
-    let head = view! { <span class="hint" role="status">{said}</span>{super::list::in_sql(query)} }.into_any();
+    let head = view! { <span class="hint" role="status">{said}</span>{super::in_sql(query, None)} }.into_any();
     let body = move |list: Signal<Arc<TraceSeriesList>>| {
         let compares = Memo::new(move |_| list.with(|list| list.comparison.is_some()));
         view! { {move || if compares.get() { compare::compared(list, query) } else { charted(list) }} }.into_any()

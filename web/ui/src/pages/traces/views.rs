@@ -1,7 +1,7 @@
 //! What a search finds: over time, and below that one by one or added up.
 
 use super::file::Reading;
-use super::{counts, flame, heat, list};
+use super::{counts, heat, list};
 use crate::client::Failure;
 use crate::components::icon::icon;
 use crate::components::query::Query;
@@ -15,7 +15,13 @@ const FLAME: &str = "flame";
 pub(super) fn views(query: Query, refused: RwSignal<Option<Failure>>, reading: Reading) -> AnyView {
     let view = nav().param("view");
     let flame = Memo::new(move |_| view.get().as_deref() == Some(FLAME));
-    let shown = move || if flame.get() { flame::flame(query, refused) } else { list::list(query, refused, reading) };
+    let shown = move || {
+        if flame.get() {
+            crate::pages::part(super::FLAME, (query, refused))
+        } else {
+            list::list(query, refused, reading)
+        }
+    };
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
