@@ -74,10 +74,9 @@ impl Examined {
         if options.repair
             && !report.in_use
             && orrery_meta::look(&options.data_dir).is_some_and(|found| found.is_damaged)
+            && let Ok(Opened { set_aside: Some(what), .. }) = Meta::open(&options.data_dir)
         {
-            if let Ok(Opened { set_aside: Some(what), .. }) = Meta::open(&options.data_dir) {
-                report.repaired.push(what);
-            }
+            report.repaired.push(what);
         }
         let metadata = orrery_meta::look(&options.data_dir).map(|found| {
             let Found { bytes, views, links, wrong, is_damaged } = found;

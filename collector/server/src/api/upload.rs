@@ -72,10 +72,10 @@ async fn whole(body: Body) -> Result<Vec<u8>, Failure> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| wrong(format!("the file was cut off: {error}")))?;
         total += chunk.len();
-        match total {
-            ..=MOST_BYTES => file.extend_from_slice(&chunk),
-            ..=MOST_DRAINED => {}
-            _ => break,
+        if total <= MOST_BYTES {
+            file.extend_from_slice(&chunk);
+        } else if total > MOST_DRAINED {
+            break;
         }
     }
     if total <= MOST_BYTES {

@@ -102,8 +102,11 @@ pub fn picture(answer: &SqlAnswer) -> Option<Picture> {
     Some(picture)
 }
 
+/// Values by time, in Unix nanoseconds.
+type Points = Vec<(i64, Option<f64>)>;
+
 fn over_time(answer: &SqlAnswer, time: usize, numbers: &[usize], words: &[usize]) -> Option<ChartSpec> {
-    let mut series: Vec<(String, Vec<(i64, Option<f64>)>)> = Vec::new();
+    let mut series: Vec<(String, Points)> = Vec::new();
     for row in &answer.rows {
         let Some(at) = moment(row.get(time)?) else { continue };
         let by: Vec<String> = words.iter().filter_map(|word| row.get(*word)).map(crate::query::plain).collect();

@@ -61,7 +61,7 @@ fn a_pinned_trace_is_there_after_its_segment_has_gone() {
     assert!(rig.trace("2").is_empty(), "the others have gone");
     let left: Vec<u64> = rig.search(&all_traces()).iter().map(|trace| trace.span_count).collect();
     assert_eq!(left, [1], "a search knows what retention has left");
-    assert_eq!(rig.engine().pins().0, [pinned.clone()]);
+    assert_eq!(rig.engine().pins().0, std::slice::from_ref(&pinned));
     let health = rig.engine().health();
     let sealed: u64 = rig
         .engine()
