@@ -255,7 +255,7 @@ pub(crate) struct Options {
     #[arg(long, env = "ORRERY_MAX_TRACE_SPANS", value_name = "NUMBER", help_heading = "Limits")]
     pub(crate) max_trace_spans: Option<u32>,
 
-    /// Link to an outside tool, such as 'Wiki=https://wiki.example/{service.name}'; may be repeated. Shown at spans, traces,
+    /// Link to an outside tool, such as `Wiki=https://wiki.example/{service.name}`; may be repeated. Shown at spans, traces,
     /// log records and services that have what it asks for
     #[arg(
         long = "link",

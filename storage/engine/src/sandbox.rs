@@ -4,9 +4,9 @@
 //! may be read may be written over. So the server only makes a [`Task`]: which files hold the rows, and what is asked. A
 //! process that can do nothing else than read those files (the server sees to that before [`Opened::run`]) answers it:
 //!
-//! - the statement has to be one `SELECT` over our tables ([`check`]),
+//! - the statement has to be one `SELECT` over our tables (`check`),
 //! - the tables are views over segments in which every attribute is found the same way, `attributes['http.route']`,
-//!   whether it has a column of its own in a segment or not ([`tables`], [`views`]),
+//!   whether it has a column of its own in a segment or not (`tables`, `views`),
 //! - the answer goes out as frames ([`frame`]), as many rows and bytes as wanted at most.
 
 mod ast;
