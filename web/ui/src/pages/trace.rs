@@ -24,7 +24,7 @@ use crate::pages::chunks::chunks;
 use crate::spans::Picture;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
-use orrery_api::{ServiceRef, Trace, TraceColumns, TraceLinks, paths};
+use orrery_api::{ServiceRef, Topology, Trace, TraceColumns, TraceLinks, paths};
 use orrery_chart::Ink;
 use orrery_chart::waterfall::{Found, View, Waterfall};
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ fn read(bytes: Vec<u8>) -> Result<Laid, Failure> {
 
 chunks! {
     /// Who called whom.
-    pub(super) MAP trace_map |model: Model| map::map(model);
+    pub(super) MAP trace_map |(model, calls): (Model, Topology)| map::map(model, calls);
 }
 
 /// `/traces/{id}`.

@@ -5,16 +5,13 @@ use super::views::Shown;
 use crate::atlas::Selection;
 use crate::atlas::marks::Marks;
 use crate::atlas::scene::Scene;
-use crate::calls::topology;
 use crate::components::map::{Controls, ServiceMap};
 use leptos::prelude::*;
+use orrery_api::Topology;
 use std::sync::Arc;
 
-pub(super) fn map(model: Model) -> AnyView {
-    let map = model
-        .facts
-        .with_value(|facts| model.waterfall.with_untracked(|waterfall| topology(waterfall, &facts.services)));
-    let scene = Arc::new(Scene::plain(map));
+pub(super) fn map(model: Model, calls: Topology) -> AnyView {
+    let scene = Arc::new(Scene::plain(calls));
     let choose = Callback::new(move |selection: Option<Selection>| {
         let Some(Selection::Node(id) | Selection::Edge(_, id)) = selection else { return };
         let name = model.facts.with_value(|facts| {

@@ -1,9 +1,12 @@
 //! Which picture of the trace is shown.
 
 use super::{Model, field, flame, logs, table};
+use crate::calls::topology;
 use crate::components::icon::icon;
+use crate::pages::part;
 use crate::words::{Phrase, say, t};
 use leptos::prelude::*;
+use orrery_api::Topology;
 
 /// A picture of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,8 +61,13 @@ pub(super) fn shown(model: Model) -> AnyView {
         Shown::Waterfall => view! { {field::minimap(model)}{field::field(model)} }.into_any(),
         Shown::Flame => flame::flame(model),
         Shown::Table => table::table(model),
-        Shown::Map => crate::pages::part(super::MAP, model),
+        Shown::Map => part(super::MAP, (model, calls(model))),
         Shown::Logs => logs::logs(model),
     };
     view! { <div class="wf-column">{picture}</div> }.into_any()
+}
+
+/// Who called whom.
+fn calls(model: Model) -> Topology {
+    model.facts.with_value(|facts| model.waterfall.with_untracked(|waterfall| topology(waterfall, &facts.services)))
 }
