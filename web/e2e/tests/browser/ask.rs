@@ -30,6 +30,7 @@ pub(crate) async fn in_traceql(browser: &Browser) -> Result<()> {
     rows_are_built(&tab).await?;
     series_are_drawn(&tab).await?;
     a_box_says_what_is_different(&tab).await?;
+    a_map_is_cut_to_an_attribute(&tab, &product).await?;
     links_become_queries(&tab, &product).await?;
     ensure!(tab.complaints().iter().all(|said| said.contains("400")), "{:?}", tab.complaints());
     tab.close().await?;
@@ -230,6 +231,27 @@ async fn a_box_says_what_is_different(tab: &Tab) -> Result<()> {
     tab.wait_for(&format!("{said} === 'Selected: {FAILED} spans; Others: {} spans'", TRACES - FAILED)).await?;
     tab.wait_for("[...document.querySelectorAll('.compare-field')].some((f) => f.innerText.includes('card declined'))")
         .await
+}
+
+/// Only spans of the cart have a tier.
+async fn a_map_is_cut_to_an_attribute(tab: &Tab, product: &Product) -> Result<()> {
+    tab.goto(&format!("{}/?theme=dark&lang=en&view=table", product.dashboard)).await?;
+    let nodes = "document.querySelector('.twin tbody')?.innerText";
+    tab.wait_for(&format!("{nodes}?.includes('frontend') && {nodes}.includes('cart')")).await?;
+    tab.click_words(".stage .panel-head", "Attribute").await?;
+    tab.click_visible(".having input").await?;
+    tab.type_text("customer.tier").await?;
+    tab.wait_for("document.querySelector('.having .button-primary').disabled").await?;
+    tab.type_text("=gold").await?;
+    tab.screenshot(&shots().join("ask-map-attribute.png")).await?;
+    tab.press("Enter").await?;
+    tab.wait_for(&format!("!{nodes}?.includes('frontend') && {nodes}.includes('cart')")).await?;
+    let said: String = tab.eval("document.querySelector('.map-bar').innerText").await?;
+    ensure!(said.contains("With spans of customer.tier=gold"), "{said}");
+    ensure!(tab.url().await?.contains("with=customer.tier"), "the address does not say it: {}", tab.url().await?);
+    tab.screenshot(&shots().join("ask-map-cut.png")).await?;
+    tab.click_words(".map-bar", "Show all").await?;
+    tab.wait_for(&format!("{nodes}?.includes('frontend')")).await
 }
 
 async fn links_become_queries(tab: &Tab, product: &Product) -> Result<()> {
