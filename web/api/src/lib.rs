@@ -7,6 +7,7 @@
 //! - Errors are RFC 9457 problem documents ([`Problem`]).
 //! - A service's id is `namespace/name@environment` (parts that are empty are left out).
 
+pub mod alerting;
 pub mod columns;
 pub mod diff;
 pub mod fields;

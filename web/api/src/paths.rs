@@ -78,6 +78,50 @@ pub const VIEW: &str = "/api/v1/views/{id}";
 pub const LINKS: &str = "/api/v1/links";
 /// `GET`: [`crate::LinkTemplateList`].
 pub const LINK_TEMPLATES: &str = "/api/v1/link-templates";
+/// `GET`: [`crate::alerting::AlertList`].
+pub const ALERTS: &str = "/api/v1/alerting/alerts";
+/// `GET {ALERTS}/{id}`: [`crate::alerting::AlertDetail`].
+pub const ALERT: &str = "/api/v1/alerting/alerts/{id}";
+/// `PUT` of a [`crate::alerting::AcknowledgeInput`], `DELETE`: the [`crate::alerting::Alert`].
+pub const ALERT_ACKNOWLEDGE: &str = "/api/v1/alerting/acknowledge/{id}";
+/// `GET`: [`crate::alerting::AlertEventList`].
+pub const ALERT_EVENTS: &str = "/api/v1/alerting/events";
+/// `GET`: [`crate::alerting::RuleList`]. `POST` of a [`crate::alerting::Rule`]: the new [`crate::alerting::RuleStatus`].
+pub const ALERT_RULES: &str = "/api/v1/alerting/rules";
+/// `PUT {ALERT_RULES}/{name}` of a [`crate::alerting::Rule`], `DELETE`: the [`crate::alerting::RuleStatus`].
+pub const ALERT_RULE: &str = "/api/v1/alerting/rules/{id}";
+/// `POST` of a [`crate::alerting::ReplayRequest`]: [`crate::alerting::Replay`].
+pub const ALERT_REPLAY: &str = "/api/v1/alerting/replay";
+/// `POST` of a [`crate::alerting::Rule`]: the [`crate::alerting::Message`] it would send now.
+pub const ALERT_PREVIEW: &str = "/api/v1/alerting/preview";
+/// `GET`: [`crate::alerting::SloList`]. `POST` of a [`crate::alerting::Slo`]: the new [`crate::alerting::SloStatus`].
+pub const SLOS: &str = "/api/v1/alerting/slos";
+/// `PUT {SLOS}/{name}` of a [`crate::alerting::Slo`], `DELETE`: the [`crate::alerting::SloStatus`].
+pub const SLO: &str = "/api/v1/alerting/slos/{id}";
+/// `GET`: [`crate::alerting::ChannelList`]. `POST` of a [`crate::alerting::Channel`]: the new [`crate::alerting::ChannelStatus`].
+pub const ALERT_CHANNELS: &str = "/api/v1/alerting/channels";
+/// `PUT {ALERT_CHANNELS}/{name}` of a [`crate::alerting::Channel`], `DELETE`: the [`crate::alerting::ChannelStatus`].
+pub const ALERT_CHANNEL: &str = "/api/v1/alerting/channels/{id}";
+/// `POST`, nothing: [`crate::alerting::ChannelTest`]. Sends a message now.
+pub const ALERT_CHANNEL_TEST: &str = "/api/v1/alerting/test-channel/{id}";
+/// `GET`: [`crate::alerting::DeliveryList`].
+pub const ALERT_DELIVERIES: &str = "/api/v1/alerting/deliveries";
+/// `GET`, and `PUT`: [`crate::alerting::RouteList`].
+pub const ALERT_ROUTES: &str = "/api/v1/alerting/routes";
+/// `GET`: [`crate::alerting::SilenceList`]. `POST` of a [`crate::alerting::Silence`]: the new [`crate::alerting::SilenceStatus`].
+pub const SILENCES: &str = "/api/v1/alerting/silences";
+/// `PUT {SILENCES}/{id}` of a [`crate::alerting::Silence`], `DELETE` (ends it now): the [`crate::alerting::SilenceStatus`].
+pub const SILENCE: &str = "/api/v1/alerting/silences/{id}";
+/// `POST` of a [`crate::alerting::Silence`]: the [`crate::alerting::SilenceStatus`] it would have. Nothing is kept.
+pub const SILENCE_PREVIEW: &str = "/api/v1/alerting/silence-preview";
+/// `POST`, nothing: a heartbeat was received.
+pub const HEARTBEAT: &str = "/api/v1/alerting/heartbeats/{id}";
+/// `GET` and `PUT`: [`crate::alerting::AlertingFile`], everything people wrote about alerts.
+pub const ALERTING: &str = "/api/v1/alerting";
+/// `GET`: rules in the form of Prometheus' API.
+pub const PROMETHEUS_RULES: &str = "/api/v1/rules";
+/// `GET`: alerts in the form of Prometheus' API.
+pub const PROMETHEUS_ALERTS: &str = "/api/v1/alerts";
 /// WebSocket: [`crate::LiveRequest`] in, [`crate::LiveEvent`] out.
 pub const LIVE: &str = "/api/v1/live";
 /// `GET`: the OpenAPI document.
