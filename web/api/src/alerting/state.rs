@@ -368,6 +368,8 @@ pub struct Deploy {
 pub struct Message {
     /// The same for every attempt: also in the header `Idempotency-Key`.
     pub id: String,
+    /// The same for all messages about one group of alerts: by it receivers make threads, and close what they opened.
+    pub group: String,
     /// `firing`, `resolved`, `no_data` or `error`: the worst of its alerts.
     pub status: String,
     /// In a line.
@@ -380,6 +382,9 @@ pub struct Message {
     pub alerts: Vec<Alert>,
     /// Alerts of the same group beyond the hundred that are listed.
     pub more: u32,
+    /// Values of the first alert until now, oldest first, evenly spaced; absent ones are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<Option<f64>>,
     /// About the first alert.
     pub evidence: Evidence,
     /// Where to look.
