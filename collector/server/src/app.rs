@@ -226,7 +226,7 @@ fn metadata(opened: Result<Opened, orrery_meta::OpenError>) -> Metadata {
             Metadata { meta: Ok(meta), warning: set_aside.map(|what| format!("{what}.")) }
         }
         Err(error) => {
-            let why = format!("Saved views and short links are not available: {error}.");
+            let why = format!("Saved views, short links and alert rules are not available: {error}.");
             tracing::error!(error = format!("{:#}", anyhow!(error)), "metadata was not opened");
             Metadata { meta: Err(why.clone()), warning: Some(why) }
         }

@@ -52,12 +52,17 @@ struct Examined {
     metadata: Option<Metadata>,
 }
 
-/// Saved views and short links.
+/// What people made.
 #[derive(Serialize)]
 struct Metadata {
     bytes: u64,
     views: u64,
     links: u64,
+    rules: u64,
+    slos: u64,
+    channels: u64,
+    routes: u64,
+    silences: u64,
     finding: Option<Wrong>,
 }
 
@@ -79,14 +84,14 @@ impl Examined {
             report.repaired.push(what);
         }
         let metadata = orrery_meta::look(&options.data_dir).map(|found| {
-            let Found { bytes, views, links, wrong, is_damaged } = found;
+            let Found { bytes, views, links, rules, slos, channels, routes, silences, wrong, is_damaged } = found;
             let fix = match is_damaged {
                 true => "a repair, or the next start, moves it to quarantine/ and begins a new one",
-                false => "see what it says; without it there are no saved views and short links",
+                false => "see what it says; without it there are no saved views, short links and alert rules",
             };
-            let finding = wrong
-                .map(|why| Wrong { what: format!("saved views and short links ({}): {why}", orrery_meta::FILE), fix });
-            Metadata { bytes, views, links, finding }
+            let what = |why| format!("saved views, short links and alert rules ({}): {why}", orrery_meta::FILE);
+            let finding = wrong.map(|why: String| Wrong { what: what(why), fix });
+            Metadata { bytes, views, links, rules, slos, channels, routes, silences, finding }
         });
         Examined { report, metadata }
     }
@@ -125,15 +130,7 @@ fn text(examined: &Examined) -> String {
     }
     report.log.iter().for_each(|log| _ = writeln!(text, "log         {}", log_text(log)));
     report.rollups.iter().for_each(|rollups| _ = writeln!(text, "rollups     {}", rollups_text(rollups)));
-    if let Some(Metadata { bytes: size, views, links, .. }) = metadata {
-        _ = writeln!(
-            text,
-            "metadata    {}, {}, {}",
-            bytes(*size),
-            some(*views, "saved view"),
-            some(*links, "short link")
-        );
-    }
+    metadata.iter().for_each(|metadata| _ = writeln!(text, "metadata    {}", metadata_text(metadata)));
     if !report.quarantine.is_empty() {
         let size = report.quarantine.iter().map(|file| file.bytes).sum();
         _ = writeln!(text, "quarantine  {}, {}", some(report.quarantine.len() as u64, "file"), bytes(size));
@@ -153,6 +150,16 @@ fn text(examined: &Examined) -> String {
         text.push_str("\nAll is well: every checksum is right.\n");
     }
     text
+}
+
+/// Views and links always, the rest where there is some.
+fn metadata_text(metadata: &Metadata) -> String {
+    let Metadata { bytes: size, views, links, rules, slos, channels, routes, silences, .. } = metadata;
+    let mut parts = vec![bytes(*size), some(*views, "saved view"), some(*links, "short link")];
+    let alerting =
+        [(rules, "rule"), (slos, "objective"), (channels, "channel"), (routes, "route"), (silences, "silence")];
+    parts.extend(alerting.into_iter().filter(|(number, _)| **number > 0).map(|(number, one)| some(*number, one)));
+    parts.join(", ")
 }
 
 /// What each column takes, the heaviest first, and what is beside them.

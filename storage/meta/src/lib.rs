@@ -1,18 +1,26 @@
-//! What people make and Orrery keeps beside telemetry: saved views and short links, in a SQLite file of the data
-//! directory (`meta.db`). The only crate that knows SQLite and its statements; callers see types.
+//! What people make and Orrery keeps beside telemetry: saved views, short links, what was written about alerts; and what
+//! their evaluation remembers. In a SQLite file of the data directory (`meta.db`), which only its owner may read: channels
+//! have secrets. The only crate that knows SQLite and its statements; callers see types.
 //!
 //! Every change is durable when its call returns: the log of the file is synced with each commit. Calls block. Time comes
 //! from the caller. A file that is damaged never stops a start: it goes to quarantine, and a new one begins.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says so by failing"))]
 
+mod documents;
 mod links;
 mod look;
+mod marks;
 mod open;
+mod outbox;
 mod views;
 
+pub use documents::{Document, Editor, Kind, Origin};
 pub use look::{Found, look};
 pub use open::{OpenError, Opened};
+pub use outbox::{
+    AlertState, Attempted, Deliveries, Event, EventQuery, Message, MessageState, NewEvent, NewMessage, Step,
+};
 pub use views::{NewView, View};
 
 use parking_lot::Mutex;
@@ -32,12 +40,22 @@ pub struct Meta {
 /// Why something was not kept, or not found out.
 #[derive(Debug, thiserror::Error)]
 pub enum MetaError {
-    /// Another view has this name.
-    #[error("another view is called `{0}`")]
-    NameTaken(String),
-    /// No more views are kept.
-    #[error("{0} views are kept at most: delete one first")]
-    TooMany(i64),
+    /// Another view, or document of the kind, has this name.
+    #[error("another {kind} is called `{name}`")]
+    NameTaken {
+        /// Of what.
+        kind: &'static str,
+        /// Which.
+        name: String,
+    },
+    /// No more views, or documents of the kind, are kept.
+    #[error("{most} {kind}s are kept at most: delete one first")]
+    TooMany {
+        /// Of what.
+        kind: &'static str,
+        /// How many.
+        most: i64,
+    },
     /// The disk is full; once it is not, trying again may help.
     #[error("the disk is full")]
     DiskFull,

@@ -1,6 +1,7 @@
 //! Looking at the file of a data directory without changing it.
 
 use crate::FILE;
+use crate::documents::Kind;
 use crate::open::{self, Wrong};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -14,6 +15,16 @@ pub struct Found {
     pub views: u64,
     /// Short links.
     pub links: u64,
+    /// Rules of alerts.
+    pub rules: u64,
+    /// Service level objectives.
+    pub slos: u64,
+    /// Channels.
+    pub channels: u64,
+    /// Routes.
+    pub routes: u64,
+    /// Silences.
+    pub silences: u64,
     /// What is wrong with it; the counts are 0 then.
     pub wrong: Option<String>,
     /// Whether the next start sets it aside.
@@ -29,7 +40,7 @@ pub fn look(dir: &Path) -> Option<Found> {
     }
     let bytes = size("") + size("-wal");
     Some(match counts(&path) {
-        Ok((views, links)) => Found { bytes, views, links, ..Found::default() },
+        Ok(counted) => Found { bytes, ..counted },
         Err(Wrong::Damaged(why)) => Found { bytes, wrong: Some(why), is_damaged: true, ..Found::default() },
         Err(Wrong::Newer(version)) => {
             Found { bytes, wrong: Some(format!("a newer Orrery wrote it (version {version})")), ..Found::default() }
@@ -39,7 +50,8 @@ pub fn look(dir: &Path) -> Option<Found> {
     })
 }
 
-fn counts(path: &Path) -> Result<(u64, u64), Wrong> {
+/// Only the counts.
+fn counts(path: &Path) -> Result<Found, Wrong> {
     if path.is_dir() {
         return Err(Wrong::Damaged("a directory has its name".to_owned()));
     }
@@ -49,9 +61,21 @@ fn counts(path: &Path) -> Result<(u64, u64), Wrong> {
     let has_log = path.with_file_name(format!("{FILE}-wal")).exists();
     let db = Connection::open_with_flags(format!("file:{name}?immutable={}", u8::from(!has_log)), flags)?;
     open::check(&db)?;
-    if open::version(&db)? == 0 {
-        return Ok((0, 0));
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let mut found = Found::default();
+    let version = open::version(&db)?;
+    if version >= 1 {
+        found.views = count("SELECT count(*) FROM views")?;
+        found.links = count("SELECT count(*) FROM links")?;
     }
-    let count = |table: &str| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
-    Ok((count("views")?.unsigned_abs(), count("links")?.unsigned_abs()))
+    if version >= 2 {
+        let documents =
+            |kind: Kind| count(&format!("SELECT count(*) FROM alert_documents WHERE kind = '{}'", kind.as_str()));
+        found.rules = documents(Kind::Rule)?;
+        found.slos = documents(Kind::Slo)?;
+        found.channels = documents(Kind::Channel)?;
+        found.routes = documents(Kind::Route)?;
+        found.silences = documents(Kind::Silence)?;
+    }
+    Ok(found)
 }

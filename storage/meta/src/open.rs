@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Steps from an empty file to the one this code writes, in order; `user_version` counts those that were taken.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001-views-and-links.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001-views-and-links.sql"), include_str!("../migrations/0002-alerts.sql")];
 /// How long one waits for whoever looks at the file from outside.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -89,7 +90,7 @@ pub(crate) fn open(dir: &Path) -> Result<Opened, OpenError> {
             let aside = set_aside(dir, &why).map_err(|source| OpenError::Stuck { path: path.clone(), source })?;
             let db = connect(&path).map_err(|wrong| wrong.of(&path))?;
             let set_aside = format!(
-                "Saved views and short links were damaged ({why}) and begin anew; the old file is {}",
+                "Saved views, short links and alert rules were damaged ({why}) and begin anew; the old file is {}",
                 aside.display()
             );
             Ok(Opened { meta: Meta { db: Mutex::new(db) }, set_aside: Some(set_aside) })
@@ -114,6 +115,7 @@ fn connect(path: &Path) -> Result<Connection, Wrong> {
     if path.is_dir() {
         return Err(Wrong::Damaged("a directory has its name".to_owned()));
     }
+    keep_private(path);
     let mut db = Connection::open(path)?;
     db.busy_timeout(PATIENCE)?;
     // `FULL`: each commit is synced before it is acknowledged.
@@ -128,7 +130,24 @@ fn connect(path: &Path) -> Result<Connection, Wrong> {
     Ok(db)
 }
 
-/// Reads the whole file; it is small.
+/// Makes the file where needed, and lets only its owner read it: it holds secrets. SQLite gives its log and index the
+/// permissions of the file. What does not work here, SQLite will say; only an owner can take rights away.
+#[cfg(unix)]
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    for file in ["", "-wal", "-shm"].map(|end| path.with_file_name(format!("{FILE}{end}"))) {
+        let is_open = |meta: std::fs::Metadata| meta.permissions().mode() & 0o077 != 0;
+        if std::fs::metadata(&file).is_ok_and(is_open) {
+            _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600));
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &Path) {}
+
+/// Reads the whole file.
 pub(crate) fn check(db: &Connection) -> Result<(), Wrong> {
     let said: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if said == "ok" { Ok(()) } else { Err(Wrong::Damaged(said)) }

@@ -18,8 +18,8 @@ fn views_are_kept_changed_and_forgotten() {
     let first = meta.save_view(&view("b"), 1).unwrap();
     let second = meta.save_view(&view("a"), 2).unwrap();
     assert_eq!(names(&meta), ["a", "b"]);
-    assert!(matches!(meta.save_view(&view("a"), 3), Err(MetaError::NameTaken(name)) if name == "a"));
-    assert!(matches!(meta.change_view(first.id, &view("a"), 3), Err(MetaError::NameTaken(_))));
+    assert!(matches!(meta.save_view(&view("a"), 3), Err(MetaError::NameTaken { name, .. }) if name == "a"));
+    assert!(matches!(meta.change_view(first.id, &view("a"), 3), Err(MetaError::NameTaken { .. })));
     let changed = meta.change_view(first.id, &NewView { path: "/logs".into(), ..view("c") }, 4).unwrap().unwrap();
     assert_eq!((changed.created_unix_nano, changed.updated_unix_nano, changed.what.path.as_str()), (1, 4, "/logs"));
     assert_eq!(meta.delete_view(second.id).unwrap().unwrap().what, view("a"));
@@ -103,4 +103,37 @@ fn looking_says_what_there_is_and_changes_nothing() {
     assert_eq!(look(dir.path()).unwrap().views, 1);
     assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), before);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    let open_to_all = |meta: Meta| {
+        meta.link("/x", 1).unwrap();
+        let of = |file: fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o077;
+        fs::read_dir(dir.path()).unwrap().map(|file| of(file.unwrap())).fold(0, |all, own| all | own)
+    };
+    assert_eq!(open_to_all(Meta::open(dir.path()).unwrap().meta), 0, "neither the file nor its log");
+    // As older versions made it.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(open_to_all(Meta::open(dir.path()).unwrap().meta), 0);
+}
+
+#[test]
+fn a_file_from_before_alerts_is_looked_at_and_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute_batch(include_str!("../migrations/0001-views-and-links.sql")).unwrap();
+    db.execute("INSERT INTO links (id, path, created_unix_nano) VALUES ('a', '/', 1)", []).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(db);
+    let found = look(dir.path()).unwrap();
+    assert_eq!((found.links, found.rules, found.wrong), (1, 0, None));
+    let meta = Meta::open(dir.path()).unwrap().meta;
+    assert_eq!(meta.place("a").unwrap().as_deref(), Some("/"));
+    meta.edit(1, |editor| editor.put(Kind::Rule, "a", Origin::User, 0, "{}")).unwrap();
+    assert_eq!(look(dir.path()).unwrap().rules, 1);
 }

@@ -47,7 +47,7 @@ impl Meta {
         let db = self.db.lock();
         let count: i64 = db.query_row("SELECT count(*) FROM views", [], |row| row.get(0))?;
         if count >= MOST {
-            return Err(MetaError::TooMany(MOST));
+            return Err(MetaError::TooMany { kind: "view", most: MOST });
         }
         let sql = "INSERT INTO views (name, path, description, created_unix_nano, updated_unix_nano) VALUES (?1, ?2, ?3, ?4, ?4)";
         let values = params![what.name, what.path, what.description, now_unix_nano];
@@ -94,7 +94,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<View> {
 /// The only constraint that values of a caller can hurt is that of the name.
 fn taken(error: rusqlite::Error, what: &NewView) -> MetaError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => MetaError::NameTaken(what.name.clone()),
+        Some(ErrorCode::ConstraintViolation) => MetaError::NameTaken { kind: "view", name: what.name.clone() },
         _ => error.into(),
     }
 }

@@ -123,8 +123,8 @@ impl Failure {
 impl From<MetaError> for Failure {
     fn from(error: MetaError) -> Failure {
         match error {
-            MetaError::NameTaken(name) => Failure::Conflict(format!("Another view is called `{name}`.")),
-            full @ MetaError::TooMany(_) => Failure::Conflict(format!("{full}.")),
+            MetaError::NameTaken { kind, name } => Failure::Conflict(format!("Another {kind} is called `{name}`.")),
+            full @ MetaError::TooMany { .. } => Failure::Conflict(format!("{full}.")),
             MetaError::DiskFull => Failure::Busy("The disk is full; nothing was saved.".to_owned()),
             failed @ MetaError::Failed(_) => Failure::Internal(failed.into()),
         }

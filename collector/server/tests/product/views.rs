@@ -154,7 +154,7 @@ async fn a_damaged_file_stops_nobody() {
     bytes[..200].fill(7);
     std::fs::write(&path, &bytes).unwrap();
     let (code, said) = doctor(&[]);
-    assert!(code == Some(1) && said.contains("saved views and short links (meta.db)"), "{said}");
+    assert!(code == Some(1) && said.contains("saved views, short links and alert rules (meta.db)"), "{said}");
     let (code, said) = doctor(&["--json"]);
     let report: Value = serde_json::from_str(&said).unwrap();
     assert!(code == Some(1) && report["metadata"]["finding"]["what"].is_string(), "{report:#}");
@@ -164,7 +164,7 @@ async fn a_damaged_file_stops_nobody() {
     let own = server.ok("/api/v1/self").await;
     let warnings = own["warnings"].as_array().unwrap();
     assert!(
-        warnings.iter().any(|said| said.as_str().unwrap().contains("Saved views and short links were damaged")),
+        warnings.iter().any(|said| said.as_str().unwrap().contains("Saved views, short links and alert rules were damaged")),
         "{own:#}"
     );
     assert_eq!(std::fs::read(data.join("quarantine/meta.db")).unwrap(), bytes);
@@ -175,7 +175,7 @@ async fn a_damaged_file_stops_nobody() {
 
     std::fs::write(&path, "no database").unwrap();
     let (code, said) = doctor(&["--repair"]);
-    assert!(code == Some(0) && said.contains("Repaired: Saved views and short links were damaged"), "{said}");
+    assert!(code == Some(0) && said.contains("Repaired: Saved views, short links and alert rules were damaged"), "{said}");
     let server = Server::start_in(&data);
     let own = server.ok("/api/v1/self").await;
     assert_eq!(own["warnings"], json!([]));
