@@ -39,6 +39,9 @@ pub struct AlertingFile {
     /// Routes, in the order in which they are tried.
     #[serde(rename = "route", skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// Which alerts make others needless.
+    #[serde(rename = "inhibition", skip_serializing_if = "Vec::is_empty")]
+    pub inhibitions: Vec<Inhibition>,
     /// Silences and maintenance windows.
     #[serde(rename = "silence", skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<Silence>,

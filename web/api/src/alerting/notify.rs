@@ -325,6 +325,23 @@ fn repeat_interval() -> Period {
 pub struct RouteList {
     /// Routes.
     pub routes: Vec<Route>,
+    /// Which alerts make others needless.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inhibitions: Vec<Inhibition>,
+}
+
+/// Alerts that make others needless: while one of `source` is told, those of `target` with the same labels are not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Inhibition {
+    /// Which alerts mute; all must hold, at least one.
+    pub source: Vec<Matcher>,
+    /// Which are muted; all must hold, at least one.
+    pub target: Vec<Matcher>,
+    /// Labels that both must have the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equal: Vec<String>,
 }
 
 /// Alerts nobody is told about for a time.

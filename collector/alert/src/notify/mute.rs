@@ -1,0 +1,178 @@
+//! Alerts nobody need be told about: silenced, taken on, explained by another one.
+
+use super::{Policy, Subject};
+use orrery_api::Nanos;
+use orrery_api::alerting::{AlertState, CallFigure, Figure, Measure, Muted, MutedBy};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What kind of trouble an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Requests or calls fail.
+    Failing,
+    /// They take long.
+    Late,
+    /// Calls fail or take long between the two: the callee knows nothing of it.
+    Between,
+    /// Nothing is heard.
+    Gone,
+    /// Anything else: neither explains nor is explained.
+    Other,
+}
+
+impl Class {
+    /// Of what a rule measures.
+    pub fn of(measure: &Measure) -> Class {
+        match measure {
+            Measure::Requests { figure: Figure::Errors | Figure::ErrorRatio, .. } => Class::Failing,
+            Measure::Requests { figure: Figure::Rate, .. } => Class::Other,
+            Measure::Requests { .. } => Class::Late,
+            Measure::Calls { figure, .. } => match figure {
+                CallFigure::Errors | CallFigure::ErrorRatio => Class::Failing,
+                CallFigure::UnansweredRatio | CallFigure::NetworkP95 => Class::Between,
+                CallFigure::Mean | CallFigure::P50 | CallFigure::P95 | CallFigure::P99 => Class::Late,
+                CallFigure::Rate | CallFigure::LagP95 => Class::Other,
+            },
+            Measure::Errors { .. } | Measure::NewErrors { .. } => Class::Failing,
+            Measure::Silent { .. } => Class::Gone,
+            _ => Class::Other,
+        }
+    }
+
+    fn explains(self, symptom: Class) -> bool {
+        match symptom {
+            Class::Failing | Class::Late => self != Class::Other,
+            Class::Between => self == Class::Gone,
+            Class::Gone | Class::Other => false,
+        }
+    }
+}
+
+/// Who calls whom, databases included; messages are no calls.
+#[derive(Clone, Debug, Default)]
+pub struct CallGraph {
+    callees: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl CallGraph {
+    /// Of pairs of caller and callee, by node id.
+    pub fn new(edges: impl IntoIterator<Item = (String, String)>) -> CallGraph {
+        let mut callees: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (caller, callee) in edges {
+            if caller != callee {
+                callees.entry(caller).or_default().insert(callee);
+            }
+        }
+        CallGraph { callees }
+    }
+
+    /// All nodes that a node calls, directly or not; without itself, unless it is called in a circle.
+    fn reached(&self, from: &str) -> BTreeSet<&str> {
+        let mut reached = BTreeSet::new();
+        let mut next = VecDeque::from([from]);
+        while let Some(node) = next.pop_front() {
+            for callee in self.callees.get(node).into_iter().flatten() {
+                if reached.insert(callee.as_str()) {
+                    next.push_back(callee);
+                }
+            }
+        }
+        reached
+    }
+}
+
+/// Which alerts nobody need be told about, and why.
+pub fn mutes(policy: &Policy, graph: &CallGraph, alerts: &[Subject], at: i64) -> BTreeMap<String, Muted> {
+    let ill: Vec<&Subject> = alerts.iter().filter(|alert| alert.state != AlertState::Normal).collect();
+    let mut reach: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for node in ill.iter().filter_map(|alert| alert.node.as_deref()) {
+        reach.entry(node).or_insert_with(|| graph.reached(node));
+    }
+    let explained: BTreeMap<&str, Vec<&Subject>> = ill
+        .iter()
+        .map(|symptom| {
+            let causes = ill.iter().copied().filter(|cause| is_explained(symptom, cause, &reach)).collect();
+            (symptom.id.as_str(), causes)
+        })
+        .collect();
+    let mut all = BTreeMap::new();
+    for alert in &ill {
+        let muted = silenced(policy, alert, at)
+            .or_else(|| taken_on(alert))
+            .or_else(|| by_callee(alert, &explained))
+            .or_else(|| inhibited(policy, alert, &ill))
+            .or_else(|| unheard(policy, alert));
+        if let Some(muted) = muted {
+            all.insert(alert.id.clone(), muted);
+        }
+    }
+    all
+}
+
+fn silenced(policy: &Policy, alert: &Subject, at: i64) -> Option<Muted> {
+    let (silence, until) = policy.silence(&alert.labels, at)?;
+    let why = if silence.comment.is_empty() { "silenced".to_owned() } else { format!("silenced: {}", silence.comment) };
+    Some(Muted { by: MutedBy::Silence, id: silence.id.clone(), until_unix_nano: Some(Nanos(until)), why })
+}
+
+fn taken_on(alert: &Subject) -> Option<Muted> {
+    // Of an earlier time that it fired.
+    let taken = alert.acknowledged.as_ref().filter(|taken| taken.at_unix_nano.0 >= alert.began)?;
+    let who = if taken.by.is_empty() { "somebody" } else { &taken.by };
+    let why = format!("{who} has taken it on");
+    Some(Muted { by: MutedBy::Acknowledged, id: String::new(), until_unix_nano: None, why })
+}
+
+/// Whether the cause lies where the symptom's calls lead, and is as bad.
+fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTreeSet<&str>>) -> bool {
+    if symptom.id == cause.id || !cause.class.explains(symptom.class) || cause.severity < symptom.severity {
+        return false;
+    }
+    let (Some(ill), Some(node)) = (symptom.node.as_deref(), cause.node.as_deref()) else { return false };
+    let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|reached| reached.contains(to));
+    // Calls to somebody fail because that one fails.
+    if ill == node {
+        return symptom.caller.is_some() && cause.caller.is_none();
+    }
+    if symptom.class == Class::Between {
+        return false;
+    }
+    let is_on_the_way = match cause.caller.as_deref() {
+        Some(caller) => caller == ill || reaches(ill, caller),
+        None => reaches(ill, node),
+    };
+    // In a circle whoever began explains the others.
+    let is_circle = reaches(node, ill);
+    is_on_the_way && (!is_circle || (cause.began, &cause.id) < (symptom.began, &symptom.id))
+}
+
+fn by_callee(alert: &Subject, explained: &BTreeMap<&str, Vec<&Subject>>) -> Option<Muted> {
+    let causes = explained.get(alert.id.as_str())?;
+    // The one that nothing explains is where it begins.
+    let is_first = |cause: &&&Subject| explained.get(cause.id.as_str()).is_none_or(Vec::is_empty);
+    let cause = causes.iter().find(is_first).or(causes.first())?;
+    let node = cause.node.as_deref().unwrap_or_default();
+    let why = format!("explained by “{}” at {node}", cause.rule);
+    Some(Muted { by: MutedBy::Callee, id: cause.id.clone(), until_unix_nano: None, why })
+}
+
+fn inhibited(policy: &Policy, alert: &Subject, ill: &[&Subject]) -> Option<Muted> {
+    let source = policy.inhibitions.iter().find_map(|(inhibition, source, target)| {
+        let is_equal =
+            |other: &Subject| inhibition.equal.iter().all(|name| other.labels.get(name) == alert.labels.get(name));
+        let mutes = |other: &&&Subject| {
+            other.id != alert.id && other.state.is_told() && source.hold(&other.labels) && is_equal(other)
+        };
+        // What is source and target at once would mute itself.
+        let is_target = target.hold(&alert.labels) && !source.hold(&alert.labels);
+        if is_target { ill.iter().find(mutes) } else { None }
+    })?;
+    let why = format!("needless beside “{}”", source.rule);
+    Some(Muted { by: MutedBy::Inhibited, id: source.id.clone(), until_unix_nano: None, why })
+}
+
+fn unheard(policy: &Policy, alert: &Subject) -> Option<Muted> {
+    let is_heard = policy.routes(&alert.labels).iter().any(|route| !route.channels.is_empty());
+    let why = "no route leads to a channel".to_owned();
+    (!is_heard).then(|| Muted { by: MutedBy::NoRoute, id: String::new(), until_unix_nano: None, why })
+}
