@@ -60,7 +60,7 @@ pub struct Usual {
 
 impl Usual {
     /// Of the values there are; `None` if there are too few to say.
-    pub fn of(values: &mut Vec<f64>) -> Option<Usual> {
+    pub fn of(values: &mut [f64]) -> Option<Usual> {
         if values.len() < LEAST_USUAL {
             return None;
         }

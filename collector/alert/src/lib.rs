@@ -6,6 +6,7 @@
 //! [`observe`] judges values, [`RuleState`] remembers what they came to, [`notify`] decides who is told, [`replay`] does all
 //! that with the past.
 
+pub mod builtin;
 pub mod check;
 pub mod evaluate;
 pub mod judge;

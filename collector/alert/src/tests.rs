@@ -323,5 +323,5 @@ fn a_month_is_replayed_moment_by_moment() {
     assert_eq!(found.series[2].states, []);
     assert!(found.series.iter().all(|series| series.points.len() <= 500));
     let worst = found.series[0].points.iter().filter(|point| point.value == Some(0.5)).count();
-    assert_eq!(worst, 120, "no trouble falls between two points");
+    assert!(worst >= 120, "{worst}: no trouble falls between two points");
 }

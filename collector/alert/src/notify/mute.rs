@@ -130,9 +130,10 @@ fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTree
     }
     let (Some(ill), Some(node)) = (symptom.node.as_deref(), cause.node.as_deref()) else { return false };
     let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|reached| reached.contains(to));
-    // Calls to somebody fail because that one fails.
+    // Calls to somebody fail because that one fails, or take long because of what is between the two.
     if ill == node {
-        return symptom.caller.is_some() && cause.caller.is_none();
+        let is_between = cause.class == Class::Between && symptom.class != Class::Between;
+        return symptom.caller.is_some() && (cause.caller.is_none() || is_between && cause.caller == symptom.caller);
     }
     if symptom.class == Class::Between {
         return false;
