@@ -1,11 +1,11 @@
 //! Asking in TraceQL: the bar, what it finds, the builder, series.
 
-use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::Product;
 use crate::shop::{self, FAILED, TRACES};
 use crate::tab::Tab;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use chromiumoxide::browser::Browser;
 
 /// JavaScript: what stands in the bar.
@@ -281,30 +281,8 @@ const STATES: [(&str, &str); 6] = [
 ];
 
 async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
-    let mut wrong = Vec::new();
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for theme in ["dark", "light"] {
-            for language in ["en", "ko"] {
-                for (name, query) in STATES {
-                    let dress = format!("ask-{name}-{theme}-{language}-{width}");
-                    let tab = Tab::open(browser, width, height).await?;
-                    let url = format!(
-                        "{}/traces?{}&theme={theme}&lang={language}",
-                        product.dashboard,
-                        query.replace(' ', "%20")
-                    );
-                    tab.goto(&url).await?;
-                    tab.wait_for("document.querySelector('.tql-sign')").await.with_context(|| dress.clone())?;
-                    tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-                    wrong.extend(axe::violations(&tab).await?.into_iter().map(|problem| format!("{dress}: {problem}")));
-                    let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                    wrong.extend((overflow > 0).then(|| format!("{dress}: scrolls sideways by {overflow} px")));
-                    wrong.extend(tab.complaints().into_iter().map(|said| format!("{dress}: {said}")));
-                    tab.close().await?;
-                }
-            }
-        }
-    }
-    ensure!(wrong.is_empty(), "{} problems:\n{}", wrong.len(), wrong.join("\n"));
-    Ok(())
+    dress::looked_at(browser, product, &dress::ALL, &dress::states("ask", "/traces", &STATES), async |tab, _| {
+        tab.wait_for("document.querySelector('.tql-sign')").await
+    })
+    .await
 }

@@ -1,7 +1,7 @@
 //! Somebody who has never seen Orrery: from the overview to what was broken in the shop, with the mouse, on what can be
 //! seen, in at most five clicks. What was broken is taken from the shop, what is found from the page alone.
 
-use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::{Product, Shop};
 use crate::tab::Tab;
@@ -15,7 +15,7 @@ const MOST_CLICKS: usize = 5;
 /// Lines of the list that are read at once.
 const GLANCE: usize = 3;
 /// How long a fault may take to show, and the shop to have shown what is usual.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Calls per edge that make it known what is usual; those of the beginning, when everything is slow, are not all.
 const USUAL_CALLS: f64 = 30.0;
 const USUAL: &str = "/api/v1/topology?from=now-5m&to=now-40s";
@@ -207,27 +207,11 @@ async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
     let all = list["findings"].as_array().context("findings")?;
     let errors = all.iter().find(|found| found["kind"] == "errors").context("errors were found")?;
     let (id, node) = (errors["id"].as_str().context("an id")?, errors["node"].as_str().context("a node")?);
-    let page = format!("/services/{}?", node.replace('/', "%2F").replace('@', "%40"));
-    let places = [("overview", "/?".to_owned()), ("chosen", format!("/?sel=node:{node}&why={id}&")), ("service", page)];
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for (theme, language) in [("dark", "en"), ("light", "ko")] {
-            for (name, path) in &places {
-                let tab = Tab::open(browser, width, height).await?;
-                tab.goto(&format!("{}{path}theme={theme}&lang={language}", product.dashboard)).await?;
-                tab.wait_for("document.querySelector('.wrong-row, .cell-error')").await?;
-                let name = format!("wrong-{name}-{theme}-{language}-{width}");
-                tab.screenshot(&shots().join(format!("{name}.png"))).await?;
-                if name.contains("service") {
-                    tab.screenshot_whole(&shots().join(format!("{name}-whole.png"))).await?;
-                }
-                let violations = axe::violations(&tab).await?;
-                let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                ensure!(violations.is_empty(), "{name}: {violations:?}");
-                ensure!(overflow <= 0, "{name} scrolls sideways by {overflow} px");
-                ensure!(tab.complaints().is_empty(), "{name}: {:?}", tab.complaints());
-                tab.close().await?;
-            }
-        }
-    }
-    Ok(())
+    let page = format!("/services/{}", node.replace('/', "%2F").replace('@', "%40"));
+    let places = [("overview", "/".to_owned()), ("chosen", format!("/?sel=node:{node}&why={id}")), ("service", page)];
+    let states = places.map(|(name, path)| (format!("wrong-{name}"), path));
+    dress::looked_at(browser, product, &dress::TWO, &states, async |tab, _| {
+        tab.wait_for("document.querySelector('.wrong-row, .cell-error')").await
+    })
+    .await
 }

@@ -1,6 +1,6 @@
 //! Where the traces that are found spend their time: the picture, its twin, beside another range.
 
-use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::Product;
 use crate::shop::{self, TRACES};
@@ -161,32 +161,13 @@ const STATES: [(&str, &str); 6] = [
 ];
 
 async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
-    let mut wrong = Vec::new();
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for (theme, language) in [("dark", "en"), ("light", "ko")] {
-            for (name, query) in STATES {
-                let dress = format!("flame-{name}-{theme}-{language}-{width}");
-                let tab = Tab::open(browser, width, height).await?;
-                let url =
-                    format!("{}/traces?{}&theme={theme}&lang={language}", product.dashboard, query.replace(' ', "%20"));
-                tab.goto(&url).await?;
-                let shown = if name == "empty" {
-                    "document.querySelector('.found .notice-empty')"
-                } else if query.contains("as=table") {
-                    "document.querySelector('.table-flame tbody tr')"
-                } else {
-                    PAINTED
-                };
-                tab.wait_for(shown).await.with_context(|| dress.clone())?;
-                tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-                wrong.extend(axe::violations(&tab).await?.into_iter().map(|problem| format!("{dress}: {problem}")));
-                let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                wrong.extend((overflow > 0).then(|| format!("{dress}: scrolls sideways by {overflow} px")));
-                wrong.extend(tab.complaints().into_iter().map(|said| format!("{dress}: {said}")));
-                tab.close().await?;
-            }
-        }
-    }
-    ensure!(wrong.is_empty(), "{} problems:\n{}", wrong.len(), wrong.join("\n"));
-    Ok(())
+    dress::looked_at(browser, product, &dress::TWO, &dress::states("flame", "/traces", &STATES), async |tab, name| {
+        tab.wait_for(match name {
+            "flame-empty" => "document.querySelector('.found .notice-empty')",
+            name if name.ends_with("table") => "document.querySelector('.table-flame tbody tr')",
+            _ => PAINTED,
+        })
+        .await
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Map → error → failing span, with the mouse, in at most three clicks.
 pub(crate) async fn from_an_error_on_the_map_to_the_failing_span(browser: &Browser, product: &Product) -> Result<()> {
-    product.inject("errors", "api-gateway", 40).await?;
+    product.inject("errors", "api-gateway", 120).await?;
     until_failing(product, "api-gateway").await?;
     let tab = Tab::open(browser, 1440, 900).await?;
     tab.goto(&format!("{}/?theme=dark&lang=en", product.dashboard)).await?;
@@ -74,6 +74,7 @@ pub(crate) async fn a_full_disk_is_said_on_every_page(browser: &Browser) -> Resu
         tab.wait_for("document.querySelector('main .alarm')").await?;
         let said: String = tab.eval("document.querySelector('main .alarm').innerText").await?;
         ensure!(said.contains("1000") && said.contains("TiB"), "the reserve is not said: {said}");
+        ensure!(!tab.eval::<bool>("!!document.querySelector('main .warnings')").await?, "it is said twice");
         let name = path.trim_matches('/');
         tab.screenshot(&shots().join(format!("full-disk-{name}-{language}-{width}.png"))).await?;
         let violations = crate::axe::violations(&tab).await?;
@@ -84,7 +85,7 @@ pub(crate) async fn a_full_disk_is_said_on_every_page(browser: &Browser) -> Resu
 }
 
 async fn until_failing(product: &Product, name: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(90);
     while Instant::now() < deadline {
         let map = product.get("/api/v1/topology?from=now-1m").await?;
         let node = map["nodes"].as_array().into_iter().flatten().find(|node| node["name"] == name).cloned();

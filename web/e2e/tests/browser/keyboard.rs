@@ -99,7 +99,7 @@ pub(crate) async fn an_incident_by_keyboard(browser: &Browser, product: &Product
 }
 
 async fn until_wrong(product: &Product, name: &str) -> Result<()> {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
     loop {
         let list = product.get("/api/v1/findings?from=now-5m").await?;
         let is_it = |found: &serde_json::Value| found["node"].as_str().is_some_and(|node| node.contains(name));

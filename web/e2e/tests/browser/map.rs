@@ -1,9 +1,8 @@
 //! The service map at sizes people have: groups, search, surroundings, pins; two ranges; the reach of a failure. What is
 //! there is asserted; how fast it was is printed.
 
-use crate::axe;
+use crate::dress;
 use crate::journeys::find_on_map;
-use crate::pages::shots;
 use crate::product::Product;
 use crate::tab::Tab;
 use crate::traces::send_all;
@@ -35,8 +34,9 @@ async fn tell(product: &Product, system: &System, traces: u64, from: u64, length
     send_all(product, system.requests(traces, from, length), traces * system.spans()).await
 }
 
-/// Two hundred and a thousand services.
-pub(crate) async fn of_hundreds_and_of_a_thousand(browser: &Browser) -> Result<()> {
+/// Two hundred and a thousand services, told to a product each, and how fast their maps move.
+pub(crate) async fn measured(browser: &Browser) -> Result<Vec<(Product, System)>> {
+    let mut all = Vec::new();
     for (services, namespaces) in [(200, 12), (1_000, 40)] {
         let product = Product::serve()?;
         let system = System { failing: Some(services / 3), ..System::new(services, namespaces) };
@@ -44,11 +44,19 @@ pub(crate) async fn of_hundreds_and_of_a_thousand(browser: &Browser) -> Result<(
         let map = product.get("/api/v1/topology").await?;
         let nodes = map["nodes"].as_array().map_or(0, Vec::len);
         crate::say!("{services} services: {nodes} nodes, {} edges", map["edges"].as_array().map_or(0, Vec::len));
-        dresses(browser, &product, services).await?;
-        groups_and_search(browser, &product, &system).await?;
-        surroundings_and_kinds(browser, &product, &system).await?;
-        pins(browser, &product, services).await?;
         speed(browser, &product, services).await?;
+        all.push((product, system));
+    }
+    Ok(all)
+}
+
+/// What can be done with their maps.
+pub(crate) async fn of_hundreds_and_of_a_thousand(browser: &Browser, systems: &[(Product, System)]) -> Result<()> {
+    for (product, system) in systems {
+        dresses(browser, product, system.services).await?;
+        groups_and_search(browser, product, system).await?;
+        surroundings_and_kinds(browser, product, system).await?;
+        pins(browser, product, system.services).await?;
     }
     Ok(())
 }
@@ -60,34 +68,30 @@ async fn nodes_drawn(tab: &Tab) -> Result<usize> {
     number.context("the map says how many nodes it has")?.parse().context("a number")
 }
 
-async fn pictured(tab: &Tab, name: &str) -> Result<()> {
-    // Until the map has moved to its layout.
+/// Waits until the map has moved to its layout.
+async fn until_still() {
     tokio::time::sleep(Duration::from_millis(400)).await;
-    tab.screenshot(&shots().join(format!("{name}.png"))).await?;
-    let violations = axe::violations(tab).await?;
-    let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-    ensure!(violations.is_empty(), "{name}: {violations:?}");
-    ensure!(overflow <= 0, "{name} scrolls sideways by {overflow} px");
-    ensure!(tab.complaints().is_empty(), "{name}: {:?}", tab.complaints());
+}
+
+async fn pictured(tab: &Tab, name: &str) -> Result<()> {
+    until_still().await;
+    let problems = dress::problems(tab, name).await?;
+    ensure!(problems.is_empty(), "{name}: {problems:?}");
     Ok(())
 }
 
 async fn dresses(browser: &Browser, product: &Product, services: usize) -> Result<()> {
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for (theme, language) in [("dark", "en"), ("light", "ko")] {
-            for (name, query) in [("closed", ""), ("open", "&open=*"), ("table", "&view=table")] {
-                let tab = Tab::open(browser, width, height).await?;
-                tab.goto(&format!("{}/?theme={theme}&lang={language}{query}", product.dashboard)).await?;
-                if name == "closed" {
-                    let drawn = nodes_drawn(&tab).await?;
-                    ensure!((2..=60).contains(&drawn), "{drawn} nodes are drawn of {services}");
-                }
-                pictured(&tab, &format!("map-{services}-{name}-{theme}-{language}-{width}")).await?;
-                tab.close().await?;
-            }
+    let queries = [("closed", ""), ("open", "open=*"), ("table", "view=table")];
+    let states = dress::states(&format!("map-{services}"), "/", &queries);
+    dress::looked_at(browser, product, &dress::TWO, &states, async |tab, name| {
+        if name.ends_with("closed") {
+            let drawn = nodes_drawn(tab).await?;
+            ensure!((2..=60).contains(&drawn), "{drawn} nodes are drawn of {services}");
         }
-    }
-    Ok(())
+        until_still().await;
+        Ok(())
+    })
+    .await
 }
 
 async fn groups_and_search(browser: &Browser, product: &Product, system: &System) -> Result<()> {
@@ -313,7 +317,7 @@ pub(crate) async fn of_two_ranges(browser: &Browser) -> Result<()> {
 /// The differences, once the host outside is among them: whoever is called may be a service whose spans are still to come,
 /// so a host stands on the map only after a wait.
 async fn told_with_the_host(product: &Product, question: &str) -> Result<Value> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let diff = product.get(question).await?;
         let is_host = |change: &Value| change["what"] == "new_external" && change["node"] == "external:api.new.example";
@@ -345,10 +349,10 @@ async fn by_the_menu(browser: &Browser, product: &Product, range: &str) -> Resul
 pub(crate) async fn of_the_shop(browser: &Browser, product: &Product) -> Result<()> {
     // What else is broken may keep orders from being paid at all.
     product.heal().await?;
-    product.inject("errors", "payments", 120).await?;
+    product.inject("errors", "payments", 240).await?;
     let failing = "/api/v1/topology?from=now-1m";
     let mut id = String::new();
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while Instant::now() < deadline {
         let map = product.get(failing).await?;
         // Its database has the same name.

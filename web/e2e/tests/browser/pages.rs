@@ -1,50 +1,17 @@
 //! Every page, dark and light, English and Korean, wide and narrow: it shows data, complains about nothing, and is
 //! accessible. A picture of each is kept.
 
-use crate::axe;
+use crate::dress;
 use crate::product::Product;
-use crate::tab::Tab;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chromiumoxide::browser::Browser;
 use std::path::PathBuf;
 
-const SIZES: [(i64, i64); 2] = [(1440, 900), (390, 844)];
-
 pub(crate) async fn every_page_in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
-    let pages = pages(product).await?;
-    let mut wrong = Vec::new();
-    for (width, height) in SIZES {
-        for theme in ["dark", "light"] {
-            for language in ["en", "ko"] {
-                for (name, path) in &pages {
-                    let dress = format!("{name}-{theme}-{language}-{width}");
-                    let join = if path.contains('?') { '&' } else { '?' };
-                    let url = format!("{}{path}{join}theme={theme}&lang={language}", product.dashboard);
-                    let tab = Tab::open(browser, width, height).await?;
-                    let found = check(&tab, &url, &dress).await.unwrap_or_else(|error| vec![format!("{error:#}")]);
-                    wrong.extend(found.into_iter().map(|problem| format!("{dress}: {problem}")));
-                    tab.close().await?;
-                }
-            }
-        }
-    }
-    crate::say!("pictures of {} pages in 8 dresses each in {}", pages.len(), shots().display());
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    bail!("{} problems:\n{}", wrong.len(), wrong.join("\n"))
-}
-
-async fn check(tab: &Tab, url: &str, dress: &str) -> Result<Vec<String>> {
-    tab.goto(url).await?;
-    tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-    let mut problems = axe::violations(tab).await?;
-    let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-    if overflow > 0 {
-        problems.push(format!("scrolls sideways by {overflow} px"));
-    }
-    problems.extend(tab.complaints());
-    Ok(problems)
+    let states: dress::States = pages(product).await?.into_iter().map(|(name, path)| (name.to_owned(), path)).collect();
+    dress::looked_at(browser, product, &dress::ALL, &states, async |_, _| Ok(())).await?;
+    crate::say!("pictures of {} pages in 8 dresses each in {}", states.len(), shots().display());
+    Ok(())
 }
 
 /// Name and address of every page, with things that exist.

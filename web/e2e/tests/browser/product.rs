@@ -58,7 +58,7 @@ impl Product {
     }
 
     async fn until_mapped(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while Instant::now() < deadline {
             let map = self.get("/api/v1/topology").await.unwrap_or_default();
             if map["edges"].as_array().map_or(0, Vec::len) >= 10 {
@@ -66,7 +66,7 @@ impl Product {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        bail!("no map with data within 60 s of the start")
+        bail!("no map with data within two minutes of the start")
     }
 
     /// A JSON answer of the API.

@@ -23,9 +23,9 @@ pub(crate) async fn send(product: &Product) -> Result<()> {
     let body = json!({ "resourceSpans": [of_service("frontend", roots), of_service("cart", charges)] });
     let answer = reqwest::Client::new().post(format!("{}/v1/traces", product.otlp)).json(&body).send().await?;
     ensure!(answer.status().is_success(), "the receiver says {}", answer.status());
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(90);
     while product.get("/api/v1/self").await?["signals"]["traces"]["queryable"].as_u64() < Some(2 * TRACES) {
-        ensure!(Instant::now() < deadline, "not queryable within 30 s");
+        ensure!(Instant::now() < deadline, "not queryable within 90 s");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())

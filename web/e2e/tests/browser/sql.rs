@@ -1,11 +1,11 @@
 //! The SQL console: what it offers, answers, says is wrong; and how other pages lead to it.
 
-use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::Product;
 use crate::shop::{self, FAILED, TRACES};
 use crate::tab::Tab;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use chromiumoxide::browser::Browser;
 
 /// JavaScript: what stands in the editor.
@@ -182,7 +182,7 @@ async fn other_pages_lead_here(tab: &Tab, product: &Product) -> Result<()> {
 async fn every_panel_has_a_statement(tab: &Tab, product: &Product) -> Result<()> {
     let trace = format!("/traces/{}", shop::trace_id(4));
     for (page, panels) in [
-        ("/", 1),
+        ("/", 3),
         ("/services", 1),
         ("/services/frontend", 11),
         ("/services/cart", 11),
@@ -191,6 +191,7 @@ async fn every_panel_has_a_statement(tab: &Tab, product: &Product) -> Result<()>
         ("/traces?q={ } | rate() by (name)", 1),
         (trace.as_str(), 1),
         ("/logs", 2),
+        ("/metrics", 2),
         ("/health", 1),
     ] {
         tab.goto(&format!("{}{page}", product.dashboard)).await?;
@@ -214,35 +215,19 @@ async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
     let over_time = "SELECT time_bucket(INTERVAL '10 seconds', start_time) AS at, service_name, quantile_cont(duration_nanos, 0.95) AS p95_nanos FROM spans GROUP BY ALL ORDER BY ALL";
     let states = [
         ("welcome", String::new()),
-        ("rows", format!("&q={}", escaped(by_name))),
-        ("all", format!("&q={}", escaped("SELECT * FROM spans LIMIT 200"))),
-        ("chart", format!("&view=chart&q={}", escaped(over_time))),
-        ("wrong", format!("&q={}", escaped("SELECT name\nFRM spans"))),
+        ("rows", format!("q={}", escaped(by_name))),
+        ("all", format!("q={}", escaped("SELECT * FROM spans LIMIT 200"))),
+        ("chart", format!("view=chart&q={}", escaped(over_time))),
+        ("wrong", format!("q={}", escaped("SELECT name\nFRM spans"))),
     ];
-    let mut wrong = Vec::new();
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for theme in ["dark", "light"] {
-            for language in ["en", "ko"] {
-                for (name, more) in &states {
-                    let dress = format!("sql-{name}-{theme}-{language}-{width}");
-                    let tab = Tab::open(browser, width, height).await?;
-                    tab.goto(&format!("{}/sql?theme={theme}&lang={language}{more}", product.dashboard)).await?;
-                    tab.wait_for("document.querySelector('main .sql-tables, main .sql-tree details:not([open])')")
-                        .await?;
-                    tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-                    let mut found = axe::violations(&tab).await?;
-                    let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                    if overflow > 0 {
-                        found.push(format!("scrolls sideways by {overflow} px"));
-                    }
-                    found.extend(tab.complaints().into_iter().filter(|said| !said.contains("400")));
-                    wrong.extend(found.into_iter().map(|problem| format!("{dress}: {problem}")));
-                    tab.close().await?;
-                }
-            }
+    let states = states.map(|(name, more)| (format!("sql-{name}"), format!("/sql?{more}")));
+    dress::looked_at(browser, product, &dress::ALL, &states, async |tab, name| {
+        if name == "sql-wrong" {
+            tab.expect_complaint("400");
         }
-    }
-    if wrong.is_empty() { Ok(()) } else { bail!("{} problems:\n{}", wrong.len(), wrong.join("\n")) }
+        tab.wait_for("document.querySelector('main .sql-tables, main .sql-tree details:not([open])')").await
+    })
+    .await
 }
 
 /// A parameter's value in an address.

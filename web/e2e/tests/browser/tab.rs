@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a page may take to reach a state before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// JavaScript: the page shows data, and nothing of it is still coming.
 pub(crate) const SETTLED: &str = "document.querySelector('main .loaded, main .notice') \
@@ -34,7 +34,8 @@ pub(crate) async fn launch() -> Result<(Browser, tempfile::TempDir)> {
         .new_headless_mode()
         .no_sandbox()
         .viewport(None)
-        .launch_timeout(Duration::from_secs(60))
+        .launch_timeout(2 * PATIENCE)
+        .request_timeout(2 * PATIENCE)
         .args(["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"])
         .args(["disable-component-update", "disable-sync", "disable-dev-shm-usage"])
         .build()
@@ -59,6 +60,8 @@ fn executable() -> Result<PathBuf> {
 pub(crate) struct Tab {
     page: Page,
     complaints: Arc<Mutex<Vec<String>>>,
+    /// Words of complaints that are no news.
+    expected: Mutex<Vec<&'static str>>,
 }
 
 impl Tab {
@@ -106,7 +109,7 @@ impl Tab {
         page.enable_runtime().await?;
         let metrics = SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 600);
         page.execute(metrics).await?;
-        Ok(Tab { page, complaints })
+        Ok(Tab { page, complaints, expected: Mutex::default() })
     }
 
     /// Loads a URL and waits until the page has data.
@@ -274,12 +277,6 @@ impl Tab {
         bail!("{MOST} times Tab do not lead to {selector}")
     }
 
-    /// Writes a picture of the whole page.
-    pub(crate) async fn screenshot_whole(&self, path: &Path) -> Result<()> {
-        self.page.save_screenshot(ScreenshotParams::builder().full_page(true).build(), path).await?;
-        Ok(())
-    }
-
     /// Presses a key in whatever has the focus.
     pub(crate) async fn press(&self, key: &str) -> Result<()> {
         self.page.find_element(":focus").await?.press_key(key).await?;
@@ -300,9 +297,16 @@ impl Tab {
         Ok(())
     }
 
-    /// Console errors, exceptions, failed requests and policy violations so far.
+    /// Console errors, exceptions, failed requests and policy violations so far, but those that were expected.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        self.complaints.lock().expect("no test panics while noting").clone()
+        let expected = self.expected.lock().expect("no test panics while noting");
+        let all = self.complaints.lock().expect("no test panics while noting");
+        all.iter().filter(|said| !expected.iter().any(|words| said.contains(words))).cloned().collect()
+    }
+
+    /// Complaints with these words are no news, before or after.
+    pub(crate) fn expect_complaint(&self, words: &'static str) {
+        self.expected.lock().expect("no test panics while noting").push(words);
     }
 
     /// Closes it.

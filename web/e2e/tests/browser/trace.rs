@@ -2,10 +2,11 @@
 //! trace, and from a file.
 
 use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::Product;
 use crate::tab::Tab;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use chromiumoxide::browser::Browser;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -109,7 +110,7 @@ async fn send(product: &Product) -> Result<()> {
         let answer = request.header("content-type", "application/json").body(body.to_string()).send().await?;
         ensure!(answer.status() == 200, "{signal}: {}", answer.text().await?);
     }
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(90);
     loop {
         let own = product.get("/api/v1/self").await?;
         let queryable = |signal: &str| own["signals"][signal]["queryable"].as_u64();
@@ -349,27 +350,11 @@ async fn files_are_shown(tab: &Tab, product: &Product, list: &str) -> Result<()>
 
 /// Comparison and trace, dark and light, wide and narrow, in both languages.
 async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
-    let mut wrong = Vec::new();
-    let pages = [
+    let states = [
         ("trace-two", format!("/traces/{SLOW:032x}?with={:032x}", USUAL[0])),
         ("trace-all", format!("/traces/{SLOW:032x}?logs=on&span=0000000000000001")),
         ("traces-boxes", "/traces".to_owned()),
     ];
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for (theme, lang) in [("dark", "en"), ("light", "ko")] {
-            for (name, path) in &pages {
-                let join = if path.contains('?') { '&' } else { '?' };
-                let tab = Tab::open(browser, width, height).await?;
-                tab.goto(&format!("{}{path}{join}theme={theme}&lang={lang}", product.dashboard)).await?;
-                let dress = format!("{name}-{theme}-{lang}-{width}");
-                tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-                let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                let sideways = (overflow > 0).then(|| format!("scrolls sideways by {overflow} px"));
-                let found = axe::violations(&tab).await?.into_iter().chain(tab.complaints()).chain(sideways);
-                wrong.extend(found.map(|problem| format!("{dress}: {problem}")));
-                tab.close().await?;
-            }
-        }
-    }
-    if wrong.is_empty() { Ok(()) } else { bail!("{}", wrong.join("\n")) }
+    let states = states.map(|(name, path)| (name.to_owned(), path));
+    dress::looked_at(browser, product, &dress::TWO, &states, async |_, _| Ok(())).await
 }

@@ -65,9 +65,9 @@ pub(crate) async fn send_all(product: &Product, bodies: impl Iterator<Item = Vec
         }
     };
     stream::iter(bodies.map(post)).buffer_unordered(CONNECTIONS).try_collect::<Vec<()>>().await?;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while queryable(product).await? < before + spans {
-        ensure!(Instant::now() < deadline, "{spans} spans are not queryable within a minute");
+        ensure!(Instant::now() < deadline, "{spans} spans are not queryable within two minutes");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! Saved views, short links, links to outside tools.
 
-use crate::axe;
+use crate::dress;
 use crate::pages::shots;
 use crate::product::Product;
 use crate::shop;
 use crate::tab::Tab;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use chromiumoxide::browser::Browser;
 
 const LINKS: [&str; 4] = [
@@ -131,29 +131,15 @@ async fn outside(tab: &Tab, product: &Product) -> Result<()> {
 }
 
 async fn in_every_dress(browser: &Browser, product: &Product) -> Result<()> {
-    let mut wrong = Vec::new();
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for (theme, language) in [("dark", "en"), ("light", "ko")] {
-            for (name, button) in [("views", 1), ("share", 0)] {
-                let dress = format!("{name}-{theme}-{language}-{width}");
-                let tab = Tab::open(browser, width, height).await?;
-                tab.goto(&format!("{}/traces?theme={theme}&lang={language}", product.dashboard)).await?;
-                let buttons = "[...document.querySelectorAll('.topbar .popover-root > .icon-button')]";
-                tab.eval::<bool>(&format!("({buttons}[{button}].click(), true)")).await?;
-                tab.wait_for("document.querySelector('.view-link') || document.querySelector('.share-field')")
-                    .await
-                    .with_context(|| dress.clone())?;
-                tab.screenshot(&shots().join(format!("{dress}.png"))).await?;
-                let outside: bool = tab.eval("(() => { const r = document.querySelector('.topbar .popover').getBoundingClientRect(); return r.left < 0 || r.right > innerWidth })()").await?;
-                wrong.extend(outside.then(|| format!("{dress}: the panel is cut off")));
-                wrong.extend(axe::violations(&tab).await?.into_iter().map(|problem| format!("{dress}: {problem}")));
-                let overflow: i64 = tab.eval("document.documentElement.scrollWidth - window.innerWidth").await?;
-                wrong.extend((overflow > 0).then(|| format!("{dress}: scrolls sideways by {overflow} px")));
-                wrong.extend(tab.complaints().into_iter().map(|said| format!("{dress}: {said}")));
-                tab.close().await?;
-            }
-        }
-    }
-    ensure!(wrong.is_empty(), "{} problems:\n{}", wrong.len(), wrong.join("\n"));
-    Ok(())
+    let states = ["views", "share"].map(|name| (name.to_owned(), "/traces".to_owned()));
+    dress::looked_at(browser, product, &dress::TWO, &states, async |tab, name| {
+        let button = usize::from(name == "views");
+        let buttons = "[...document.querySelectorAll('.topbar .popover-root > .icon-button')]";
+        tab.eval::<bool>(&format!("({buttons}[{button}].click(), true)")).await?;
+        tab.wait_for("document.querySelector('.view-link') || document.querySelector('.share-field')").await?;
+        let outside: bool = tab.eval("(() => { const r = document.querySelector('.topbar .popover').getBoundingClientRect(); return r.left < 0 || r.right > innerWidth })()").await?;
+        ensure!(!outside, "the panel is cut off");
+        Ok(())
+    })
+    .await
 }
