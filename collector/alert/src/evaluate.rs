@@ -226,6 +226,15 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    /// What it is about may be told otherwise than before: the rule's labels are.
+    fn describe(&mut self, observed: &Observed) {
+        if self.labels != observed.labels && !observed.labels.is_empty() {
+            self.labels.clone_from(&observed.labels);
+            self.node.clone_from(&observed.node);
+            self.caller.clone_from(&observed.caller);
+        }
+    }
+
     /// Whether nothing is known that a new one would not know.
     pub fn is_idle(&self) -> bool {
         self.instance.is_idle() && self.fired.is_empty()
@@ -260,6 +269,9 @@ pub struct RuleState {
     pub alerts: BTreeMap<String, Tracked>,
     /// The newest moment that was judged.
     pub judged: i64,
+    /// Up to this moment every alert that is not here was normal: moments that are judged again do not bring others.
+    #[serde(skip)]
+    pub complete: i64,
 }
 
 impl RuleState {
@@ -273,9 +285,11 @@ impl RuleState {
         self.judged = at;
         for observed in &board.series {
             let observation = &observed.observations[number];
-            if !self.alerts.contains_key(&observed.id) {
+            if let Some(known) = self.alerts.get_mut(&observed.id) {
+                known.describe(observed);
+            } else {
                 // Of a series without a value there is nothing to remember.
-                if *observation == Observation::Absent || self.alerts.len() >= MOST_INSTANCES {
+                if *observation == Observation::Absent || self.alerts.len() >= MOST_INSTANCES || at <= self.complete {
                     continue;
                 }
                 let new = Tracked {

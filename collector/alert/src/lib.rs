@@ -4,12 +4,13 @@
 //! source about the past. Both call the same functions, so what is previewed is what would have happened.
 //!
 //! [`observe`] judges values, [`RuleState`] remembers what they came to, [`notify`] decides who is told, [`replay`] does all
-//! that with the past.
+//! that with the past, [`live`] as time goes on.
 
 pub mod builtin;
 pub mod check;
 pub mod evaluate;
 pub mod judge;
+pub mod live;
 pub mod machine;
 pub mod matching;
 pub mod notify;

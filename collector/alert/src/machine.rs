@@ -79,6 +79,18 @@ impl Instance {
         self.is_idle() && self.absent_since.is_some_and(|since| at - since > LET_GO_NANOS)
     }
 
+    /// Whether it is as another one, but for its newest value.
+    pub fn is_same_state(&self, other: &Instance) -> bool {
+        let essence = |instance: &Instance| Instance {
+            value: None,
+            threshold: None,
+            judged: 0,
+            standings: instance.standings.iter().map(|it| Standing { last_bad: None, ..*it }).collect(),
+            ..instance.clone()
+        };
+        essence(self) == essence(other)
+    }
+
     /// Judges a moment. Moments come in order; what was judged already is left alone.
     pub fn step(&mut self, rule: &Rule, at: i64, observation: &Observation) -> Option<Change> {
         if at <= self.judged {

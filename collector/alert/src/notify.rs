@@ -240,6 +240,14 @@ impl Notifier {
         told
     }
 
+    /// The clock was set back to this: what was told, was told by then.
+    pub fn rewind(&mut self, to: i64) {
+        for group in self.groups.values_mut() {
+            group.sent = group.sent.map(|sent| sent.min(to));
+            group.news.values_mut().for_each(|since| *since = (*since).min(to));
+        }
+    }
+
     /// Answers what was muted before.
     fn note_muted(
         &mut self,
