@@ -1,10 +1,10 @@
--- What people wrote about alerts: rules, objectives, channels, routes, silences. `json` is the whole document, as the API
+-- What people wrote about alerts: rules, objectives, channels, routes, inhibitions, silences. `json` is the whole document, as the API
 -- has it, and may hold fields that this version does not know. Channels keep their secrets here.
 CREATE TABLE alert_documents (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     origin TEXT NOT NULL,
-    -- Order of routes; 0 elsewhere.
+    -- Order of routes and inhibitions; 0 elsewhere.
     place INTEGER NOT NULL,
     json TEXT NOT NULL,
     created_unix_nano INTEGER NOT NULL,

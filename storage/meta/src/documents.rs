@@ -14,13 +14,16 @@ pub enum Kind {
     Channel,
     /// A route; they are in order.
     Route,
+    /// Which alerts make others needless; in order, too. They have no name: callers give them one.
+    Inhibition,
     /// A silence; its name is its id.
     Silence,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 5] = [Kind::Rule, Kind::Slo, Kind::Channel, Kind::Route, Kind::Silence];
+    pub const ALL: [Kind; 6] =
+        [Kind::Rule, Kind::Slo, Kind::Channel, Kind::Route, Kind::Inhibition, Kind::Silence];
 
     /// As stored, and as files call it.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Kind {
             Kind::Slo => "slo",
             Kind::Channel => "channel",
             Kind::Route => "route",
+            Kind::Inhibition => "inhibition",
             Kind::Silence => "silence",
         }
     }
@@ -37,7 +41,7 @@ impl Kind {
     pub const fn most(self) -> i64 {
         match self {
             Kind::Rule => 5_000,
-            Kind::Slo | Kind::Channel | Kind::Route => 500,
+            Kind::Slo | Kind::Channel | Kind::Route | Kind::Inhibition => 500,
             Kind::Silence => 5_000,
         }
     }

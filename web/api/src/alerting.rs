@@ -4,6 +4,7 @@
 //! API as JSON, in files as TOML. Unknown fields are refused. Lengths of time are written as people say them
 //! ([`Period`]): `90s`, `5m`, `1h30m`, `7d`.
 
+pub mod apply;
 pub mod matcher;
 pub mod notify;
 pub mod period;
@@ -12,6 +13,7 @@ pub mod rule;
 pub mod slo;
 pub mod state;
 
+pub use apply::*;
 pub use matcher::{MatchOperator, Matcher, NoMatcher};
 pub use notify::*;
 pub use period::Period;

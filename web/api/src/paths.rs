@@ -114,9 +114,10 @@ pub const SILENCES: &str = "/api/v1/alerting/silences";
 pub const SILENCE: &str = "/api/v1/alerting/silences/{id}";
 /// `POST` of a [`crate::alerting::Silence`]: the [`crate::alerting::SilenceStatus`] it would have. Nothing is kept.
 pub const SILENCE_PREVIEW: &str = "/api/v1/alerting/silence-preview";
-/// `POST`, nothing: a heartbeat was received.
+/// `POST {HEARTBEAT}/{name}`, nothing: [`crate::alerting::HeartbeatReceived`].
 pub const HEARTBEAT: &str = "/api/v1/alerting/heartbeats/{id}";
-/// `GET` and `PUT`: [`crate::alerting::AlertingFile`], everything people wrote about alerts.
+/// `GET`: [`crate::alerting::AlertingFile`], everything people wrote about alerts. `PUT` of one:
+/// [`crate::alerting::AlertingChanges`].
 pub const ALERTING: &str = "/api/v1/alerting";
 /// `GET`: rules in the form of Prometheus' API.
 pub const PROMETHEUS_RULES: &str = "/api/v1/rules";

@@ -174,7 +174,7 @@ fn absence(field: &str, absence: Absence) -> Checked {
 pub fn slo(slo: &Slo) -> Result<(), Wrong> {
     name("name", &slo.name)?;
     // Rules are named after it.
-    let longest = super::MAX_NAME - ": budget burns fast".len();
+    let longest = super::MAX_NAME - ": budget burns very fast".len();
     if slo.name.chars().count() > longest {
         return wrong("name", format!("rules are named after it: at most {longest} characters"));
     }

@@ -303,3 +303,18 @@ fn a_file_tells_all_that_is_wrong() {
     let fields: Vec<String> = file(&all).into_iter().map(|wrong| wrong.field).collect();
     assert_eq!(fields, ["rule[1].level[0].recover", "rule[2].name", "silence[0].match"]);
 }
+
+#[test]
+fn what_orrery_makes_is_right() {
+    let objective = json!({
+        "name": "x".repeat(MAX_NAME - ": budget burns very fast".len()),
+        "indicator": { "kind": "availability", "service": "checkout" },
+        "objective": 0.99,
+    });
+    let objective: Slo = serde_json::from_value(objective).unwrap();
+    slo(&objective).unwrap();
+    let made = crate::objectives::rules(&objective).into_iter().chain(crate::builtin::rules());
+    for made in made {
+        rule(&made).unwrap_or_else(|wrong| panic!("{}: {wrong}", made.name));
+    }
+}
