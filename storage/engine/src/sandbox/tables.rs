@@ -29,63 +29,98 @@ const fn column(name: &'static str, kind: &'static str, sql: &'static str, about
     Column { name, kind, about, sql }
 }
 
+/// A text that the segments have otherwise.
+const fn word(name: &'static str, sql: &'static str, about: &'static str) -> Column {
+    column(name, "VARCHAR", sql, about)
+}
+
+/// A moment, from nanoseconds.
+const fn moment(name: &'static str, sql: &'static str, about: &'static str) -> Column {
+    column(name, "TIMESTAMP", sql, about)
+}
+
 /// A column that is what the segments have.
 const fn same(name: &'static str, kind: &'static str, about: &'static str) -> Column {
     column(name, kind, name, about)
 }
 
-const ATTRIBUTES: Column =
-    column("attributes", "MAP(VARCHAR, VARCHAR)", "", "Attributes as text: attributes['http.route'].");
-const RESOURCE: Column =
-    column("resource", "MAP(VARCHAR, VARCHAR)", "", "Resource attributes as text: resource['host.name'].");
-const SERVICE: Column = same("service_name", "VARCHAR", "service.name.");
-const NAMESPACE: Column = same("service_namespace", "VARCHAR", "service.namespace, or empty.");
-const DEPLOYED: Column = same("environment", "VARCHAR", "deployment.environment.name, or empty.");
-const SCOPE: Column = same("scope_name", "VARCHAR", "Instrumentation scope.");
+/// A text that the segments have.
+const fn text(name: &'static str, about: &'static str) -> Column {
+    same(name, "VARCHAR", about)
+}
+
+/// Nanoseconds that the segments have.
+const fn nanos(name: &'static str, about: &'static str) -> Column {
+    same(name, "BIGINT", about)
+}
+
+/// How many of something were dropped by the sender or by us.
+const fn dropped(name: &'static str, about: &'static str) -> Column {
+    same(name, "UINTEGER", about)
+}
+
+/// Attributes as text, by key.
+const fn map(name: &'static str, about: &'static str) -> Column {
+    column(name, "MAP(VARCHAR, VARCHAR)", "", about)
+}
+
+const fn table(
+    name: &'static str,
+    signal: Signal,
+    about: &'static str,
+    time: &'static str,
+    columns: &'static [Column],
+) -> Table {
+    Table { name, signal, about, time, columns }
+}
+
+const ATTRIBUTES: Column = map("attributes", "Attributes as text: attributes['http.route'].");
+const RESOURCE: Column = map("resource", "Resource attributes as text: resource['host.name'].");
+const SERVICE: Column = text("service_name", "service.name.");
+const NAMESPACE: Column = text("service_namespace", "service.namespace, or empty.");
+const DEPLOYED: Column = text("environment", "deployment.environment.name, or empty.");
+const SCOPE: Column = text("scope_name", "Instrumentation scope.");
 const FLAGS: Column = same("flags", "UINTEGER", "OTLP flags.");
-const DROPPED: Column = same("dropped_attributes_count", "UINTEGER", "Attributes dropped by the sender or by us.");
+const DROPPED: Column = dropped("dropped_attributes_count", "Attributes dropped by the sender or by us.");
 const TRACE: &str = "lower(hex(trace_id))";
 const SPAN: &str = "printf('%016x', span_id)";
 
 /// All tables.
 pub(crate) static TABLES: [Table; 3] = [
-    Table {
-        name: "spans",
-        signal: Signal::Traces,
-        about: "One row per span.",
-        time: "start_time_unix_nano",
-        columns: &[
-            column("start_time", "TIMESTAMP", "make_timestamp(start_time_unix_nano // 1000)", "When it began, UTC."),
+    table(
+        "spans",
+        Signal::Traces,
+        "One row per span.",
+        "start_time_unix_nano",
+        &[
+            moment("start_time", "make_timestamp(start_time_unix_nano // 1000)", "When it began, UTC."),
             SERVICE,
-            same("name", "VARCHAR", "Span name."),
-            column(
+            text("name", "Span name."),
+            word(
                 "kind",
-                "VARCHAR",
                 "CASE kind WHEN 1 THEN 'internal' WHEN 2 THEN 'server' WHEN 3 THEN 'client' WHEN 4 THEN 'producer' WHEN 5 THEN 'consumer' ELSE 'unspecified' END",
                 "server, client, producer, consumer, internal or unspecified.",
             ),
-            column(
+            word(
                 "status",
-                "VARCHAR",
                 "CASE status_code WHEN 2 THEN 'error' WHEN 1 THEN 'ok' ELSE 'unset' END",
                 "error, ok or unset.",
             ),
-            same("duration_nanos", "BIGINT", "How long it took, nanoseconds."),
-            column("trace_id", "VARCHAR", TRACE, "Hexadecimal."),
-            column("span_id", "VARCHAR", SPAN, "Hexadecimal."),
-            column(
+            nanos("duration_nanos", "How long it took, nanoseconds."),
+            word("trace_id", TRACE, "Hexadecimal."),
+            word("span_id", SPAN, "Hexadecimal."),
+            word(
                 "parent_span_id",
-                "VARCHAR",
                 "CASE WHEN parent_span_id = 0 THEN NULL ELSE printf('%016x', parent_span_id) END",
                 "Hexadecimal; null for a root span.",
             ),
-            same("status_message", "VARCHAR", "Text with the status."),
+            text("status_message", "Text with the status."),
             ATTRIBUTES,
             RESOURCE,
             NAMESPACE,
             DEPLOYED,
-            same("service_version", "VARCHAR", "service.version, or empty."),
-            same("start_time_unix_nano", "BIGINT", "When it began, Unix nanoseconds."),
+            text("service_version", "service.version, or empty."),
+            nanos("start_time_unix_nano", "When it began, Unix nanoseconds."),
             same(
                 "events",
                 "STRUCT(time_unix_nano BIGINT, name VARCHAR, attributes MAP(VARCHAR, VARCHAR), dropped_attributes_count UINTEGER)[]",
@@ -98,77 +133,73 @@ pub(crate) static TABLES: [Table; 3] = [
                 "Span links; values of attributes are JSON.",
             ),
             SCOPE,
-            same("scope_version", "VARCHAR", "Version of the instrumentation scope."),
-            same("trace_state", "VARCHAR", "W3C trace state."),
+            text("scope_version", "Version of the instrumentation scope."),
+            text("trace_state", "W3C trace state."),
             FLAGS,
             DROPPED,
-            same("dropped_events_count", "UINTEGER", "Events dropped by the sender or by us."),
-            same("dropped_links_count", "UINTEGER", "Links dropped by the sender or by us."),
+            dropped("dropped_events_count", "Events dropped by the sender or by us."),
+            dropped("dropped_links_count", "Links dropped by the sender or by us."),
         ],
-    },
-    Table {
-        name: "logs",
-        signal: Signal::Logs,
-        about: "One row per log record.",
-        time: "time_unix_nano",
-        columns: &[
-            column("time", "TIMESTAMP", "make_timestamp(time_unix_nano // 1000)", "When it happened, UTC."),
+    ),
+    table(
+        "logs",
+        Signal::Logs,
+        "One row per log record.",
+        "time_unix_nano",
+        &[
+            moment("time", "make_timestamp(time_unix_nano // 1000)", "When it happened, UTC."),
             SERVICE,
             same("severity_number", "UTINYINT", "OTLP number, 1 to 24; 17 and more are errors."),
-            same("severity_text", "VARCHAR", "The source's word."),
-            same("body", "VARCHAR", "The text, or JSON when it is something else."),
-            column(
+            text("severity_text", "The source's word."),
+            text("body", "The text, or JSON when it is something else."),
+            word(
                 "trace_id",
-                "VARCHAR",
                 "nullif(lower(hex(trace_id)), '00000000000000000000000000000000')",
                 "Hexadecimal; null outside a trace.",
             ),
-            column(
+            word(
                 "span_id",
-                "VARCHAR",
                 "CASE WHEN span_id = 0 THEN NULL ELSE printf('%016x', span_id) END",
                 "Hexadecimal; null outside a span.",
             ),
             ATTRIBUTES,
             RESOURCE,
-            same("event_name", "VARCHAR", "OTLP event name."),
+            text("event_name", "OTLP event name."),
             NAMESPACE,
             DEPLOYED,
-            same("time_unix_nano", "BIGINT", "When it happened, Unix nanoseconds."),
-            same("observed_time_unix_nano", "BIGINT", "When it was collected, Unix nanoseconds."),
+            nanos("time_unix_nano", "When it happened, Unix nanoseconds."),
+            nanos("observed_time_unix_nano", "When it was collected, Unix nanoseconds."),
             same("body_is_json", "BOOLEAN", "Whether body is JSON."),
             SCOPE,
             FLAGS,
             DROPPED,
         ],
-    },
-    Table {
-        name: "metrics",
-        signal: Signal::Metrics,
-        about: "One row per data point.",
-        time: "time_unix_nano",
-        columns: &[
-            column("time", "TIMESTAMP", "make_timestamp(time_unix_nano // 1000)", "UTC."),
-            same("name", "VARCHAR", "Metric name."),
+    ),
+    table(
+        "metrics",
+        Signal::Metrics,
+        "One row per data point.",
+        "time_unix_nano",
+        &[
+            moment("time", "make_timestamp(time_unix_nano // 1000)", "UTC."),
+            text("name", "Metric name."),
             column("value", "DOUBLE", "coalesce(value_double, value_int::DOUBLE)", "Of a gauge or sum."),
-            same("unit", "VARCHAR", "UCUM unit."),
-            column(
+            text("unit", "UCUM unit."),
+            word(
                 "kind",
-                "VARCHAR",
                 "CASE kind WHEN 1 THEN 'gauge' WHEN 2 THEN 'sum' WHEN 3 THEN 'histogram' WHEN 4 THEN 'exponential_histogram' WHEN 5 THEN 'summary' END",
                 "gauge, sum, histogram, exponential_histogram or summary.",
             ),
             SERVICE,
-            same("host_name", "VARCHAR", "host.name, or empty."),
+            text("host_name", "host.name, or empty."),
             ATTRIBUTES,
             RESOURCE,
             same("count", "UBIGINT", "Measurements of a histogram or summary."),
             same("sum", "DOUBLE", "Their sum."),
             same("min", "DOUBLE", "The smallest."),
             same("max", "DOUBLE", "The largest."),
-            column(
+            word(
                 "temporality",
-                "VARCHAR",
                 "CASE temporality WHEN 1 THEN 'delta' WHEN 2 THEN 'cumulative' END",
                 "delta or cumulative; null for a gauge.",
             ),
@@ -176,9 +207,9 @@ pub(crate) static TABLES: [Table; 3] = [
             same("series", "UBIGINT", "Hash of metric, attributes, resource and scope."),
             NAMESPACE,
             DEPLOYED,
-            same("description", "VARCHAR", "By its sender."),
-            same("time_unix_nano", "BIGINT", "Unix nanoseconds."),
-            same("start_time_unix_nano", "BIGINT", "Unix nanoseconds; 0 when not said."),
+            text("description", "By its sender."),
+            nanos("time_unix_nano", "Unix nanoseconds."),
+            nanos("start_time_unix_nano", "Unix nanoseconds; 0 when not said."),
             same("value_int", "BIGINT", "Of a gauge or sum, if an integer."),
             same("value_double", "DOUBLE", "Of a gauge or sum, if a double."),
             same("bounds", "DOUBLE[]", "Histogram: upper bounds. Summary: quantile and value in turns."),
@@ -198,7 +229,7 @@ pub(crate) static TABLES: [Table; 3] = [
             SCOPE,
             FLAGS,
         ],
-    },
+    ),
 ];
 
 /// The tables' names, for a sentence.
