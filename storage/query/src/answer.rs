@@ -297,6 +297,16 @@ pub enum FindingKind {
 
 /// What is usual and what is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    /// A part of the calls to the node has failed all along, and it knows nothing of them.
+    Steady,
+    /// A file system of the host is full, or almost.
+    DiskFull,
+    /// The host's memory is used up, or almost.
+    MemoryFull,
+    /// The host's processors have been busy for minutes.
+    CpuBusy,
+    /// The host's agent reports nothing any more, though others do.
+    HostSilent,
 pub struct Change {
     /// Before; `None` where nothing else was ever seen.
     pub usual: Option<f64>,
@@ -333,13 +343,13 @@ pub struct Blamed {
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
-    /// Id of the node in which it begins, or calls to which are wrong.
+    /// Id of the node in which it begins, or calls to which are wrong; of a host `host:` and its name.
     pub node: String,
-    /// What that node is.
+    /// What that node is; external of a host.
     pub node_kind: NodeKind,
     /// Ids of whose calls are wrong, the worst first; of the queue, where messages are. Empty where it is the node itself.
     pub callers: Vec<String>,
-    /// Since when, Unix nanoseconds, to within a step; `None` if it never was otherwise.
+    /// Since when, Unix nanoseconds, to within a step; `None` if it never was otherwise, of a host in the last half hour.
     pub since_unix_nano: Option<i64>,
     /// Until when; `None` while it lasts.
     pub until_unix_nano: Option<i64>,
@@ -348,11 +358,11 @@ pub struct Finding {
     /// Of them, how many went badly.
     pub bad: f64,
     /// Failed share (0 to 1); 95th percentile in nanoseconds where time is wrong; calls per second of what is silent;
-    /// messages of what takes none.
+    /// messages of what takes none; used share of what a host has.
     pub size: Change,
     /// Calls per second of the callers.
     pub rate: Option<Change>,
-    /// Operation that contributes most: of the node, or of the caller that calls it.
+    /// Operation that contributes most: of the node, or of the caller that calls it. Of a full disk, where it is mounted.
     pub operation: Option<String>,
     /// The group of errors that grew most, with an example.
     pub error: Option<ErrorGroup>,

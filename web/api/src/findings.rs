@@ -30,6 +30,16 @@ pub enum FindingKind {
     NotConsumed,
     /// Nothing is heard of the service any more, though of others.
     Silent,
+    /// A part of the calls to the node has failed all along, and it knows nothing of them.
+    Steady,
+    /// A file system of the host is full, or almost.
+    DiskFull,
+    /// The host's memory is used up, or almost.
+    MemoryFull,
+    /// The host's processors have been busy for minutes.
+    CpuBusy,
+    /// The host's agent reports nothing any more, though others do.
+    HostSilent,
 }
 
 impl FindingKind {
@@ -46,7 +56,17 @@ impl FindingKind {
             FindingKind::Lag => "lag",
             FindingKind::NotConsumed => "not_consumed",
             FindingKind::Silent => "silent",
+            FindingKind::Steady => "steady",
+            FindingKind::DiskFull => "disk_full",
+            FindingKind::MemoryFull => "memory_full",
+            FindingKind::CpuBusy => "cpu_busy",
+            FindingKind::HostSilent => "host_silent",
         }
+    }
+
+    /// Whether it is about a host, and not about requests.
+    pub fn is_about_host(self) -> bool {
+        matches!(self, FindingKind::DiskFull | FindingKind::MemoryFull | FindingKind::CpuBusy | FindingKind::HostSilent)
     }
 
     /// Whether its size is a duration; a share of calls otherwise, but for what is silent or takes nothing.
@@ -90,14 +110,14 @@ pub struct Finding {
     pub id: String,
     /// What.
     pub kind: FindingKind,
-    /// Id of the node in which it begins, or calls to which are wrong.
+    /// Id of the node in which it begins, or calls to which are wrong; of a host `host:` and its name.
     pub node: String,
-    /// What that node is.
+    /// What that node is; `external` of a host, which is no node of the map.
     pub node_kind: NodeKind,
     /// Ids of those whose calls are wrong, the worst first; of the queue, where messages are. Empty where it is the node
     /// itself.
     pub callers: Vec<String>,
-    /// Since when, to within a step; absent if it never was otherwise.
+    /// Since when, to within a step; absent if it never was otherwise, of a host in the last half hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_unix_nano: Option<Nanos>,
     /// Until when; absent while it lasts.
@@ -108,12 +128,12 @@ pub struct Finding {
     /// Of them, how many went badly.
     pub bad: f64,
     /// Failed share (0 to 1); 95th percentile in nanoseconds where time is wrong; calls per second of what is silent;
-    /// messages of what takes none.
+    /// messages of what takes none; used share of what a host has.
     pub size: FromTo,
     /// Calls per second of the callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<FromTo>,
-    /// Operation that contributes most: of the node, or of the caller that calls it.
+    /// Operation that contributes most: of the node, or of the caller that calls it. Of a full disk, where it is mounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// The group of errors that grew most, with an example.
@@ -135,7 +155,7 @@ pub struct Finding {
 pub struct FindingList {
     /// What was asked for.
     pub range: Range,
-    /// The worst first: what goes on, then by how many requests went badly.
+    /// The worst first: what goes on, what always was so, what is over; then by how many requests went badly. Hosts last.
     pub findings: Vec<Finding>,
     /// Why something is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,17 +41,23 @@ pub fn title(found: &Finding, name: &dyn Fn(&str) -> String) -> String {
         (FindingKind::Lag, _) => say::FOUND_LAG,
         (FindingKind::NotConsumed, _) => say::FOUND_NOT_CONSUMED,
         (FindingKind::Silent, _) => say::FOUND_SILENT,
+        (FindingKind::Steady, _) => say::FOUND_STEADY,
+        (FindingKind::DiskFull, _) => say::FOUND_DISK_FULL,
+        (FindingKind::MemoryFull, _) => say::FOUND_MEMORY_FULL,
+        (FindingKind::CpuBusy, _) => say::FOUND_CPU_BUSY,
+        (FindingKind::HostSilent, _) => say::FOUND_HOST_SILENT,
     };
     let words = [("node", &*node), ("callers", &*callers), ("kind", kind), ("issuer", issuer.as_deref().unwrap_or(""))];
     tf(phrase, &words)
 }
 
-/// Glyph and class: failing, or late.
+/// Glyph and class: failing; or late, busy, as it always was.
 pub fn glyph(kind: FindingKind) -> (&'static str, &'static str) {
-    if kind.is_about_time() { ("▲", "is-warn") } else { ("◆", "is-err") }
+    let is_mild = kind.is_about_time() || matches!(kind, FindingKind::Steady | FindingKind::CpuBusy);
+    if is_mild { ("▲", "is-warn") } else { ("◆", "is-err") }
 }
 
-/// The shortest that explains it: what the error says, which version, which statement.
+/// The shortest that explains it: what the error says, which version, which statement, which disk.
 pub fn reason(found: &Finding) -> Option<String> {
     let error = found.error.as_ref().filter(|_| !found.kind.is_about_time());
     let said = error.map(|error| match error.message.is_empty() {
@@ -59,7 +65,7 @@ pub fn reason(found: &Finding) -> Option<String> {
         false => format!("{}: {}", error.error_type, error.message),
     });
     let blamed = found.blamed.as_ref().map(|blamed| format!("{} {}", slice_word(&blamed.slice), blamed.name));
-    let operation = found.operation.clone().filter(|_| found.kind.is_about_time());
+    let operation = found.operation.clone().filter(|_| found.kind.is_about_time() || found.kind.is_about_host());
     let parts: Vec<String> = [blamed, said.or(operation)].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
@@ -79,6 +85,8 @@ pub fn measure(found: &Finding) -> String {
         FindingKind::NotConsumed => {
             return tf(say::SIZE_NOT_CONSUMED, &[("n", &Unit::Number.format(found.size.now).to_string())]);
         }
+        FindingKind::HostSilent => return t(say::SIZE_UNHEARD).to_owned(),
+        kind if kind.is_about_host() => (say::SIZE_USED, say::SIZE_USED),
         FindingKind::Lag => (say::SIZE_WAIT, say::SIZE_WAIT_ALONE),
         kind if kind.is_about_time() => (say::SIZE_TIME, say::SIZE_TIME_ALONE),
         _ => (say::SIZE_SHARE, say::SIZE_SHARE_ALONE),
@@ -231,6 +239,7 @@ mod tests {
         let told = |kind, callers: &[&str]| title(&found(kind, callers), &name);
         assert_eq!(told(FindingKind::Errors, &[]), "cart fails by itself");
         assert_eq!(told(FindingKind::Unreachable, &["web"]), "cart cannot be reached");
+        assert_eq!(told(FindingKind::Steady, &["web"]), "Calls from web to cart fail now and then");
         assert_eq!(told(FindingKind::RateLimited, &["mobile"]), "cart limits the rate of mobile");
         assert_eq!(
             told(FindingKind::Network, &["a", "b", "c", "d"]),
@@ -251,6 +260,18 @@ mod tests {
         assert_eq!(measure(&broken).replace('\u{2009}', " "), "50 % fail, usually 0 %");
         let abouts: Vec<&str> = facts(&broken, &name).iter().map(|fact| fact.about.en).collect();
         assert_eq!(abouts, ["Since when", "How much", "How many", "Error", "Message", "Version", "Compared"]);
+    }
+
+    #[test]
+    fn a_host_says_which_of_its_parts_is_used_up() {
+        let size = FromTo { usual: None, now: 0.97 };
+        let full = Finding { operation: Some("/var".into()), size, ..found(FindingKind::DiskFull, &[]) };
+        assert_eq!(title(&full, &name), "The disk of host cart is full");
+        assert_eq!(
+            (reason(&full).unwrap(), measure(&full).replace('\u{2009}', " ")),
+            ("/var".into(), "97 % used".into())
+        );
+        assert_eq!(measure(&found(FindingKind::HostSilent, &[])), "its agent reports nothing");
     }
 
     #[test]

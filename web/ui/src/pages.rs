@@ -105,7 +105,7 @@ pub(crate) fn service_path(id: &str) -> String {
 
 /// The name within an id such as `shop/cart@production` or `database:postgresql/db:5432`.
 pub(crate) fn service_name(id: &str) -> String {
-    let inferred = ["database:", "queue:", "external:", "model:", "user:", "unknown_caller:", "function:"]
+    let inferred = ["database:", "queue:", "external:", "model:", "user:", "unknown_caller:", "function:", "host:"]
         .iter()
         .any(|kind| id.starts_with(kind));
     if inferred {

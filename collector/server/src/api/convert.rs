@@ -197,6 +197,11 @@ pub(crate) fn finding(found: answer::Finding) -> api::Finding {
         answer::FindingKind::Lag => api::FindingKind::Lag,
         answer::FindingKind::NotConsumed => api::FindingKind::NotConsumed,
         answer::FindingKind::Silent => api::FindingKind::Silent,
+        answer::FindingKind::Steady => api::FindingKind::Steady,
+        answer::FindingKind::DiskFull => api::FindingKind::DiskFull,
+        answer::FindingKind::MemoryFull => api::FindingKind::MemoryFull,
+        answer::FindingKind::CpuBusy => api::FindingKind::CpuBusy,
+        answer::FindingKind::HostSilent => api::FindingKind::HostSilent,
     };
     let from_to = |change: answer::Change| api::FromTo { usual: change.usual, now: change.now };
     let blamed = |blamed: answer::Blamed| api::Blamed {

@@ -104,7 +104,13 @@ impl Store for Engine {
     }
 
     fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError> {
-        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.findings(plan, live, control))
+        let requests =
+            query::rollups::with_live(&self.inner, control, |rollups, live| rollups.findings(plan, live, control))?;
+        query::hosts::trouble::after(requests, &self.inner, plan, control)
+    }
+
+    fn cells(&self, plan: &plan::Cells, control: &Control) -> Result<Answer<answer::CellTable>, QueryError> {
+        query::rollups::with_live(&self.inner, control, |rollups, live| rollups.cells(plan, live, control))
     }
 
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError> {

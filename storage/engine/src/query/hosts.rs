@@ -3,6 +3,8 @@
 //! Source: OpenTelemetry semantic conventions for system metrics; both the current attribute names and those of the
 //! collector's host metrics receiver (`state`, `direction`, `device`).
 
+pub(crate) mod trouble;
+
 use super::filter;
 use super::metrics::{Fetch, Grid, aggregate, fetch, with_lookback};
 use super::session::Session;
@@ -42,7 +44,7 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Hosts, control: &Control) -> Resul
             cpu_utilization: last(&cpu, &name),
             memory_utilization: last(&memory, &name),
             memory_total_bytes: totals.get(&name).copied(),
-            filesystem_utilization: last(&filesystem, &name),
+            filesystem_utilization: filesystem.get(&name).map(Filesystem::share),
             load_1m: load.get(&name).copied(),
             network_bytes_per_second: network.get(&name).copied(),
             disk_bytes_per_second: disk.get(&name).copied(),
@@ -57,6 +59,26 @@ pub(crate) fn run(inner: &Inner, plan: &plan::Hosts, control: &Control) -> Resul
 }
 
 type Points = Vec<(i64, f64)>;
+
+/// Attributes of a file system: where it is mounted, what it is, how. New names and old ones.
+const MOUNT: &[&str] =
+    &["system.filesystem.mountpoint", "mountpoint", "system.filesystem.type", "type", "system.filesystem.mode", "mode"];
+/// Images, which are made full.
+const IMAGES: [&str; 4] = ["squashfs", "erofs", "iso9660", "cramfs"];
+
+/// How full a file system is.
+#[derive(Default)]
+struct Filesystem {
+    mount: String,
+    points: Points,
+}
+
+impl Filesystem {
+    /// At last, 0 to 1.
+    fn share(&self) -> f64 {
+        self.points.last().map_or(0.0, |(_, share)| *share)
+    }
+}
 
 struct Reading {
     range: TimeRange,
@@ -116,24 +138,29 @@ impl Reading {
         if limits.is_empty() { self.last_of(session, "system.memory.usage", Aggregation::Sum) } else { Ok(limits) }
     }
 
-    /// Of the fullest file system.
-    fn filesystem(&self, session: &mut Session<'_>) -> Result<BTreeMap<String, Points>, QueryError> {
-        let fullest = self.metric(session, "system.filesystem.utilization", &["host.name"], Aggregation::Max)?;
-        if !fullest.is_empty() {
-            return Ok(fullest.into_iter().map(|series| (group(&series, 0).to_owned(), series.points)).collect());
-        }
-        let by = ["host.name", "system.filesystem.state", "state", "mountpoint", "system.filesystem.mountpoint"];
+    /// Of the fullest file system that can be written to, by host.
+    fn filesystem(&self, session: &mut Session<'_>) -> Result<BTreeMap<String, Filesystem>, QueryError> {
+        let by = [&["host.name", "system.filesystem.state", "state"], MOUNT].concat();
         let mut mounts: BTreeMap<(String, String), Vec<MetricSeries>> = BTreeMap::new();
-        for series in self.metric(session, "system.filesystem.usage", &by, Aggregation::Sum)? {
-            let mount = format!("{}{}", group(&series, 3), group(&series, 4));
-            mounts.entry((group(&series, 0).to_owned(), mount)).or_default().push(series);
+        let mut utilization = self.metric(session, "system.filesystem.utilization", &by, Aggregation::Max)?;
+        let is_share = !utilization.is_empty();
+        if !is_share {
+            utilization = self.metric(session, "system.filesystem.usage", &by, Aggregation::Sum)?;
         }
-        let mut fullest: BTreeMap<String, Points> = BTreeMap::new();
-        for ((host, _), states) in mounts {
-            let used = shares(&states, |state| state == "used").remove(&host).unwrap_or_default();
-            let share = |points: &Points| points.last().map_or(0.0, |(_, share)| *share);
+        for series in utilization.into_iter().filter(can_fill) {
+            let mount = [3, 4].map(|at| group(&series, at)).into_iter().find(|mount| !mount.is_empty()).unwrap_or("");
+            mounts.entry((group(&series, 0).to_owned(), mount.to_owned())).or_default().push(series);
+        }
+        let mut fullest: BTreeMap<String, Filesystem> = BTreeMap::new();
+        for ((host, mount), mut states) in mounts {
+            let points = if is_share {
+                states.swap_remove(0).points
+            } else {
+                shares(&states, |state| state == "used").remove(&host).unwrap_or_default()
+            };
+            let used = Filesystem { mount, points };
             let worst = fullest.entry(host).or_default();
-            if share(&used) >= share(worst) {
+            if used.share() >= worst.share() {
                 *worst = used;
             }
         }
@@ -143,6 +170,12 @@ impl Reading {
 
 fn group(series: &MetricSeries, at: usize) -> &str {
     series.group.get(at).map_or("", |(_, value)| value)
+}
+
+/// Whether a file system, by its attributes, is one that programs write to.
+fn can_fill(series: &MetricSeries) -> bool {
+    let is = |names: [usize; 2], values: &[&str]| names.iter().any(|at| values.contains(&group(series, *at)));
+    !is([5, 6], &IMAGES) && !is([7, 8], &["ro"])
 }
 
 /// The state or mode, under its new name or its old one.

@@ -330,6 +330,13 @@ phrases! {
     NOTHING_WRONG "Nothing fails, is slow or falls silent more than usual." "평소보다 실패하거나 느리거나 조용해진 곳이 없습니다.";
     TO_LOOK_AT "to look at" "확인 필요";
     FOUND_ERRORS "{node} fails by itself" "{node} 자체 오류";
+    FOUND_STEADY "Calls from {callers} to {node} fail now and then" "{callers}의 {node} 호출이 간간이 실패";
+    FOUND_DISK_FULL "The disk of host {node} is full" "호스트 {node} 디스크 가득 참";
+    FOUND_MEMORY_FULL "Host {node} is out of memory" "호스트 {node} 메모리 부족";
+    FOUND_CPU_BUSY "The processors of host {node} are busy" "호스트 {node} CPU 포화";
+    FOUND_HOST_SILENT "Host {node} has gone silent" "호스트 {node} 데이터 끊김";
+    SIZE_USED "{now} used" "{now} 사용";
+    SIZE_UNHEARD "its agent reports nothing" "에이전트 수신 없음";
     FOUND_ERRORS_FOR "{kind} {node} fails for {callers}" "{callers}의 {kind} {node} 호출 실패";
     FOUND_UNREACHABLE "{node} cannot be reached" "{node}에 연결할 수 없음";
     FOUND_REJECTED "{node} rejects credentials of {callers}" "{node}: {callers}의 인증 정보 거부";

@@ -1,7 +1,7 @@
 //! Metrics, hosts and completion, from memory and from segments.
 
 use super::*;
-use orrery_query::answer::MetricSeries;
+use orrery_query::answer::{Finding, FindingKind, MetricSeries};
 use orrery_query::plan::Aggregation;
 
 fn point(name: &str, time: i64, value: &str, attributes: serde_json::Value, metric: items::MetricItem) -> Item {
@@ -142,6 +142,48 @@ fn metrics_and_hosts_are_the_same_in_memory_and_in_segments() {
     // A request that was sent again changes nothing.
     rig.put(Signal::Metrics, &items[..items.len() / 2]);
     check(&rig);
+}
+
+#[test]
+fn hosts_in_trouble_are_found() {
+    let rig = Rig::new();
+    let mut items = Vec::new();
+    for second in (0..300).step_by(30) {
+        for (mode, share) in [("user", "0.97"), ("idle", "0.03")] {
+            items.push(point("system.cpu.utilization", second, share, json!({"cpu.mode": mode}), gauge("1")));
+        }
+        // Images are always full, and data has been for the last two minutes.
+        let data = if second < 180 { "0.9" } else { "0.96" };
+        for (mount, kind, share) in [("/snap/core", "squashfs", "1.0"), ("/data", "ext4", data), ("/", "ext4", "0.5")] {
+            let attributes = json!({"system.filesystem.mountpoint": mount, "system.filesystem.type": kind});
+            items.push(point("system.filesystem.utilization", second, share, attributes, gauge("1")));
+        }
+    }
+    rig.put(Signal::Metrics, &items);
+    let found = |seconds: i64| {
+        let range = TimeRange::new(T0, T0 + seconds * SECOND).unwrap();
+        let plan = plan::Findings { range, environment: None, limit: 20 };
+        let found = rig.engine().findings(&plan, &control()).unwrap().value;
+        let said = |found: Finding| {
+            assert_eq!((found.node.as_str(), found.until_unix_nano), ("host:h1", None));
+            // To within a step of half a minute.
+            let since = found.since_unix_nano.map(|since| ((since - T0) / SECOND + 29) / 30 * 30);
+            (found.kind, since, found.size.now, found.operation.unwrap_or_default())
+        };
+        found.into_iter().map(said).collect::<Vec<_>>()
+    };
+    let expected = [
+        (FindingKind::DiskFull, Some(180), 0.96, "/data".to_owned()),
+        (FindingKind::CpuBusy, None, 0.97, String::new()),
+    ];
+    assert_eq!(found(300), expected);
+    rig.seal();
+    assert_eq!(found(300), expected);
+    // Later only something else reports.
+    let resource = pairs(json!({"service.name": "agent", "host.name": "h2"}));
+    let later = Item { resource, ..point("system.cpu.load_average.1m", 590, "0.1", json!({}), gauge("1")) };
+    rig.put(Signal::Metrics, &[later]);
+    assert_eq!(found(600), [(FindingKind::HostSilent, Some(270), 0.0, String::new())]);
 }
 
 #[test]

@@ -6,7 +6,9 @@
 //!   or model is blamed for what its callers could not help (not 4xx).
 //! - A call that failed although its callee did not fail began between the two. What the caller says of it tells what it
 //!   is: refused tokens (401, 403) and rates (429) are **rejections**, other 4xx are the caller's own business, the rest
-//!   makes the callee **unreachable**.
+//!   makes the callee **unreachable**. What of it was answered with a failure that those who were called count as their
+//!   own says nothing of the way to them.
+//! - A call of which a part has failed all along is **steady**, whatever its callers say: no incident, but told.
 //! - A service is **slow** by itself if what its requests take longer is not what its calls take longer. Calls to what
 //!   sends no telemetry are slow by themselves. **Network**: client minus server time of matched calls.
 //! - **Lag**: from publishing a message to its consumption. **Not consumed**: messages are published that nobody takes any
@@ -55,6 +57,7 @@ pub(in crate::rollup) struct Suspect<'a> {
     caller: Option<&'a str>,
     window: Window,
     now: Tally,
+    is_steady: bool,
     /// Usual and present size: a share, or nanoseconds.
     size: Change,
     blamed: Option<Blamed>,
@@ -81,14 +84,20 @@ impl Suspect<'_> {
         self.caller.filter(|_| self.sign != Sign::Lag).unwrap_or(self.node)
     }
 
-    /// Worse ones are larger: what goes on first, then how many requests went badly. A failed one counts twice.
-    fn weight(&self) -> (bool, f64) {
+    /// Worse ones are larger: what began and goes on first, what always was so before what is over, then how many requests
+    /// went badly. A failed one counts twice.
+    fn weight(&self) -> (u8, f64) {
         let per_call = match self.sign {
             Sign::Errors | Sign::Between | Sign::NotConsumed | Sign::Silent => 2.0,
             Sign::Lag => 1.5,
             Sign::Slow | Sign::SlowCalls | Sign::Network => 1.0,
         };
-        (!self.window.is_over, self.now.bad * per_call)
+        let urgency = match (self.window.is_over, self.is_steady) {
+            (false, false) => 2,
+            (false, true) => 1,
+            (true, _) => 0,
+        };
+        (urgency, self.now.bad * per_call)
     }
 }
 
@@ -216,7 +225,7 @@ impl<'a> Board<'a> {
     fn find_ill(&mut self) {
         for (&id, service) in &self.services {
             let tallies = service.steps.iter().map(|(time, cells)| (*time, tally(cells))).collect();
-            let failing = failing(&tallies, &self.clock, true).map(|found| found.window);
+            let failing = failing(&tallies, &self.clock).map(|found| found.window);
             let slow = slowed(&service.steps, SLOWER, &self.clock).map(|found| found.window);
             self.ill.insert(id, failing.into_iter().chain(slow).collect());
         }
@@ -258,7 +267,7 @@ impl<'a> Board<'a> {
             let passed_on = service.failed_calls.get(time).copied().unwrap_or(0.0);
             (*time, Tally { count: cells.count(), bad: (cells.errors() - passed_on).max(0.0) })
         };
-        let found = failing(&service.steps.iter().map(own).collect(), &self.clock, true)?;
+        let found = failing(&service.steps.iter().map(own).collect(), &self.clock)?;
         // Requests and the calls they make may fall into different steps: only what is left over all of them counts.
         let during = |map: &mut dyn Iterator<Item = (i64, f64)>| -> f64 {
             map.filter(|(time, _)| found.window.holds(*time)).map(|(_, value)| value).sum()
@@ -320,6 +329,7 @@ impl<'a> Board<'a> {
             caller: None,
             window: Window { since: last + step_nanos, last: newest, is_over: false },
             now: Tally { count: expected, bad: expected },
+            is_steady: false,
             size: Change { usual: Some(usual), now: 0.0 },
             blamed: None,
             rate: None,
@@ -328,7 +338,7 @@ impl<'a> Board<'a> {
 
     fn blamed_errors(&self, ends: Ends<'a>, steps: &BTreeMap<i64, EdgeRow>) -> Option<Suspect<'a>> {
         let of = |row: &EdgeRow| Tally { count: row.caller.count(), bad: row.callee_errors() };
-        let found = failing(&steps.iter().map(|(time, row)| (*time, of(row))).collect(), &self.clock, true)?;
+        let found = failing(&steps.iter().map(|(time, row)| (*time, of(row))).collect(), &self.clock)?;
         Some(self.failed(Sign::Errors, ends.callee, Some(ends.caller), &found).at(self.rate(steps, &found.window)))
     }
 
@@ -345,7 +355,7 @@ impl<'a> Board<'a> {
             let bad = whole(row.caller.errors() - by_callee(row)).min(most);
             (*time, Tally { count: row.caller.count(), bad })
         };
-        let found = failing(&steps.iter().map(of).collect(), &self.clock, false)?;
+        let found = failing(&steps.iter().map(of).collect(), &self.clock)?;
         Some(self.failed(Sign::Between, ends.callee, Some(ends.caller), &found).at(self.rate(steps, &found.window)))
     }
 
@@ -387,6 +397,7 @@ impl<'a> Board<'a> {
                     caller: Some(ends.caller),
                     window: Window { since, last: newest, is_over: false },
                     now: Tally { count: published, bad: published },
+                    is_steady: false,
                     size: Change { usual: None, now: published },
                     blamed: None,
                     rate: None,
@@ -398,13 +409,15 @@ impl<'a> Board<'a> {
 
     fn failed(&self, sign: Sign, node: &'a str, caller: Option<&'a str>, found: &Failing) -> Suspect<'a> {
         let size = Change { usual: found.usual.map(Tally::share), now: found.now.share() };
-        Suspect { sign, node, caller, window: found.window, now: found.now, size, blamed: None, rate: None }
+        let (window, now, is_steady) = (found.window, found.now, found.is_steady);
+        Suspect { sign, node, caller, window, now, is_steady, size, blamed: None, rate: None }
     }
 
     fn late(&self, sign: Sign, node: &'a str, caller: Option<&'a str>, found: &Slowed) -> Suspect<'a> {
         let p95 = |cells: &Cells| cells.quantile(0.95).map(|nanos| nanos as f64);
         let size = Change { usual: p95(&found.usual), now: p95(&found.during).unwrap_or(0.0) };
-        Suspect { sign, node, caller, window: found.window, now: found.now, size, blamed: None, rate: None }
+        let (window, now) = (found.window, found.now);
+        Suspect { sign, node, caller, window, now, is_steady: false, size, blamed: None, rate: None }
     }
 
     /// Calls per second before and during.
@@ -447,7 +460,9 @@ impl<'a> Board<'a> {
         };
         let kind = match suspect.sign {
             Sign::Errors => FindingKind::Errors,
-            Sign::Between => kind_between(error.as_ref())?,
+            // Without a word of the caller's nothing is claimed.
+            Sign::Between if suspect.is_steady => error.is_some().then_some(FindingKind::Steady)?,
+            Sign::Between => kind_between(error.as_ref()?)?,
             Sign::Slow => FindingKind::Slow,
             Sign::SlowCalls => FindingKind::SlowCalls,
             Sign::Network => FindingKind::Network,
@@ -529,6 +544,9 @@ impl<'a> Board<'a> {
         let before = first.map_or(1.0, |first| ((suspect.window.since - first) as f64 / 1e9).max(1.0));
         let longer = suspect.window.seconds(&self.clock) / before;
         let grown = |(now, usual, _): &(f64, f64, ErrorRow)| now - usual * longer;
+        if suspect.sign == Sign::Between {
+            self.without_answered(suspect, &mut all);
+        }
         let during = all.into_iter().filter(|(_, sum)| sum.0 > 0.0);
         let (group, sum) = during.max_by(|(_, a), (_, b)| grown(a).total_cmp(&grown(b)))?;
         let first_seen = details
@@ -550,6 +568,44 @@ impl<'a> Board<'a> {
             trace_id: sum.2.trace_id(),
             span_id: sum.2.span_id(),
         })
+    }
+
+    /// Takes out of a caller's failed calls those that were answered with a failure which whoever was called counts itself;
+    /// so few that they do not explain what failed are none.
+    fn without_answered(&self, suspect: &Suspect<'a>, all: &mut BTreeMap<[&str; 3], (f64, f64, ErrorRow)>) {
+        let mut answered = self.answered(suspect);
+        let is_answer = |error_type: &str| error_type.parse::<u16>().is_ok_and(|code| (500..600).contains(&code));
+        let mut answers: Vec<&mut f64> =
+            all.iter_mut().filter(|(group, _)| is_answer(group[0])).map(|(_, sum)| &mut sum.0).collect();
+        answers.sort_by(|a, b| b.total_cmp(a));
+        for count in answers {
+            let taken = count.min(answered);
+            answered -= taken;
+            *count -= taken;
+            if *count < OWN_ERRORS * suspect.now.bad {
+                *count = 0.0;
+            }
+        }
+    }
+
+    /// How many calls of the suspect's caller were answered with a failure, by the account of those it called: of matched
+    /// pairs, and whatever else the suspected node counts as its own, whose pairs are not known.
+    fn answered(&self, suspect: &Suspect<'a>) -> f64 {
+        let sum = |steps: &BTreeMap<i64, EdgeRow>, errors: fn(&EdgeRow) -> f64| -> f64 {
+            steps.iter().filter(|(time, _)| suspect.window.holds(**time)).map(|(_, row)| errors(row)).sum()
+        };
+        let calls = || self.edges.iter().filter(|(ends, _)| matches!(ends.kind, EdgeKind::Call | EdgeKind::Database));
+        let told = calls().filter(|(ends, _)| Some(ends.caller) == suspect.caller).map(|(ends, steps)| {
+            let is_known = self.services.contains_key(ends.callee);
+            sum(steps, if is_known { |row| row.callee.errors() } else { EdgeRow::callee_errors })
+        });
+        let matched: f64 = calls()
+            .filter(|(ends, _)| ends.callee == suspect.node)
+            .map(|(_, steps)| sum(steps, |row| row.callee.errors()))
+            .sum();
+        let steps = self.services.get(suspect.node).into_iter().flat_map(|service| &service.steps);
+        let own: f64 = steps.filter(|(time, _)| suspect.window.holds(**time)).map(|(_, cells)| cells.errors()).sum();
+        told.sum::<f64>() + (own - matched).max(0.0)
     }
 
     /// Of the caller's calls, or of the service's requests, those that take longest in total.
@@ -656,9 +712,8 @@ fn join(first: &mut Finding, more: Finding) {
 }
 
 /// What a call is that failed though its callee did not, by what the caller says of it.
-fn kind_between(error: Option<&ErrorGroup>) -> Option<FindingKind> {
-    // Without a word of the caller's nothing is claimed.
-    match error?.error_type.parse::<u16>() {
+fn kind_between(error: &ErrorGroup) -> Option<FindingKind> {
+    match error.error_type.parse::<u16>() {
         Ok(401 | 403) => Some(FindingKind::Rejected),
         Ok(429) => Some(FindingKind::RateLimited),
         Ok(408) => Some(FindingKind::Unreachable),

@@ -42,7 +42,13 @@ pub(super) fn wrong(model: Model) -> AnyView {
 
 fn row(found: &Finding, model: Model) -> AnyView {
     let (id, place) = (found.id.clone(), selection(found).address());
+/// Opens what is known of it; of a host, the page of hosts.
     let is_chosen = {
+    if found.kind.is_about_host() {
+        let line = finding::line(found);
+        return view! { <li><a class="wrong-row" href=move || model.nav.href("/health", &[])>{line}</a></li> }
+            .into_any();
+    }
         let id = id.clone();
         move || model.why.with(|why| why.as_deref() == Some(&*id)).to_string()
     };

@@ -95,6 +95,8 @@ pub(super) struct Failing {
     pub(super) now: Tally,
     /// `None` if it was never better.
     pub(super) usual: Option<Tally>,
+    /// It neither began nor ended: a share that always is too large.
+    pub(super) is_steady: bool,
 }
 
 /// Durations that are too long.
@@ -109,8 +111,8 @@ pub(super) struct Slowed {
     pub(super) usual: Cells,
 }
 
-/// When a share was larger than usual. `chronic`: one that always was large counts as well.
-pub(super) fn failing(steps: &BTreeMap<i64, Tally>, clock: &Clock, chronic: bool) -> Option<Failing> {
+/// When a share was larger than usual, or that it always is large.
+pub(super) fn failing(steps: &BTreeMap<i64, Tally>, clock: &Clock) -> Option<Failing> {
     let steps: Vec<(i64, Tally)> = steps.iter().map(|(time, tally)| (*time, *tally)).collect();
     let pools = pools(steps.iter().map(|(time, tally)| (*time, tally.count)).collect());
     let sum = |range: Range<usize>| {
@@ -136,7 +138,7 @@ pub(super) fn failing(steps: &BTreeMap<i64, Tally>, clock: &Clock, chronic: bool
         let now = sum(range);
         let usual = (usual.count >= POOL_CALLS).then_some(usual);
         let is_certain = now.bad >= LEAST_BAD_OF_RUN && now.exceeds(share, SIGMAS_OF_RUN);
-        is_certain.then_some(Failing { window, now, usual })
+        is_certain.then_some(Failing { window, now, usual, is_steady: false })
     });
     let worst = found.max_by(|a, b| {
         (!a.window.is_over, a.now.bad).partial_cmp(&(!b.window.is_over, b.now.bad)).unwrap_or(std::cmp::Ordering::Equal)
@@ -144,8 +146,9 @@ pub(super) fn failing(steps: &BTreeMap<i64, Tally>, clock: &Clock, chronic: bool
     worst.or_else(|| {
         let first = steps.iter().position(|(time, _)| *time >= clock.from)?;
         let now = sum(first..steps.len());
-        let is_chronic = chronic && now.share() >= CHRONIC.0 && now.bad >= CHRONIC.1;
-        is_chronic.then_some(Failing { window: window(&steps, first..steps.len(), clock)?, now, usual: None })
+        let is_chronic = now.share() >= CHRONIC.0 && now.bad >= CHRONIC.1;
+        let window = window(&steps, first..steps.len(), clock)?;
+        is_chronic.then_some(Failing { window, now, usual: None, is_steady: true })
     })
 }
 
@@ -246,10 +249,10 @@ mod tests {
         Clock { step_nanos: STEP, from: 0, newest: (steps - 1) * STEP }
     }
 
-    fn found(tallies: &[(f64, f64)], chronic: bool) -> Option<(i64, i64, bool, f64)> {
+    fn found(tallies: &[(f64, f64)]) -> Option<(i64, i64, bool, f64)> {
         let steps =
             tallies.iter().enumerate().map(|(at, (count, bad))| (at as i64 * STEP, Tally { count: *count, bad: *bad }));
-        let found = failing(&steps.collect(), &clock(tallies.len() as i64), chronic)?;
+        let found = failing(&steps.collect(), &clock(tallies.len() as i64))?;
         Some((found.window.since / STEP, found.window.last / STEP, found.window.is_over, found.now.bad))
     }
 
@@ -257,28 +260,27 @@ mod tests {
     fn a_share_that_grows_has_a_beginning_and_an_end() {
         let quiet = [(100.0, 1.0); 6];
         let ill: Vec<_> = quiet.into_iter().chain([(100.0, 40.0), (90.0, 50.0)]).collect();
-        assert_eq!(found(&ill, false), Some((6, 7, false, 90.0)));
+        assert_eq!(found(&ill), Some((6, 7, false, 90.0)));
         let healed: Vec<_> = ill.iter().copied().chain(quiet).collect();
-        assert_eq!(found(&healed, false), Some((6, 7, true, 90.0)));
-        assert_eq!(found(&quiet, false), None);
+        assert_eq!(found(&healed), Some((6, 7, true, 90.0)));
+        assert_eq!(found(&quiet), None);
     }
 
     #[test]
     fn what_always_fails_a_little_is_usual() {
         let limping = [(100.0, 8.0); 20];
-        assert_eq!(found(&limping, false), None);
-        assert_eq!(found(&limping, true), Some((0, 19, false, 160.0)), "though not good");
+        assert_eq!(found(&limping), Some((0, 19, false, 160.0)), "though not good");
         let worse: Vec<_> = limping.into_iter().chain([(100.0, 30.0)]).collect();
-        assert_eq!(found(&worse, false), Some((20, 20, false, 30.0)));
+        assert_eq!(found(&worse), Some((20, 20, false, 30.0)));
     }
 
     #[test]
     fn few_calls_are_judged_together_and_chance_is_not_news() {
         let sparse: Vec<_> = (0..30).map(|at| (2.0, if at < 24 { 0.0 } else { 1.0 })).collect();
-        assert_eq!(found(&sparse, false), Some((25, 29, false, 5.0)));
+        assert_eq!(found(&sparse), Some((25, 29, false, 5.0)));
         let unlucky: Vec<_> = (0..30).map(|at| (10.0, if at % 7 == 3 { 2.0 } else { 0.0 })).collect();
-        assert_eq!(found(&unlucky, false), None);
-        assert_eq!(found(&[(20.0, 15.0), (20.0, 15.0)], false), Some((0, 1, false, 30.0)), "broken from the start");
+        assert_eq!(found(&unlucky), None);
+        assert_eq!(found(&[(20.0, 15.0), (20.0, 15.0)]), Some((0, 1, false, 30.0)), "broken from the start");
     }
 
     fn slow(durations: &[&[i64]]) -> Option<(i64, i64, bool, f64)> {

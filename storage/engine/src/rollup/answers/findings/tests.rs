@@ -276,6 +276,73 @@ fn who_is_down_cannot_be_reached() {
 }
 
 #[test]
+fn a_failure_that_is_passed_on_does_not_say_that_nobody_answers() {
+    // Payments fail, the gateway says so with 503; meanwhile tokens expire.
+    check(
+        |world| {
+            world.serve("cart", Load(20.0, 20.0, 10));
+            world.call("gateway", "cart", Load(20.0, 20.0, 10), 20.0, 1);
+            world.serve("gateway", Load(40.0, 20.0, 20));
+            world.call("web", "gateway", Load(50.0, 30.0, 20), 20.0, 1);
+            world.said("web", (SpanKind::Client, "POST /pay"), "503", "", 20);
+            world.said("web", (SpanKind::Client, "GET /cart"), "401", "token_expired", 10);
+            world.said("cart", (SpanKind::Server, "GET /"), "Deadlock", "", 20);
+        },
+        expect![[r#"
+            Errors cart [] 12–… 60/60 Deadlock:  (new) at GET / felt by gateway
+            Rejected gateway [web] 12–… 30/150 401: token_expired (new) of auth
+        "#]],
+    );
+    // The gateway counts them, of which callers only some pairs tell.
+    check(
+        |world| {
+            world.serve("cart", Load(20.0, 20.0, 10));
+            world.call("gateway", "cart", Load(20.0, 20.0, 10), 20.0, 1);
+            world.serve("gateway", Load(40.0, 20.0, 20));
+            world.call("web", "gateway", Load(40.0, 20.0, 20), 4.0, 1);
+            world.said("web", (SpanKind::Client, "POST /pay"), "502", "", 20);
+        },
+        expect![[r#"
+            Errors cart [] 12–… 60/60 at GET / felt by gateway
+        "#]],
+    );
+    // What the gateway knows nothing of is another matter.
+    check(
+        |world| {
+            shop(world, Load(40.0, 0.0, 20), Load(20.0, 0.0, 10));
+            world.call("web", "gateway", Load(20.0, 20.0, 1), 0.0, 1);
+            world.said("web", (SpanKind::Client, "POST /pay"), "503", "", 20);
+        },
+        expect![[r#"
+            Unreachable gateway [web] 12–… 60/180 503:  (new)
+        "#]],
+    );
+}
+
+#[test]
+fn what_has_failed_all_along_is_told_after_what_has_just_begun() {
+    let mut world = World::default();
+    for at in 0..15 {
+        world.at = at;
+        if at < 12 {
+            quiet(&mut world);
+        } else {
+            shop(&mut world, Load(40.0, 10.0, 20), Load(20.0, 10.0, 10));
+        }
+        // More calls than all others, and always the same share.
+        world.serve("stock", Load(180.0, 0.0, 5));
+        world.call("feed", "stock", Load(200.0, 20.0, 5), 0.0, 1);
+        world.said("feed", (SpanKind::Client, "GET /items"), "timeout", "", 20);
+    }
+    let board = Board::new(Steps { rows: &world.rows, nanos: STEP }, TimeRange { from: 6 * STEP, to: 15 * STEP }, None);
+    let told = |suspect: &Suspect<'_>| board.told(suspect, &of(&world.rows, suspect.teller()));
+    let found = joined(board.suspects().iter().filter_map(told).collect());
+    let said: Vec<_> = found.iter().map(|found| (found.kind, &*found.node, found.since_unix_nano)).collect();
+    assert_eq!(said, [(FindingKind::Errors, "cart", Some(12 * STEP)), (FindingKind::Steady, "stock", None)]);
+    assert_eq!((&*found[1].callers, found[1].size), (&["feed".to_owned()][..], Change { usual: None, now: 0.1 }));
+}
+
+#[test]
 fn a_consumer_falls_behind() {
     let queue = (NodeKind::Queue, "queue:nats/orders");
     let mut world = World::default();
