@@ -92,15 +92,16 @@ impl Inner {
             return;
         }
         if low {
-            let text = format!(
-                "only {} MiB of disk are free, the reserve is {} MiB: telemetry is refused, and senders are told to \
-                 retry, until there is more. Free some space or keep less (retention); it goes on by itself",
-                disk.0 >> 20,
-                self.config.disk_reserve_bytes >> 20
+            // No warning besides: health says that the disk is low, and how much there is.
+            tracing::warn!(
+                matter = "disk",
+                free_mib = disk.0 >> 20,
+                reserve_mib = self.config.disk_reserve_bytes >> 20,
+                "telemetry is refused, and senders are told to retry, until there is more disk. Free some space or keep \
+                 less (retention); it goes on by itself"
             );
-            self.warn("disk", text);
         } else {
-            self.settle("disk");
+            tracing::info!(matter = "disk", free_mib = disk.0 >> 20, "telemetry is taken again");
         }
     }
 
