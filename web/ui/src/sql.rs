@@ -11,6 +11,6 @@ pub use answer::{Bars, Picture, compare, is_number, is_time, picture, width};
 pub use complete::{Item, Kind, Offer, accept, insert, offer};
 pub use lex::runs;
 pub use write::{
-    callees, callers, failures, hosts, instances, log_levels, log_records, map, metric, operations, places, red,
-    requests, services, spans, trace, versions, warnings,
+    callees, callers, changed, failures, hosts, instances, log_levels, log_records, map, metric, metric_names,
+    operations, places, red, requests, services, spans, trace, versions, warnings, wrong,
 };

@@ -105,6 +105,20 @@ fn points_find_nodes_then_edges() {
 }
 
 #[test]
+fn a_map_that_fills_the_screen_leaves_none_of_it_empty() {
+    let (layout, ..) = shop();
+    let (left, top, right, bottom) = layout.bounds;
+    let (size, margin) = ((200.0, 1_000.0), 20.0);
+    let near = Viewport { x: 0.0, y: 0.0, zoom: 0.75 };
+    for node in &layout.nodes {
+        let v = near.centered_on(node, size).within(&layout, size, margin);
+        let ((x, y), (right, bottom)) = (v.to_screen((left, top)), v.to_screen((right, bottom)));
+        assert!(x <= margin + 1e-9 && right >= size.0 - margin - 1e-9, "{}: {x} to {right}", node.id);
+        assert!((y - (size.1 - bottom)).abs() < 1e-9, "less high than the screen, it stands in the middle");
+    }
+}
+
+#[test]
 fn zooming_keeps_the_point_under_the_pointer() {
     let v = Viewport { x: 10.0, y: -40.0, zoom: 0.7 };
     let p = (300.0, 200.0);

@@ -74,6 +74,18 @@ impl Viewport {
         Viewport { x: x - width / 2.0 / self.zoom, y: y - height / 2.0 / self.zoom, ..self }
     }
 
+    /// The same zoom with no more than a margin of nothing beside the map, as long as it fills the screen; in the middle
+    /// in the direction in which it does not.
+    pub fn within(self, layout: &Layout, (width, height): (f64, f64), margin: f64) -> Viewport {
+        let (left, top, right, bottom) = layout.bounds;
+        let margin = margin / self.zoom;
+        let place = |at: f64, size: f64, from: f64, to: f64| {
+            let (first, last) = (from - margin, to + margin - size / self.zoom);
+            if first < last { at.clamp(first, last) } else { (first + last) / 2.0 }
+        };
+        Viewport { x: place(self.x, width, left, right), y: place(self.y, height, top, bottom), ..self }
+    }
+
     /// On the way to another view: `share` 0 is `self`, 1 is `to`.
     pub fn tween(self, to: Viewport, share: f64) -> Viewport {
         let mix = |a: f64, b: f64| a + (b - a) * share;

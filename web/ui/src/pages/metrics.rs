@@ -69,7 +69,7 @@ pub(crate) fn Metrics() -> impl IntoView {
     view! {
         <div class="page">
             <div class="explorer">
-                {panel(t(say::METRICS), None, names, |list: &MetricNameList| list.metrics.is_empty(), |_| super::services::no_telemetry(), move |list| picker(list, metric))}
+                {panel(t(say::METRICS), Some(open_in_sql(sql::metric_names)), names, |list: &MetricNameList| list.metrics.is_empty(), |_| super::services::no_telemetry(), move |list| picker(list, metric))}
                 <section class="panel" aria-label=t(say::CHART)>
                     <header class="panel-head"><h2 class="mono">{move || metric.get()}</h2>{chips(series)}<span class="grow"></span>{in_sql(current, aggregation, group)}{controls(current, aggregation, group)}</header>
                     {move || current.get().map(|metric| about(&metric))}

@@ -137,6 +137,7 @@ impl Model {
             pins: Pins::kept(place.into()),
         }
     }
+            whole: false,
 
     /// Opens or closes the group of a node.
     fn toggle(self, id: &str) {
@@ -202,7 +203,7 @@ pub(crate) fn Overview() -> impl IntoView {
             </section>
             {move || match model.comparison.get() {
                 Some(_) => compare::changes(model),
-                None => changed::changed(services, model.choose),
+                None => changed::changed(services, model),
             }}
         </div>
     }

@@ -193,6 +193,41 @@ LIMIT 100"
     )
 }
 
+/// Failures that look alike, of all services. Written out, for the same reason.
+pub fn wrong(environment: Option<&str>) -> String {
+    let place = environment.map(|name| format!("\n  AND environment = {}", text(name))).unwrap_or_default();
+    format!(
+        "SELECT service_name, name, kind, coalesce(attributes['error.type'], attributes['exception.type']) AS error_type,
+       count(*) AS failures, min(start_time) AS first, max(start_time) AS last, arg_max(trace_id, start_time) AS trace_id
+FROM spans
+WHERE status = 'error'{place}
+GROUP BY ALL
+ORDER BY failures DESC
+LIMIT 100"
+    )
+}
+
+/// Services over time, version by version. Written out, for the same reason.
+pub fn changed(environment: Option<&str>) -> String {
+    let place = environment.map(|name| format!("\n  AND environment = {}", text(name))).unwrap_or_default();
+    format!(
+        "SELECT service_name, service_version, time_bucket(INTERVAL '5 minutes', start_time) AS at,
+       count(*) AS calls,
+       count(*) FILTER (WHERE status = 'error') AS errors,
+       quantile_cont(duration_nanos, 0.95) / 1e6 AS p95_ms
+FROM spans
+WHERE kind IN ('server', 'consumer'){place}
+GROUP BY ALL
+ORDER BY ALL"
+    )
+}
+
+/// Names of metrics, and what there is of each.
+pub fn metric_names() -> String {
+    let columns = "name, any_value(kind) AS kind, any_value(unit) AS unit, any_value(description) AS description,\n       count(DISTINCT series) AS series, count(*) AS points, max(time) AS newest";
+    statement(&[], columns, "metrics", &[], "GROUP BY name\nORDER BY name")
+}
+
 /// Spans of a trace, its id in hexadecimal.
 pub fn trace(id: &str) -> String {
     const BEFORE: &str = "SELECT start_time, service_name, name, kind, status, duration_nanos / 1e6 AS duration_ms,

@@ -19,10 +19,12 @@ pub(crate) struct Controls {
     pub(crate) around: Callback<String>,
     /// Where the reader put nodes.
     pub(crate) pins: Pins,
+    /// All of it is to be seen at first, however small.
+    pub(crate) whole: bool,
 }
 
 impl Controls {
-    /// For a map without groups: nothing is kept.
+    /// For a small map without groups: nothing is kept.
     pub(crate) fn local() -> Controls {
         let find = RwSignal::new(String::new());
         let nothing = Callback::new(|_| ());
@@ -33,6 +35,7 @@ impl Controls {
             toggle: nothing,
             around: nothing,
             pins: Pins { at: RwSignal::new(HashMap::new()), name: Signal::derive(|| None) },
+            whole: true,
         }
     }
 }

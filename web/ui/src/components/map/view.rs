@@ -204,9 +204,12 @@ impl View {
             None => None,
         };
         // On a small screen a whole map says nothing: what is worst is shown, the rest is a drag away.
-        let node = node.or_else(|| self.worst(layout).filter(|_| size.0 < SMALL && whole.zoom < SMALL_ZOOM));
+        let is_far = size.0 < SMALL && whole.zoom < SMALL_ZOOM && !self.controls.whole;
+        let node = node.or_else(|| self.worst(layout).filter(|_| is_far));
         match node {
-            Some(node) if whole.zoom < NEAR_ZOOM => Viewport { zoom: NEAR_ZOOM, ..whole }.centered_on(node, size),
+            Some(node) if whole.zoom < NEAR_ZOOM => {
+                Viewport { zoom: NEAR_ZOOM, ..whole }.centered_on(node, size).within(layout, size, MARGIN)
+            }
             _ => whole,
         }
     }

@@ -1,8 +1,10 @@
 //! What changed lately, in a line each.
 
+use super::Model;
 use crate::atlas::Selection;
 use crate::changes::{Change, What, changes};
 use crate::client::Load;
+use crate::components::open_in_sql::open_in_sql;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
 use orrery_api::ServiceList;
@@ -12,7 +14,8 @@ use orrery_chart::Unit;
 const MOST: usize = 6;
 
 /// The strip below the map.
-pub(super) fn changed(services: Load<ServiceList>, choose: Callback<Option<Selection>>) -> AnyView {
+pub(super) fn changed(services: Load<ServiceList>, model: Model) -> AnyView {
+    let Model { choose, scope, .. } = model;
     let found = Memo::new(move |_| {
         services.data.with(|list| list.as_ref().map(|list| changes(&list.services, MOST)).unwrap_or_default())
     });
@@ -23,6 +26,7 @@ pub(super) fn changed(services: Load<ServiceList>, choose: Callback<Option<Selec
             <Show when=move || !found.with(Vec::is_empty) fallback=|| view! { <span class="hint">{t(say::NOTHING_CHANGED)}</span> }>
                 <ul class="changed-list">{items}</ul>
             </Show>
+            <span class="grow"></span>{open_in_sql(move || crate::sql::changed(scope.environment.get().as_deref()))}
         </section>
     }
     .into_any()

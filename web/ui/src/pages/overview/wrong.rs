@@ -4,6 +4,7 @@ use super::Model;
 use crate::client::{Load, ask, load};
 use crate::components::finding;
 use crate::components::icon::icon;
+use crate::components::open_in_sql::open_in_sql;
 use crate::components::state::{chips, loaded};
 use crate::findings::selection;
 use crate::scope::Scope;
@@ -35,20 +36,21 @@ pub(super) fn wrong(model: Model) -> AnyView {
         <section class="wrong" aria-label=t(say::WRONG) hidden=is_blank>
             <h2 class="wrong-head">{icon("triangle-alert")}{t(say::WRONG)}{chips(all)}</h2>
             {loaded(all, |list: &FindingList| list.findings.is_empty(), fine, rows)}
+            {open_in_sql(move || crate::sql::wrong(model.scope.environment.get().as_deref()))}
         </section>
     }
     .into_any()
 }
 
-fn row(found: &Finding, model: Model) -> AnyView {
-    let (id, place) = (found.id.clone(), selection(found).address());
 /// Opens what is known of it; of a host, the page of hosts.
-    let is_chosen = {
+fn row(found: &Finding, model: Model) -> AnyView {
     if found.kind.is_about_host() {
         let line = finding::line(found);
         return view! { <li><a class="wrong-row" href=move || model.nav.href("/health", &[])>{line}</a></li> }
             .into_any();
     }
+    let (id, place) = (found.id.clone(), selection(found).address());
+    let is_chosen = {
         let id = id.clone();
         move || model.why.with(|why| why.as_deref() == Some(&*id)).to_string()
     };
