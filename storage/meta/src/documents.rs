@@ -22,8 +22,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 6] =
-        [Kind::Rule, Kind::Slo, Kind::Channel, Kind::Route, Kind::Inhibition, Kind::Silence];
+    pub const ALL: [Kind; 6] = [Kind::Rule, Kind::Slo, Kind::Channel, Kind::Route, Kind::Inhibition, Kind::Silence];
 
     /// As stored, and as files call it.
     pub const fn as_str(self) -> &'static str {

@@ -233,11 +233,14 @@ impl Meta {
         Ok((old + db.execute(sql, [most])?) as u64)
     }
 
-    /// Messages to be tried by now, those that wait longest first.
+    /// Messages to be tried by now, those that wait longest first. One whose group has an older one on its way to the same
+    /// channel has to wait for that: what is over must not arrive before what began.
     pub fn messages_due(&self, now_unix_nano: i64, limit: u32) -> Result<Vec<Message>, MetaError> {
         let sql = format!(
-            "SELECT {MESSAGE} FROM alert_outbox WHERE next_unix_nano <= ?1 ORDER BY next_unix_nano, created_unix_nano, id \
-             LIMIT ?2"
+            "SELECT {MESSAGE} FROM alert_outbox AS message WHERE next_unix_nano <= ?1 AND NOT EXISTS (SELECT 1 FROM \
+             alert_outbox AS older WHERE older.next_unix_nano IS NOT NULL AND older.channel = message.channel AND \
+             older.group_name = message.group_name AND (older.created_unix_nano, older.id) < \
+             (message.created_unix_nano, message.id)) ORDER BY next_unix_nano, created_unix_nano, id LIMIT ?2"
         );
         messages(&self.db.lock(), &sql, params![now_unix_nano, limit])
     }
