@@ -318,3 +318,10 @@ fn what_orrery_makes_is_right() {
         rule(&made).unwrap_or_else(|wrong| panic!("{}: {wrong}", made.name));
     }
 }
+
+#[test]
+fn the_example_is_right() {
+    let example: AlertingFile = toml::from_str(include_str!("../../EXAMPLE.toml")).unwrap();
+    assert_eq!(file(&example), []);
+    assert!(example.rules.len() >= 7 && !example.silences.is_empty());
+}
