@@ -11,12 +11,12 @@ mod answers;
 mod errors;
 mod facts;
 mod identity;
-pub mod latency;
 pub mod observer;
 pub mod rows;
 pub mod store;
 
 pub(crate) use facts::weight;
+pub use orrery_query::latency;
 pub use observer::{Observer, ObserverConfig, ObserverCounters};
 pub use rows::RollupRows;
 pub use store::{Live, RollupError, RollupStore};

@@ -1,5 +1,9 @@
 //! Answers.
 
+mod cells;
+
+pub use cells::*;
+
 use crate::traceql::{Field, Literal, Scope};
 use orrery_model::{ServiceKey, Severity, SpanId, SpanKind, StatusCode, TraceId};
 use serde::{Deserialize, Serialize};
@@ -293,10 +297,6 @@ pub enum FindingKind {
     NotConsumed,
     /// Nothing is heard of the service any more, though of others.
     Silent,
-}
-
-/// What is usual and what is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
     /// A part of the calls to the node has failed all along, and it knows nothing of them.
     Steady,
     /// A file system of the host is full, or almost.
@@ -307,6 +307,10 @@ pub enum FindingKind {
     CpuBusy,
     /// The host's agent reports nothing any more, though others do.
     HostSilent,
+}
+
+/// What is usual and what is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Change {
     /// Before; `None` where nothing else was ever seen.
     pub usual: Option<f64>,
@@ -729,6 +733,17 @@ pub struct LogBucket {
     pub time_unix_nano: i64,
     /// Records by level.
     pub counts: BTreeMap<Severity, u64>,
+}
+
+/// Log records of a service that look alike, over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogCount {
+    /// Who.
+    pub service: ServiceKey,
+    /// What their bodies have in common; empty unless asked for.
+    pub pattern: String,
+    /// Start of the step in Unix nanoseconds and records in it, by time; steps without any are missing.
+    pub points: Vec<(i64, u64)>,
 }
 
 /// A metric that exists.

@@ -4,8 +4,16 @@
 //! quantile is answered with its bucket's geometric middle, at most 4.5 % from the truth. The scheme equals OTLP's
 //! exponential histogram of scale 3, but for the closed end, and never changes: stored rows of any age add up.
 
+mod bytes;
+mod window;
+
+pub use bytes::{Bytes, encode};
+pub use window::Window;
+
 use serde::{Deserialize, Serialize};
 
+/// Buckets there are.
+pub const BUCKETS: usize = 504;
 /// Buckets per power of two.
 const PER_OCTAVE: u16 = 8;
 
@@ -89,7 +97,7 @@ impl Cells {
     }
 
     /// Adds cells that come in the order of their buckets.
-    pub(crate) fn merge_sorted(&mut self, cells: impl Iterator<Item = Cell>) {
+    pub fn merge_sorted(&mut self, cells: impl Iterator<Item = Cell>) {
         let mut at = 0;
         for cell in cells {
             while self.0.get(at).is_some_and(|own| own.bucket < cell.bucket) {
@@ -175,7 +183,7 @@ impl Cells {
 }
 
 /// A number of calls with rounding errors and over-corrections taken off.
-pub(crate) fn whole(count: f64) -> f64 {
+pub fn whole(count: f64) -> f64 {
     if count <= RESIDUE { 0.0 } else { count }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod health;
+pub mod latency;
 pub mod plan;
 pub mod retention;
 pub mod store;

@@ -73,6 +73,67 @@ pub struct Findings {
     pub limit: u32,
 }
 
+/// Rollup cells over time: what rates, shares and quantiles of any window are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cells {
+    /// When; widened to whole steps.
+    pub range: TimeRange,
+    /// Length of a step wanted, nanoseconds: a multiple of 10 s. Where only coarser rows are left, steps are longer.
+    pub step_nanos: i64,
+    /// Before this time, longer ones: of so many nanoseconds.
+    pub coarse: Option<(i64, i64)>,
+    /// Of what.
+    pub of: CellsOf,
+    /// Only this `deployment.environment.name`; of edges between services of different ones, neither.
+    pub environment: Option<String>,
+    /// Whether durations are wanted, not only counts and their sum.
+    pub durations: bool,
+}
+
+/// Whose cells, and only of which of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CellsOf {
+    /// Of services as a whole.
+    Services(Option<ServiceMatch>),
+    /// Of requests by span name.
+    Operations {
+        /// Only of this service.
+        service: Option<ServiceMatch>,
+        /// Only this span name.
+        operation: Option<String>,
+    },
+    /// Of services by `service.version`.
+    Versions(Option<ServiceMatch>),
+    /// Of services by instance.
+    Instances(Option<ServiceMatch>),
+    /// Of calls between nodes.
+    Edges {
+        /// Which numbers.
+        measure: EdgeMeasure,
+        /// Only of this node, by name or id.
+        caller: Option<String>,
+        /// Only to this node, by name or id.
+        callee: Option<String>,
+    },
+    /// Of failed spans by what they say; counts only.
+    Errors(Option<ServiceMatch>),
+}
+
+/// What is known of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EdgeMeasure {
+    /// Calls as the caller saw them; as the callee saw them where the caller sent nothing.
+    Caller,
+    /// Calls as the callee saw them; none of nodes that send nothing.
+    Callee,
+    /// Calls whose failure is blamed on a callee that sends nothing; counts only.
+    Blamed,
+    /// Client minus server duration of matched calls.
+    Network,
+    /// Consumer start minus producer end.
+    Lag,
+}
+
 /// Trace search.
 ///
 /// Where the query judges spans one by one ([`crate::traceql::Reads::whole_traces`]), a trace is found by matching spans
@@ -183,12 +244,22 @@ pub struct TraceValues {
 }
 
 /// A service by name alone or by full identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceMatch {
     /// Any namespace and environment.
     Name(String),
     /// Exactly this.
     Key(ServiceKey),
+}
+
+impl ServiceMatch {
+    /// Whether this is it.
+    pub fn holds(&self, service: &ServiceKey) -> bool {
+        match self {
+            ServiceMatch::Name(name) => *name == service.name,
+            ServiceMatch::Key(key) => key == service,
+        }
+    }
 }
 
 /// One trace.
@@ -262,6 +333,17 @@ pub struct LogHistogram {
     pub filter: LogFilter,
     /// Number of buckets wanted.
     pub buckets: u32,
+}
+
+/// Log counts by service, over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogCounts {
+    /// Which.
+    pub filter: LogFilter,
+    /// Length of a step, nanoseconds; the first begins with the range.
+    pub step_nanos: i64,
+    /// Whether records are told apart by [`orrery_model::template`] of their body.
+    pub patterns: bool,
 }
 
 /// Metrics seen.

@@ -154,6 +154,9 @@ pub trait Store: Send + Sync {
     /// What is wrong in the range, where it begins, the worst first; from rollups.
     fn findings(&self, plan: &plan::Findings, control: &Control) -> Result<Answer<Vec<answer::Finding>>, QueryError>;
 
+    /// Cells over time, from rollups.
+    fn cells(&self, plan: &plan::Cells, control: &Control) -> Result<Answer<answer::CellTable>, QueryError>;
+
     /// Traces that match, a page. Where time or rows run out, what was found until then, which is the beginning of the
     /// list, with a cursor for what was not looked at.
     fn traces(&self, plan: &plan::Traces, control: &Control) -> Result<Answer<answer::TracePage>, QueryError>;
@@ -213,6 +216,11 @@ pub trait Store: Send + Sync {
         plan: &plan::LogHistogram,
         control: &Control,
     ) -> Result<Answer<answer::LogHistogram>, QueryError>;
+
+    /// Log records that match, counted by service, pattern and time; by service, then pattern. Of too many different bodies
+    /// those of the newest places.
+    fn log_counts(&self, plan: &plan::LogCounts, control: &Control)
+    -> Result<Answer<Vec<answer::LogCount>>, QueryError>;
 
     /// Metrics seen in the range, by name.
     fn metric_names(

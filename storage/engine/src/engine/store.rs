@@ -185,6 +185,14 @@ impl Store for Engine {
         query::logs::histogram(&self.inner, plan, control)
     }
 
+    fn log_counts(
+        &self,
+        plan: &plan::LogCounts,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::LogCount>>, QueryError> {
+        query::logs::counts(&self.inner, plan, control)
+    }
+
     fn metric_names(
         &self,
         plan: &plan::MetricNames,

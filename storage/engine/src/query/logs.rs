@@ -8,8 +8,8 @@ use crate::columns::read::Reader;
 use crate::engine::Inner;
 use crate::manifest::SegmentEntry;
 use arrow::error::ArrowError;
-use orrery_model::{LogBatch, Severity};
-use orrery_query::answer::{Answer, LogBucket, LogHistogram, LogPage, LogRow};
+use orrery_model::{LogBatch, ServiceKey, Severity, template};
+use orrery_query::answer::{Answer, LogBucket, LogCount, LogHistogram, LogPage, LogRow};
 use orrery_query::plan::{self, LogFilter};
 use orrery_query::{Control, QueryError};
 use std::collections::BTreeMap;
@@ -123,6 +123,61 @@ pub(crate) fn histogram(
     }
     let buckets = buckets.into_iter().map(|(time_unix_nano, counts)| LogBucket { time_unix_nano, counts }).collect();
     Ok(session.answer(LogHistogram { step_nanos, buckets }))
+}
+
+/// Different bodies that are looked at, at most.
+const BODIES: usize = 500_000;
+
+pub(crate) fn counts(
+    inner: &Inner,
+    plan: &plan::LogCounts,
+    control: &Control,
+) -> Result<Answer<Vec<LogCount>>, QueryError> {
+    filter::check_range(plan.filter.range)?;
+    let (from, step) = (plan.filter.range.from, plan.step_nanos.max(1));
+    let mut session = Session::new(inner, "log_counts", control)?;
+    let sources = session.sources::<LogBatch>(plan.filter.range, |entry| may_match(entry, &plan.filter))?;
+    let mut all: BTreeMap<(ServiceKey, String), BTreeMap<i64, u64>> = BTreeMap::new();
+    let mut bodies = 0;
+    for source in &sources {
+        if bodies > BODIES {
+            session.incomplete(format!("more than {BODIES} different log records: older ones are not counted"));
+            break;
+        }
+        if !session.open(source, &plan.filter.attributes)? {
+            continue;
+        }
+        let mut sql = Sql::new("SELECT (time_unix_nano - ");
+        sql.bind(from).push(") // ").bind(step).push(" AS step, resource_id, ");
+        sql.push(if plan.patterns { "body, " } else { "NULL::VARCHAR AS body, " });
+        sql.push("count(*)::UBIGINT AS records FROM ");
+        source.from::<LogBatch>(&mut sql);
+        conditions(&mut sql, &plan.filter, source);
+        sql.push(" GROUP BY ALL");
+        let found = session.select::<LogBatch>(source, &sql)?;
+        let context = source.context::<LogBatch>();
+        for rows in &found {
+            let read = Reader::new(rows);
+            let mut add = || -> Result<(), ArrowError> {
+                let (steps, resources) = (read.i64("step")?, read.u32("resource_id")?);
+                let (texts, records) = (read.strs("body")?, read.u64("records")?);
+                for (row, step_number) in steps.into_iter().enumerate() {
+                    let pattern = texts[row].map(template).unwrap_or_default();
+                    let key = (context.resource(resources[row]).service(), pattern);
+                    *all.entry(key).or_default().entry(from + step_number * step).or_default() += records[row];
+                }
+                Ok(())
+            };
+            add().map_err(|error| session.fault(error))?;
+            bodies += rows.num_rows();
+        }
+    }
+    let count = |((service, pattern), points): ((ServiceKey, String), BTreeMap<i64, u64>)| LogCount {
+        service,
+        pattern,
+        points: points.into_iter().collect(),
+    };
+    Ok(session.answer(all.into_iter().map(count).collect()))
 }
 
 /// A step that people read easily, so that the range has no more than `buckets` of them.

@@ -285,7 +285,7 @@ fn edge(id: &EdgeId, row: &EdgeRow, inferred: bool) -> Edge {
 }
 
 /// `database:postgresql/db:5432` is a postgresql called `db`: a default port is not worth showing.
-fn system_and_name(kind: NodeKind, id: &str) -> (Option<String>, String) {
+pub(super) fn system_and_name(kind: NodeKind, id: &str) -> (Option<String>, String) {
     let identity = id.split_once(':').map_or(id, |(_, identity)| identity);
     match kind {
         NodeKind::User => (None, "Users".to_owned()),
@@ -302,13 +302,17 @@ fn system_and_name(kind: NodeKind, id: &str) -> (Option<String>, String) {
 }
 
 /// Services by name, to recognise one by a host name.
-struct NamesOfServices(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct NamesOfServices(BTreeMap<String, BTreeSet<String>>);
 
 impl NamesOfServices {
     fn new(rows: &RollupRows) -> NamesOfServices {
+        NamesOfServices::of(rows.instances.iter().map(|(key, _)| rows.names.get(key.service)))
+    }
+
+    /// Of these ids.
+    pub(super) fn of<'a>(ids: impl Iterator<Item = &'a str>) -> NamesOfServices {
         let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (key, _) in rows.instances.iter() {
-            let id = rows.names.get(key.service);
+        for id in ids {
             by_name.entry(ServiceKey::parse(id).name.to_lowercase()).or_default().insert(id.to_owned());
         }
         NamesOfServices(by_name)
@@ -316,7 +320,7 @@ impl NamesOfServices {
 
     /// The service that an external host is, as seen by `caller`: the host is its name, or its name inside a cluster,
     /// and it is the only one of that name in the caller's environment.
-    fn find(&self, external: &str, caller: &str) -> Option<&str> {
+    pub(super) fn find(&self, external: &str, caller: &str) -> Option<&str> {
         let host = external.strip_prefix("external:")?;
         let host = host.split_once(':').map_or(host, |(host, _)| host);
         let inside = [".local", ".internal", ".svc"].iter().any(|suffix| host.ends_with(suffix));

@@ -7,7 +7,7 @@
 //! neighbouring slices are folded together later, or every question about a day would add up a thousand slices. The
 //! file is for anyone to read with stock DuckDB 1.5 or later.
 
-mod cells;
+mod history;
 mod fold;
 mod hours;
 mod range;

@@ -5,13 +5,13 @@
 //! failed, the failed ones. Numbers and whole counts are varints as in protobuf (LEB128), other counts 8 bytes, IEEE 754,
 //! little-endian. Durations are only kept as a sum, beside.
 
-use crate::rollup::latency::{Cell, Cells};
+use super::{Cell, Cells};
 
 const NOT_WHOLE: u64 = 1;
 const FAILED: u64 = 2;
 
 /// The bytes of a histogram.
-pub(super) fn encode(cells: &Cells, out: &mut Vec<u8>) {
+pub fn encode(cells: &Cells, out: &mut Vec<u8>) {
     let mut before = 0;
     for cell in cells.iter() {
         let is_whole =
@@ -38,8 +38,8 @@ fn varint(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Reads a histogram; ends early at bytes that are none.
-#[derive(Clone, Copy)]
-pub(super) struct Bytes<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<'a> {
     rest: &'a [u8],
     bucket: u16,
     /// Of the whole histogram: nobody asks for that of a bucket, so the first gets it.
@@ -47,7 +47,8 @@ pub(super) struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    pub(super) fn new(bytes: &'a [u8], sum: f64) -> Bytes<'a> {
+    /// Of these bytes, whose durations add up to `sum` nanoseconds.
+    pub fn new(bytes: &'a [u8], sum: f64) -> Bytes<'a> {
         Bytes { rest: bytes, bucket: 0, sum }
     }
 

@@ -3,8 +3,8 @@
 //! A row is its key and the bytes of its histogram. Reading the same rows from the file takes many times as long as
 //! adding them up.
 
-use super::cells::{self, Bytes};
 use super::tables::{Table, add_measure, measures};
+use crate::rollup::latency::{Bytes, Cells, encode};
 use crate::rollup::rows::{
     Additive, EdgeKey, ErrorKey, ErrorRow, InstanceKey, InstanceRow, NodeRef, OperationKey, RollupRows,
 };
@@ -75,9 +75,9 @@ impl Hour {
         hours
     }
 
-    fn histogram(&mut self, of: &crate::rollup::latency::Cells) -> Histogram {
+    fn histogram(&mut self, of: &Cells) -> Histogram {
         let from = self.bytes.len() as u32;
-        cells::encode(of, &mut self.bytes);
+        encode(of, &mut self.bytes);
         Histogram { from, to: self.bytes.len() as u32, sum_nanos: of.iter().map(|cell| cell.sum_nanos).sum() }
     }
 

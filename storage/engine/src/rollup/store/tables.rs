@@ -1,8 +1,7 @@
 //! The tables: what they are called, how rows get in, and how they come back.
 
-use super::cells::{self, Bytes};
 use super::fold::Group;
-use crate::rollup::latency::{Cell, Cells};
+use crate::rollup::latency::{Bytes, Cell, Cells, encode};
 use crate::rollup::rows::{
     Additive, EdgeKey, EdgeRow, ErrorKey, ErrorRow, InstanceKey, InstanceRow, NodeRef, OperationKey, Part, RollupRows,
 };
@@ -65,7 +64,7 @@ pub(super) enum Table {
 
 pub(super) const TABLES: [Table; 4] = [Table::Operations, Table::Instances, Table::Edges, Table::Errors];
 
-/// A sparse histogram, see [`super::cells`], and what it adds up to.
+/// A sparse histogram, see [`encode`], and what it adds up to.
 const CELLS: [(&str, &str); 4] =
     [("calls", "DOUBLE"), ("failed", "DOUBLE"), ("sum_nanos", "DOUBLE"), ("histogram", "BLOB")];
 
@@ -168,12 +167,12 @@ fn views() -> String {
 }
 
 /// What a row of an edge measures.
-const CALLER: u8 = 0;
-const CALLEE: u8 = 1;
-const NETWORK: u8 = 2;
-const LAG: u8 = 3;
+pub(super) const CALLER: u8 = 0;
+pub(super) const CALLEE: u8 = 1;
+pub(super) const NETWORK: u8 = 2;
+pub(super) const LAG: u8 = 3;
 /// Counts without a duration, in bucket 0.
-const BLAMED: u8 = 4;
+pub(super) const BLAMED: u8 = 4;
 const NETWORK_NEGATIVE: u8 = 5;
 const LAG_NEGATIVE: u8 = 6;
 
@@ -239,7 +238,7 @@ fn histograms<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> &'a Cells) -> [ArrayRe
     let mut scratch = Vec::new();
     for row in rows {
         scratch.clear();
-        cells::encode(of(row), &mut scratch);
+        encode(of(row), &mut scratch);
         bytes.append_value(&scratch);
     }
     [sums(|cell| cell.count), sums(|cell| cell.errors), sums(|cell| cell.sum_nanos), Arc::new(bytes.finish())]
@@ -550,7 +549,7 @@ fn node_word(kind: NodeKind) -> &'static str {
     NODES.iter().find(|(known, _)| *known == kind).map_or("service", |(_, word)| word)
 }
 
-fn node_kind(word: &str) -> Option<NodeKind> {
+pub(super) fn node_kind(word: &str) -> Option<NodeKind> {
     NODES.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
 }
 
@@ -558,6 +557,6 @@ fn edge_word(kind: EdgeKind) -> &'static str {
     EDGES.iter().find(|(known, _)| *known == kind).map_or("call", |(_, word)| word)
 }
 
-fn edge_kind(word: &str) -> Option<EdgeKind> {
+pub(super) fn edge_kind(word: &str) -> Option<EdgeKind> {
     EDGES.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
 }
