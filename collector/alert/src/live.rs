@@ -274,6 +274,7 @@ fn ended(rule: &str, id: &str, tracked: &Tracked, now: i64, detail: &str) -> Ale
         at_unix_nano: Nanos(now),
         recorded_unix_nano: Nanos(now),
         node: tracked.node.clone(),
+        caller: tracked.caller.clone(),
         detail: detail.to_owned(),
         coverage: 1.0,
         ..AlertEvent::default()

@@ -127,6 +127,7 @@ impl Run<'_> {
                 recorded_unix_nano: Nanos(change.at),
                 value: change.value,
                 node: alert.node.clone(),
+                caller: alert.caller.clone(),
                 coverage: 1.0,
                 ..AlertEvent::default()
             });
@@ -164,6 +165,7 @@ impl Run<'_> {
                 recorded_unix_nano: Nanos(event.at),
                 value: alert.instance.value,
                 node: alert.node.clone(),
+                caller: alert.caller.clone(),
                 detail: event.detail,
                 coverage: 1.0,
                 ..AlertEvent::default()

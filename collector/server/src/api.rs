@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`.
 
+mod alerting;
 pub(crate) mod convert;
 mod download;
 pub(crate) mod endpoint;
@@ -87,6 +88,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     router = add(router, &links::LINK, links::link);
     router = add(router, &links::TEMPLATES, links::templates);
     router = add(router, &sql::SCHEMA, sql::schema);
+    router = alerting::add_all(router);
     router
         .route(sql::SQL.path, post(sql::sql))
         .route(paths::LOG_TAIL, get(tail::tail))

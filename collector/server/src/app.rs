@@ -1,5 +1,7 @@
 //! Joins the parts into a running server, and takes it down again.
 
+use crate::alerting::arrival::Arrival;
+use crate::alerting::{self, Live, delivery, documents, engine};
 use crate::api::state::{About, Api, Limits, Metadata, Parts};
 use crate::http;
 use crate::http::guard::Hosts;
@@ -8,6 +10,7 @@ use crate::settings::{Listen, Settings};
 use crate::sink::StoreSink;
 use anyhow::{Result, anyhow};
 use orrery_meta::{Meta, Opened};
+use orrery_notify::Sender;
 use orrery_query::Store;
 use orrery_receive::{Decoder, Receiver};
 use orrery_storage::OpenError;
@@ -16,6 +19,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -56,6 +60,8 @@ pub(crate) struct Server {
     listeners: JoinSet<()>,
     store: Arc<dyn Store>,
     metadata: Arc<Metadata>,
+    /// The thread that judges rules.
+    alerts: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -81,15 +87,31 @@ impl Server {
             listeners: JoinSet::new(),
             store,
             metadata: Arc::new(metadata),
+            alerts: None,
         };
-        server.listen(settings, http, otlp_http, otlp_grpc);
+        let sender = Sender::new(settings.notify.clone())?;
+        server.listen(settings, http, otlp_http, otlp_grpc, sender)?;
         Ok(server)
     }
 
-    fn listen(&mut self, settings: &Settings, http: TcpListener, otlp_http: TcpListener, otlp_grpc: TcpListener) {
+    fn listen(
+        &mut self,
+        settings: &Settings,
+        http: TcpListener,
+        otlp_http: TcpListener,
+        otlp_grpc: TcpListener,
+        sender: Sender,
+    ) -> Result<()> {
         let bus = Arc::new(Bus::default());
         let writes = Arc::new(AtomicBool::new(true));
-        let sink = StoreSink { store: Arc::clone(&self.store), bus: Arc::clone(&bus), writes: Arc::clone(&writes) };
+        let arrival = Arc::new(alerting::arrival(&self.metadata, now()));
+        let sink = StoreSink {
+            store: Arc::clone(&self.store),
+            bus: Arc::clone(&bus),
+            writes: Arc::clone(&writes),
+            arrival: Arc::clone(&arrival),
+            clock: now,
+        };
         let mut config = settings.receive.clone();
         config.connections.drain_timeout_millis = DRAIN_MILLIS;
         let receiver = Receiver::new(Arc::new(sink), config);
@@ -100,6 +122,8 @@ impl Server {
         self.listeners
             .spawn(async move { _ = receiver.serve_grpc(otlp_grpc, Box::pin(stopping.cancelled_owned())).await });
 
+        let live = Arc::new(Live::default());
+        self.judge(settings, Arc::clone(&live), arrival, sender.clone())?;
         let api = Arc::new(Api::new(Parts {
             store: Arc::clone(&self.store),
             bus,
@@ -113,10 +137,43 @@ impl Server {
             stopping: self.stopping.clone(),
             writes,
             metadata: Arc::clone(&self.metadata),
+            alerting: Arc::clone(&live),
+            sender: sender.clone(),
             clock: now,
         }));
         let router = http::router(api, Hosts::new(self.http.ip(), &settings.allowed_hosts));
         self.listeners.spawn(http::serve(http, router, self.stopping.clone(), DRAIN_MILLIS));
+        Ok(())
+    }
+
+    /// Judges rules, and tells people.
+    fn judge(&mut self, settings: &Settings, live: Arc<Live>, arrivals: Arc<Arrival>, sender: Sender) -> Result<()> {
+        let parts = engine::Parts {
+            store: Arc::clone(&self.store),
+            metadata: Arc::clone(&self.metadata),
+            source: alerting::source(&self.store, &self.metadata, settings.query_timeout),
+            arrivals,
+            live: Arc::clone(&live),
+            clock: now,
+            stopping: self.stopping.clone(),
+        };
+        let thread = std::thread::Builder::new().name("alerts".to_owned());
+        self.alerts = Some(thread.spawn(move || engine::run(parts))?);
+        self.listeners.spawn(delivery::run(delivery::Parts {
+            store: Arc::clone(&self.store),
+            metadata: Arc::clone(&self.metadata),
+            query_timeout: settings.query_timeout,
+            live,
+            sender,
+            url: self.public_url(settings),
+            clock: now,
+            stopping: self.stopping.clone(),
+        }));
+        Ok(())
+    }
+
+    fn public_url(&self, settings: &Settings) -> String {
+        settings.public_url.clone().unwrap_or_else(|| self.url())
     }
 
     fn about(&self, settings: &Settings) -> About {
@@ -126,6 +183,7 @@ impl Server {
             retention: self.retention.clone(),
             endpoints: endpoints.into_iter().map(|(name, address)| (name.to_owned(), address.to_string())).collect(),
             links: settings.links.clone(),
+            url: self.public_url(settings),
         }
     }
 
@@ -159,8 +217,14 @@ impl Server {
         tracing::info!("stopping");
         self.stopping.cancel();
         while self.listeners.join_next().await.is_some() {}
-        let store = self.store;
-        let closing = tokio::task::spawn_blocking(move || store.close());
+        let (store, alerts) = (self.store, self.alerts);
+        let closing = tokio::task::spawn_blocking(move || {
+            // A step that is under way is kept.
+            if let Some(alerts) = alerts {
+                _ = alerts.join();
+            }
+            store.close();
+        });
         if tokio::time::timeout(CLOSE, closing).await.is_err() {
             tracing::warn!(
                 "the store takes long to close; what is not sealed yet will be read from its log at the next start"
@@ -223,7 +287,8 @@ fn metadata(opened: Result<Opened, orrery_meta::OpenError>) -> Metadata {
     match opened {
         Ok(Opened { meta, set_aside }) => {
             set_aside.iter().for_each(|what| tracing::error!(what, "metadata was damaged"));
-            Metadata { meta: Ok(meta), warning: set_aside.map(|what| format!("{what}.")) }
+            let warning = set_aside.map(|what| format!("{what}.")).or_else(|| documents::unreadable(&meta));
+            Metadata { meta: Ok(meta), warning }
         }
         Err(error) => {
             let why = format!("Saved views, short links and alert rules are not available: {error}.");

@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Say what retention would remove now
     #[command(after_help = RETENTION_EXAMPLES)]
     Retention(RetentionOptions),
+    /// Check, apply and export what is written about alerts: rules, objectives, channels, routes, silences
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Exit with 0 if the server on this machine is ready, else with 1: a health check for containers
     Ready(ReadyOptions),
     /// Answer one SQL statement; started by the server
@@ -93,6 +96,71 @@ Examples:
   orrery retention --dry-run --url http://127.0.0.1:7070      as that server is set; rules given here instead of its own
   orrery retention --dry-run --data-dir /var/lib/orrery --retention 7d \\
       --retention-rule \"traces after 3d where service = 'checkout' and not error\"";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  orrery alerts check alerts/*.toml            says FILE:LINE and what to write instead; exits with 1 if anything is wrong";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  orrery alerts apply --dry-run alerts/*.toml  what would change
+  orrery alerts apply alerts/*.toml            all files together are what there is; what came from files before and is
+                                               in none of them goes; what was made in the dashboard stays
+Secrets of channels that a file does not name stay as they are.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  orrery alerts import-prometheus rules.yml > alerts/from-prometheus.toml
+What is not translated, and what means something slightly else, is said on stderr. Exits with 1 if nothing could be
+translated.";
+
+/// What to do with what is written about alerts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Look whether files are right; needs no server
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(AlertFiles),
+    /// Make everything on a running server as files say
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(ApplyOptions),
+    /// Write what a running server has to stdout, without secrets
+    Export(AlertServer),
+    /// Translate rule files of Prometheus; writes to stdout
+    #[command(after_help = IMPORT_EXAMPLES)]
+    ImportPrometheus(AlertFiles),
+}
+
+/// Files about alerts.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AlertFiles {
+    /// Files; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Which server to ask.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AlertServer {
+    /// A running server
+    #[arg(long, env = "ORRERY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    pub(crate) server: String,
+}
+
+/// What to apply where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ApplyOptions {
+    /// Which server
+    #[command(flatten)]
+    pub(crate) server: AlertServer,
+
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Which files
+    #[command(flatten)]
+    pub(crate) files: AlertFiles,
+}
 
 /// Which directory to look at.
 #[derive(Args, Clone, Debug)]
@@ -254,6 +322,22 @@ pub(crate) struct Options {
     /// Spans of one trace that are shown at most [default: 2000000]
     #[arg(long, env = "ORRERY_MAX_TRACE_SPANS", value_name = "NUMBER", help_heading = "Limits")]
     pub(crate) max_trace_spans: Option<u32>,
+
+    /// Where people find the dashboard, for links in messages about alerts, such as `https://orrery.example`
+    /// [default: as it listens]
+    #[arg(long, env = "ORRERY_PUBLIC_URL", value_name = "URL", help_heading = "Alerts")]
+    pub(crate) public_url: Option<String>,
+
+    /// Host in a private network that channels may send to; may be repeated, `*` allows all. Others are refused, so that
+    /// nobody can make the server ask its own network [default: none]
+    #[arg(
+        long = "notify-private-host",
+        env = "ORRERY_NOTIFY_PRIVATE_HOSTS",
+        value_name = "HOST",
+        value_delimiter = ',',
+        help_heading = "Alerts"
+    )]
+    pub(crate) notify_private: Vec<String>,
 
     /// Link to an outside tool, such as `Wiki=https://wiki.example/{service.name}`; may be repeated. Shown at spans, traces,
     /// log records and services that have what it asks for

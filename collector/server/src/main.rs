@@ -3,6 +3,8 @@
 //! This crate joins the others and is the only one that reads files, the environment and the command line:
 //! [`settings`] → [`app`] → [`sink`] (receiver to store), [`live`] (log tail), [`api`] (JSON), [`http`] (the port).
 
+mod alerting;
+mod alerts;
 mod api;
 mod app;
 mod cli;
@@ -45,6 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(options) => return Ok(doctor::run(&options)),
         Command::Export(options) => export::run(options)?,
         Command::Retention(options) => retention::run(options)?,
+        Command::Alerts(command) => return alerts::run(command),
     }
     Ok(ExitCode::SUCCESS)
 }

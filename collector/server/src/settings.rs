@@ -42,6 +42,9 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// To outside tools.
     pub(crate) links: Vec<LinkTemplate>,
+    /// Where people find the dashboard, for links in messages; as it listens, if nobody says.
+    pub(crate) public_url: Option<String>,
+    pub(crate) notify: orrery_notify::Config,
     pub(crate) receive: orrery_receive::Config,
 }
 
@@ -71,10 +74,12 @@ struct File {
     max_trace_spans: Option<u32>,
     log: Option<String>,
     links: Option<Vec<LinkTemplate>>,
+    public_url: Option<String>,
+    notify: Option<orrery_notify::Config>,
     receive: Option<orrery_receive::Config>,
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "data_dir",
     "retention",
     "disk_reserve",
@@ -87,6 +92,8 @@ const KEYS: [&str; 13] = [
     "max_trace_spans",
     "log",
     "links",
+    "public_url",
+    "notify",
     "receive",
 ];
 
@@ -126,6 +133,8 @@ impl Settings {
             max_trace_spans: options.max_trace_spans.or(file.max_trace_spans).unwrap_or(2_000_000),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             links: links(options.links, file.links)?,
+            public_url: options.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?,
+            notify: notify(options.notify_private, file.notify),
             receive: file.receive.unwrap_or_default(),
         })
     }
@@ -143,6 +152,24 @@ fn links(flags: Vec<String>, file: Option<Vec<LinkTemplate>>) -> Result<Vec<Link
     let links = if flags.is_empty() { file.unwrap_or_default() } else { flags };
     links.iter().try_for_each(LinkTemplate::check).map_err(anyhow::Error::msg)?;
     Ok(links)
+}
+
+/// Without a slash at the end.
+fn public_url(url: &str) -> Result<String> {
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    if !is_url || url.contains(['?', '#', ' ']) {
+        bail!("public_url {url}: no address of a dashboard; write it like https://orrery.example");
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn notify(private_hosts: Vec<String>, file: Option<orrery_notify::Config>) -> orrery_notify::Config {
+    let mut config = file.unwrap_or_default();
+    if private_hosts.iter().any(|host| host == "*") {
+        config.allow_private_addresses = true;
+    }
+    config.private_hosts.extend(private_hosts);
+    config
 }
 
 fn read(path: &Path) -> Result<File> {

@@ -1,5 +1,6 @@
 //! Where receiver and store meet: an acknowledgement is a durable append, and nothing else.
 
+use crate::alerting::arrival::{Arrival, Reach};
 use crate::live::Bus;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -10,12 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
-/// Hands received batches to the store, and log records that have become durable to those who watch.
+/// Hands received batches to the store, and what has become durable to those who watch.
 pub(crate) struct StoreSink {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<Bus>,
     /// Whether the last write reached the disk.
     pub(crate) writes: Arc<AtomicBool>,
+    /// Learns up to when whose data is durable.
+    pub(crate) arrival: Arc<Arrival>,
+    /// Unix nanoseconds.
+    pub(crate) clock: fn() -> i64,
 }
 
 impl Sink for StoreSink {
@@ -25,6 +30,7 @@ impl Sink for StoreSink {
                 Batch::Logs(logs) if self.bus.is_wanted() => Some(logs.clone()),
                 _ => None,
             };
+            let reach = Reach::of(&batch);
             let (done, appended) = oneshot::channel();
             // The receiver may have gone by then: the client did.
             self.store.append(body, batch, Box::new(move |result| _ = done.send(result)));
@@ -32,6 +38,7 @@ impl Sink for StoreSink {
             let result = appended.await.map_err(|_| Refused::Internal)?;
             self.note(&result);
             result.map_err(refused)?;
+            self.arrival.note(reach, (self.clock)());
             if let Some(logs) = watched {
                 self.bus.publish(&logs);
             }

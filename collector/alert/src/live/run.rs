@@ -252,6 +252,7 @@ impl Run {
             recorded_unix_nano: Nanos(at),
             value: tracked.instance.value,
             node: tracked.node.clone(),
+            caller: tracked.caller.clone(),
             coverage: self.stats.coverage,
             ..AlertEvent::default()
         }

@@ -62,6 +62,8 @@ pub(crate) struct Endpoint {
     pub(crate) parameters: &'static [Parameter],
     /// Name of the schema of what is sent, in `orrery-api`; empty if nothing is, [`ANY_JSON`] for what has no schema.
     pub(crate) body: &'static str,
+    /// Bytes that may be sent.
+    pub(crate) body_bytes: usize,
     /// Status of a good answer.
     pub(crate) status: StatusCode,
     /// Name of the answer's schema in `orrery-api`.
@@ -85,6 +87,7 @@ impl Endpoint {
             in_path: &[],
             parameters,
             body: "",
+            body_bytes: BODY_BYTES,
             status: StatusCode::OK,
             answer,
             media: "application/json",
@@ -95,6 +98,12 @@ impl Endpoint {
     pub(crate) const fn change(mut self, verb: Verb, body: &'static str) -> Endpoint {
         self.verb = verb;
         self.body = body;
+        self
+    }
+
+    /// One that takes more than others.
+    pub(crate) const fn up_to(mut self, bytes: usize) -> Endpoint {
+        self.body_bytes = bytes;
         self
     }
 
@@ -162,7 +171,7 @@ impl Ask<'_> {
     }
 }
 
-/// Bytes that may be sent to an endpoint.
+/// Bytes that may be sent to an endpoint, unless it says otherwise.
 const BODY_BYTES: usize = 64 << 10;
 
 /// Adds an endpoint whose handler answers with something that is JSON.
@@ -196,7 +205,7 @@ fn handler(
                        body: Body| async move {
         let in_path = in_path.map(|Path(parts)| parts).unwrap_or_default();
         let query = query.unwrap_or_default();
-        let sent = if endpoint.body.is_empty() { Ok(Bytes::new()) } else { sent(&headers, body).await };
+        let sent = if endpoint.body.is_empty() { Ok(Bytes::new()) } else { sent(&headers, body, endpoint.body_bytes).await };
         let answered = match sent {
             Err(failure) => Err(failure),
             Ok(body) => {
@@ -219,12 +228,12 @@ fn handler(
 }
 
 /// What was sent. Only JSON: a page elsewhere can have a browser send other things to us without asking first.
-async fn sent(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+async fn sent(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Failure> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     if media.split(';').next().unwrap_or_default().trim() != "application/json" {
         return Err(Failure::Media);
     }
-    axum::body::to_bytes(body, BODY_BYTES).await.map_err(|_| Failure::TooLarge(BODY_BYTES))
+    axum::body::to_bytes(body, most).await.map_err(|_| Failure::TooLarge(most))
 }
 
 /// Runs `question` on a thread that may block, in one of a bounded number of places, with the configured deadline.

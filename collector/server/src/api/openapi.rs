@@ -4,8 +4,8 @@
 use crate::api::endpoint::{ANY_JSON, Endpoint, Verb};
 use crate::api::params::Parameter;
 use crate::api::{
-    download, export, findings, flame, links, live, logs, map, metrics, own, pins, relations, retention, series,
-    services, sql, tail, traces, upload, views,
+    alerting, download, export, findings, flame, links, live, logs, map, metrics, own, pins, relations, retention,
+    series, services, sql, tail, traces, upload, views,
 };
 use orrery_api as api;
 use serde_json::json;
@@ -74,7 +74,7 @@ fn document() -> OpenApi {
         ))
         .license(Some(License::new("Apache-2.0")));
     let mut paths = PathsBuilder::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in ENDPOINTS.iter().chain(alerting::ENDPOINTS) {
         paths = paths.path(endpoint.path, PathItem::new(method(endpoint), operation(endpoint).build()));
     }
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(schemas().build())).build()
@@ -124,6 +124,23 @@ fn schemas() -> ComponentsBuilder {
     add::<api::SqlRequest>(&mut all);
     add::<api::SqlAnswer>(&mut all);
     add::<api::SqlSchema>(&mut all);
+    add::<api::alerting::AlertList>(&mut all);
+    add::<api::alerting::AlertDetail>(&mut all);
+    add::<api::alerting::AlertEventList>(&mut all);
+    add::<api::alerting::AcknowledgeInput>(&mut all);
+    add::<api::alerting::RuleList>(&mut all);
+    add::<api::alerting::ReplayRequest>(&mut all);
+    add::<api::alerting::Replay>(&mut all);
+    add::<api::alerting::Message>(&mut all);
+    add::<api::alerting::SloList>(&mut all);
+    add::<api::alerting::ChannelList>(&mut all);
+    add::<api::alerting::DeliveryList>(&mut all);
+    add::<api::alerting::ChannelTest>(&mut all);
+    add::<api::alerting::RouteList>(&mut all);
+    add::<api::alerting::SilenceList>(&mut all);
+    add::<api::alerting::HeartbeatReceived>(&mut all);
+    add::<api::alerting::AlertingFile>(&mut all);
+    add::<api::alerting::AlertingChanges>(&mut all);
     add::<api::LiveRequest>(&mut all);
     add::<api::LiveEvent>(&mut all);
     add::<api::Problem>(&mut all);

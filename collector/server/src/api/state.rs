@@ -1,9 +1,12 @@
 //! What every handler may know.
 
+use crate::alerting::source::StoreSource;
+use crate::alerting::{self, Live};
 use crate::api::failure::Failure;
 use crate::live::Bus;
 use orrery_api::LinkTemplate;
 use orrery_meta::Meta;
+use orrery_notify::Sender;
 use orrery_query::{Store, StoreHealth};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -35,6 +38,8 @@ pub(crate) struct About {
     pub(crate) endpoints: BTreeMap<String, String>,
     /// To outside tools.
     pub(crate) links: Vec<LinkTemplate>,
+    /// Where people find the dashboard.
+    pub(crate) url: String,
 }
 
 /// What people make, if it could be opened, and what there is to say about it.
@@ -64,6 +69,9 @@ pub(crate) struct Api {
     /// Whether the last write reached the disk.
     pub(crate) writes: Arc<AtomicBool>,
     pub(crate) metadata: Arc<Metadata>,
+    pub(crate) alerting: Arc<Live>,
+    /// Sends messages about alerts.
+    pub(crate) sender: Sender,
     pub(crate) maps: crate::api::live::Maps,
     clock: fn() -> i64,
     health: Mutex<Option<(Instant, StoreHealth)>>,
@@ -78,6 +86,8 @@ pub(crate) struct Parts {
     pub(crate) stopping: CancellationToken,
     pub(crate) writes: Arc<AtomicBool>,
     pub(crate) metadata: Arc<Metadata>,
+    pub(crate) alerting: Arc<Live>,
+    pub(crate) sender: Sender,
     pub(crate) clock: fn() -> i64,
 }
 
@@ -104,10 +114,17 @@ impl Api {
             stopping: parts.stopping,
             writes: parts.writes,
             metadata: parts.metadata,
+            alerting: parts.alerting,
+            sender: parts.sender,
             maps: Default::default(),
             clock: parts.clock,
             health: Mutex::default(),
         }
+    }
+
+    /// Values for rules that nobody is told of: of this question alone.
+    pub(crate) fn source(&self) -> StoreSource {
+        alerting::source(&self.store, &self.metadata, self.limits.query_timeout)
     }
 
     /// The clock, Unix nanoseconds.
@@ -115,7 +132,7 @@ impl Api {
         (self.clock)()
     }
 
-    /// Saved views and short links.
+    /// Saved views, short links, what was written about alerts.
     ///
     /// # Errors
     /// [`Failure::Busy`]: they could not be opened when the server started; says why.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod alerting;
+mod alerts;
 mod api;
 mod data;
 mod demo;

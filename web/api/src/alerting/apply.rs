@@ -23,14 +23,14 @@ pub struct DocumentChange {
     /// Its name, or the id of a silence.
     pub name: String,
     /// What happened.
-    pub what: ChangeKind,
+    pub what: DocumentChangeKind,
 }
 
 /// What becomes of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
+pub enum DocumentChangeKind {
     /// It is new.
     Made,
     /// It says something else now.
@@ -42,14 +42,14 @@ pub enum ChangeKind {
     Removed,
 }
 
-impl ChangeKind {
+impl DocumentChangeKind {
     /// Spelling in the API.
     pub fn name(self) -> &'static str {
         match self {
-            ChangeKind::Made => "made",
-            ChangeKind::Changed => "changed",
-            ChangeKind::Same => "same",
-            ChangeKind::Removed => "removed",
+            DocumentChangeKind::Made => "made",
+            DocumentChangeKind::Changed => "changed",
+            DocumentChangeKind::Same => "same",
+            DocumentChangeKind::Removed => "removed",
         }
     }
 }

@@ -244,6 +244,9 @@ pub struct AlertEvent {
     /// Id of the node it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Id of the other end of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// More: why it was muted, which channels were told, what late data changed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,

@@ -1,0 +1,199 @@
+//! Where the values of rules come from: the store.
+//!
+//! What rollups know (requests, calls, errors, silence, budgets) is read as cells over time ([`cells`]), of which windows
+//! are made here; rules that are judged at the same moment share what was read for one of them. Everything else is asked
+//! as the API asks it, once for as many moments as possible.
+
+mod calls;
+mod cells;
+mod labels;
+mod metric;
+mod novelty;
+mod records;
+mod requests;
+mod silence;
+mod statement;
+mod traces;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use requests::{Tally, burn};
+pub(crate) use statement::Workers;
+
+use cells::Shared;
+use orrery_alert::{Grid, Series, Source, SourceError, Values};
+use orrery_api::alerting::{Measure, Period, Slo};
+use orrery_query::{Answer, Control, QueryError, Store};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Series of a measure, at most: those with most to say.
+const MOST_SERIES: usize = 1_000;
+/// So long something that has ended still has a value, zero, rather than none.
+const KNOWN: i64 = 1_200_000_000_000;
+const SECOND: f64 = 1e9;
+
+/// What a source asks besides the store.
+pub(crate) struct Lookups {
+    /// When somebody last sent a heartbeat of this name, Unix nanoseconds.
+    pub(crate) heartbeat: Box<dyn Fn(&str) -> Option<i64> + Send + Sync>,
+    /// The objective of this name.
+    pub(crate) objective: Box<dyn Fn(&str) -> Option<Slo> + Send + Sync>,
+    /// Processes for statements in SQL; none where there are none.
+    pub(crate) workers: Option<Workers>,
+}
+
+/// Values from a store. Blocks: not for threads that must not.
+pub(crate) struct StoreSource {
+    store: Arc<dyn Store>,
+    lookups: Lookups,
+    /// Longest that one question of the store may take.
+    limit: Duration,
+    shared: Mutex<Shared>,
+}
+
+impl StoreSource {
+    /// Asks `store`, each question for at most `limit`.
+    pub(crate) fn new(store: Arc<dyn Store>, lookups: Lookups, limit: Duration) -> StoreSource {
+        StoreSource { store, lookups, limit, shared: Mutex::default() }
+    }
+
+    /// Lets what was read be read again: what arrived since is seen then. Happens by itself after a quarter of a second.
+    pub(crate) fn renew(&self) {
+        self.shared().clear();
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce(&dyn Store, &Control) -> Result<Answer<T>, QueryError>,
+    ) -> Result<Answer<T>, SourceError> {
+        ask(self.store.as_ref(), &Control::within(self.limit)).map_err(failure)
+    }
+}
+
+/// What a rule's author can put right, and what only time can.
+fn failure(error: QueryError) -> SourceError {
+    match error {
+        QueryError::Invalid { field, reason } => invalid(field, reason),
+        QueryError::Query(problem) => invalid("q", problem.to_string()),
+        QueryError::Range(range) => SourceError::Failed(format!("the time {range} is wider than the store allows")),
+        QueryError::Deadline => SourceError::Failed(
+            "the question took too long: add filters, choose a shorter window, or raise --query-timeout".to_owned(),
+        ),
+        QueryError::Cancelled | QueryError::Busy => SourceError::Failed("the store is busy".to_owned()),
+        QueryError::Engine { name, source } => {
+            tracing::error!(name, error = %source, "a rule's question failed");
+            SourceError::Failed(format!("the store failed ({name}); the server's log says more"))
+        }
+    }
+}
+
+fn invalid(field: &str, reason: impl Into<String>) -> SourceError {
+    SourceError::Invalid { field: field.to_owned(), reason: reason.into() }
+}
+
+impl Source for StoreSource {
+    fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError> {
+        if grid.count == 0 {
+            return Ok(Values::default());
+        }
+        if window.is_zero() && !matches!(measure, Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Heartbeat { .. }) {
+            return Err(invalid("window", "a window is longer than nothing: 1m"));
+        }
+        let window = window.nanos();
+        match measure {
+            Measure::Requests { figure, by, service, operation, environment, least_requests } => {
+                let asked = requests::Requests {
+                    figure: *figure,
+                    by: *by,
+                    service: service.as_deref(),
+                    operation: operation.as_deref(),
+                    environment: environment.as_deref(),
+                    least: *least_requests,
+                };
+                self.requests(&asked, window, grid)
+            }
+            Measure::Calls { figure, caller, callee, kind, environment, least_requests } => {
+                let asked = calls::Calls {
+                    figure: *figure,
+                    caller: caller.as_deref(),
+                    callee: callee.as_deref(),
+                    kind: kind.as_deref(),
+                    environment: environment.as_deref(),
+                    least: *least_requests,
+                };
+                self.calls(&asked, window, grid)
+            }
+            Measure::Errors { service, types, environment } => {
+                self.errors(service.as_deref(), types, environment.as_deref(), window, grid)
+            }
+            Measure::NewErrors { service, environment } => {
+                self.new_errors(service.as_deref(), environment.as_deref(), window, grid)
+            }
+            Measure::NewEdges { environment } => self.new_edges(environment.as_deref(), window, grid),
+            Measure::Silent { service, environment } => self.silent(service.as_deref(), environment.as_deref(), grid),
+            Measure::Traces { q } => self.traces(q, window, grid),
+            Measure::Logs { service, severity, text, attr } => {
+                let asked = records::Records { service: service.as_deref(), severity: severity.as_deref(), text: text.as_deref(), attr };
+                self.logs(&asked, window, grid)
+            }
+            Measure::NewLogPatterns { service, severity } => {
+                let asked = records::Records { service: service.as_deref(), severity: severity.as_deref(), text: None, attr: &[] };
+                self.new_log_patterns(&asked, window, grid)
+            }
+            Measure::Metric { name, aggregation, service, attr, group_by } => {
+                let asked = metric::Metric {
+                    name,
+                    aggregation: aggregation.as_deref(),
+                    service: service.as_deref(),
+                    attr,
+                    group_by,
+                };
+                self.metric(&asked, window, grid)
+            }
+            Measure::Hosts { host } => self.hosts(host.as_deref(), grid),
+            Measure::Sql { statement } => self.statement(statement, window, grid),
+            Measure::Heartbeat { name } => Ok(self.heartbeat(name, grid)),
+            Measure::Burn { slo, short } => self.burn(slo, window, short.nanos(), grid),
+        }
+    }
+}
+
+impl StoreSource {
+    fn heartbeat(&self, name: &str, grid: Grid) -> Values {
+        let last = (self.lookups.heartbeat)(name);
+        // Of what was before the last one nothing is known.
+        let value = |at: i64| last.filter(|last| *last <= at).map(|last| (at - last) as f64 / SECOND);
+        let values: Vec<Option<f64>> = grid.moments().map(value).collect();
+        let partial = last
+            .is_some_and(|last| last > grid.first)
+            .then(|| "only the last heartbeat is kept: nothing is known of the time before it".to_owned());
+        let labels = [("heartbeat".to_owned(), name.to_owned())].into();
+        Values { series: vec![Series { labels, values, ..Series::default() }], partial }
+    }
+}
+
+/// What makes series be left out: how much each has to say.
+struct Weighed {
+    weight: f64,
+    series: Series,
+}
+
+/// Series by their labels, not too many, without those that never have a value.
+fn gathered(mut all: Vec<Weighed>, mut partial: Option<String>) -> Values {
+    all.retain(|one| one.series.values.iter().any(Option::is_some));
+    let found = all.len();
+    if found > MOST_SERIES {
+        all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        all.truncate(MOST_SERIES);
+        partial.get_or_insert_with(|| format!("{found} combinations of labels; of the {MOST_SERIES} with most to say there are values"));
+    }
+    let mut series: Vec<Series> = all.into_iter().map(|one| one.series).collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Values { series, partial }
+}
