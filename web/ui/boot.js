@@ -22,7 +22,8 @@
   };
   // The code of the page that is asked for comes beside the program, not after it.
   const [, page, id] = location.pathname.split("/");
-  for (const href of {{pages}}[id ? page.replace(/s$/, "") : page || "overview"] ?? []) {
+  const pages = {{pages}};
+  for (const href of (id && pages[page.replace(/s$/, "")]) ?? pages[page || "overview"] ?? []) {
     const link = document.createElement("link");
     document.head.append(Object.assign(link, { rel: "preload", as: "fetch", type: "application/wasm", crossOrigin: "", href }));
   }

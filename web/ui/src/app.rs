@@ -10,6 +10,7 @@ use crate::components::popover::Popover;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::time_picker::{LiveToggle, TimePicker};
 use crate::components::views::{self, Views};
+use crate::components::watch::{self, Watched};
 use crate::figures;
 use crate::nav::{Nav, nav};
 use crate::opened::{self, Opened};
@@ -33,7 +34,7 @@ pub(crate) struct Page {
 }
 
 /// Pages of the rail, in order.
-pub(crate) const PAGES: [Page; 7] = [
+pub(crate) const PAGES: [Page; 8] = [
     Page { path: "/", name: say::OVERVIEW, icon: "waypoints" },
     Page { path: "/services", name: say::SERVICES, icon: "boxes" },
     Page { path: "/traces", name: say::TRACES, icon: "chart-gantt" },
@@ -41,6 +42,7 @@ pub(crate) const PAGES: [Page; 7] = [
     Page { path: "/metrics", name: say::METRICS, icon: "chart-line" },
     Page { path: "/sql", name: say::SQL, icon: "database" },
     Page { path: "/health", name: say::HEALTH, icon: "heart-pulse" },
+    Page { path: "/alerts", name: say::ALERTS, icon: "bell" },
 ];
 
 /// Takes over the frame that the page was sent with.
@@ -67,6 +69,7 @@ fn App() -> impl IntoView {
     provide_context(Outside::start());
     provide_context(Views::start());
     provide_context(Opened::start());
+    provide_context(Watched::start());
     // Everything is drawn again in the other language; all state is in the address, so nothing is lost.
     move || {
         preferences.language.track();
@@ -113,6 +116,7 @@ fn Frame() -> impl IntoView {
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
             <Palette open=palette shortcuts=shortcuts services=services />
             <Shortcuts open=shortcuts />
+            {pages::later(pages::alerts::WATCH, ())}
             <span class="sr-only" role="status">{move || title.get()}</span>
         </div>
     }
@@ -122,6 +126,7 @@ fn title(place: &crate::address::Place) -> String {
     let segments = place.segments();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["services", id] => pages::service_name(id),
+        ["alerts", ..] => t(say::ALERTS).to_owned(),
         _ if place.path == opened::PATH => t(say::TRACE_FILE).to_owned(),
         ["traces", id] => tf(say::TRACE_TITLE, &[("id", id.get(..8).unwrap_or(id))]),
         _ => {
@@ -155,7 +160,7 @@ fn Rail(palette: RwSignal<bool>, shortcuts: RwSignal<bool>) -> impl IntoView {
         };
         view! {
             <a class="rail-item" href=move || nav.href(page.path, &[]) aria-current=move || here().then_some("page") title=t(page.name)>
-                {icon(page.icon)}<span class="rail-label">{t(page.name)}</span>
+                {icon(page.icon)}<span class="rail-label">{t(page.name)}</span>{(page.path == "/alerts").then(|| watch::badge(None))}
             </a>
         }
     };

@@ -47,6 +47,12 @@ impl Ask {
         request::send(method, &self.url, self.body.clone().map(Sent::Json), done)
     }
 
+    /// The same, posting something in JSON, which is a choice.
+    pub(crate) fn posting(mut self, body: String) -> Ask {
+        self.choice += &body;
+        Ask { body: Some(body), ..self }
+    }
+
     /// Also a choice: the range, whose moments change with every refresh.
     pub(crate) fn chosen(mut self, choice: impl std::fmt::Debug) -> Ask {
         self.choice += &format!(" {choice:?}");

@@ -23,3 +23,4 @@ pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod time_picker;
 pub(crate) mod views;
+pub(crate) mod watch;

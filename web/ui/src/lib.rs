@@ -15,6 +15,7 @@
 #![cfg_attr(target_arch = "wasm32", allow(unreachable_pub))]
 
 pub mod address;
+pub mod alerting;
 pub mod atlas;
 pub mod calls;
 pub mod changes;

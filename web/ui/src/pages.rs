@@ -1,5 +1,6 @@
 //! The pages, each loaded when it is opened.
 
+pub(crate) mod alerts;
 pub(crate) mod chunks;
 pub(crate) mod health;
 pub(crate) mod logs;

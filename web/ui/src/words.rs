@@ -5,8 +5,26 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+/// A table of phrases: a module with a constant each.
+macro_rules! phrases {
+    ($module:ident: $($name:ident $en:literal $ko:literal;)*) => {
+        /// Phrases of the dashboard.
+        #[allow(missing_docs, reason = "the phrase is its own documentation")]
+        pub mod $module {
+            use super::Phrase;
+            $(pub const $name: Phrase = Phrase { en: $en, ko: $ko };)*
+        }
+
+        /// Every phrase with its name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, Phrase)] = &[$((stringify!($name), $module::$name)),*];
+    };
+}
+
+mod alerts;
 mod table;
 
+pub use alerts::tell;
 pub use table::say;
 
 /// A language of the dashboard.
@@ -80,7 +98,7 @@ mod tests {
 
     #[test]
     fn both_languages_say_the_same() {
-        for (name, phrase) in table::ALL {
+        for (name, phrase) in table::ALL.iter().chain(alerts::ALL) {
             assert!(!phrase.en.is_empty() && !phrase.ko.is_empty(), "{name} is empty");
             assert_eq!(placeholders(phrase.en), placeholders(phrase.ko), "{name}");
         }

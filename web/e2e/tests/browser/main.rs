@@ -12,6 +12,7 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+mod alerts;
 mod ask;
 mod axe;
 mod chunks;
@@ -88,6 +89,11 @@ mod alone {
 
 mod beside {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn alerting() -> Result<()> {
+        super::beside(alerts::from_rule_to_silence).await
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn asking() -> Result<()> {

@@ -56,6 +56,17 @@ impl Marks {
         marks
     }
 
+    /// How many alerts fire about nodes, and whether one of them is critical.
+    pub fn of_alerts<'a>(firing: impl IntoIterator<Item = (&'a str, usize, bool)>) -> Marks {
+        let mut marks = Marks::default();
+        for (node, count, is_critical) in firing {
+            let (tone, sign) = if is_critical { (Tone::Failing, "◆") } else { (Tone::Slower, "▲") };
+            let said = tf(say::N_ALERTS, &[("n", &count.to_string())]);
+            marks.node(node, Mark { tone, text: format!("{sign} {said}") });
+        }
+        marks
+    }
+
     /// What is said about a node of a scene; about a closed group, how much there is to say.
     pub fn of_node(&self, scene: &Scene, id: &str) -> Option<Mark> {
         if group_name(id).is_none() {
@@ -161,6 +172,14 @@ mod tests {
             now: Some(0.061),
             explained_by: None,
         }
+    }
+
+    #[test]
+    fn alerts_are_marked_by_the_worst_of_a_node() {
+        let marks = Marks::of_alerts([("a", 2, true), ("b", 1, false)]);
+        assert_eq!(marks.nodes["a"], Mark { tone: Tone::Failing, text: "◆ 2 firing".to_owned() });
+        assert_eq!(marks.nodes["b"].tone, Tone::Slower);
+        assert!(!marks.only, "nothing fades because of an alert");
     }
 
     #[test]

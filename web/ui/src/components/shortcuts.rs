@@ -13,13 +13,13 @@ use wasm_bindgen::JsCast;
 type Line = (&'static [&'static str], Phrase);
 
 /// What works where.
-const GROUPS: [(Phrase, &[Line]); 5] = [
+const GROUPS: [(Phrase, &[Line]); 6] = [
     (
         say::KEYS_EVERYWHERE,
         &[
             (&["?"], say::KEYS_HELP),
             (&["Ctrl K", "⌘ K"], say::PALETTE),
-            (&["g o", "g s", "g t", "g l", "g m", "g h"], say::KEYS_GO),
+            (&["g o", "g s", "g t", "g l", "g m", "g h", "g a"], say::KEYS_GO),
             (&["/"], say::KEYS_FIND),
             (&["Esc"], say::KEYS_CLOSE),
         ],
@@ -36,6 +36,7 @@ const GROUPS: [(Phrase, &[Line]); 5] = [
         ],
     ),
     (say::CHART, &[(&["←", "→"], say::KEYS_CURSOR)]),
+    (say::ALERTS, &[(&["j", "k"], say::KEYS_ALERT), (&["Enter"], say::KEYS_CHOOSE), (&["a", "s"], say::KEYS_ACT)]),
     (say::DURATIONS, &[(&["←", "↑", "→", "↓", "Shift ←"], say::KEYS_BOX), (&["Enter"], say::KEYS_WHY)]),
     (
         say::WATERFALL,

@@ -1,5 +1,6 @@
 //! Loading, empty, error, partial, stale: the same on every panel.
 
+use crate::alerting::answers;
 use crate::client::{Busy, Failure, Load, Progress};
 use crate::components::copy::Copy;
 use crate::components::icon::icon;
@@ -8,6 +9,7 @@ use crate::scope::scope;
 use crate::words::{say, t, tf};
 use leptos::prelude::*;
 use orrery_api as api;
+use orrery_api::alerting;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,13 +49,28 @@ answers!(
     api::TraceKeyList,
     api::TraceValueList,
     api::SqlAnswer,
-    api::SqlSchema
+    api::SqlSchema,
+    alerting::AlertEventList,
+    alerting::Replay
 );
 
 macro_rules! whole {
     ($($name:ty),*) => { $(impl Answer for $name { fn partial(&self) -> Option<&str> { None } })* };
 }
-whole!(api::SelfHealth, api::PinnedList, api::ViewList);
+whole!(
+    api::SelfHealth,
+    api::PinnedList,
+    api::ViewList,
+    alerting::AlertList,
+    alerting::DeliveryList,
+    alerting::Message,
+    answers::AlertDetail,
+    answers::RuleList,
+    answers::SloList,
+    answers::ChannelList,
+    answers::RouteList,
+    answers::SilenceList
+);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Shown {

@@ -88,6 +88,7 @@ chunks! {
     METRICS metrics |_: String| view! { <metrics::Metrics /> };
     SQL sql |_: String| view! { <sql::Sql /> };
     HEALTH health |_: String| view! { <health::HealthPage /> };
+    ALERTS alerts |_: String| alerts::page();
 }
 
 /// Every chunk, the likely ones first.
@@ -106,6 +107,8 @@ static ALL: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
     || trace::MAP.ahead(),
     || SQL.ahead(),
     || HEALTH.ahead(),
+    || ALERTS.ahead(),
+    || alerts::EDITOR.ahead(),
 ];
 
 /// The page of a path, and what of the path names the thing it shows.
@@ -122,6 +125,7 @@ pub(crate) fn of(path: &str) -> Option<(Chunk, String)> {
         (Some("metrics"), None, _) => METRICS,
         (Some("sql"), None, _) => SQL,
         (Some("health"), None, _) => HEALTH,
+        (Some("alerts"), ..) => ALERTS,
         _ => return None,
     };
     Some((chunk, id.unwrap_or_default()))

@@ -21,6 +21,7 @@ use crate::components::map::{Controls, Pins, ServiceMap};
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::popover::Popover;
 use crate::components::state::{chips, empty, loaded};
+use crate::components::watch::watched;
 use crate::nav::{Nav, nav};
 use crate::pages::chunks::chunks;
 use crate::pages::part;
@@ -81,11 +82,12 @@ impl Model {
         let scene = Memo::new(move |_| {
             Arc::new(map.get().map(|map| choice.with(|choice| Scene::of(&map, choice))).unwrap_or_default())
         });
+        let watched = watched();
         let marks = Memo::new(move |_| {
             let marks = match (reach.get(), comparison.get()) {
                 (true, _) => impact.data.get().map(|impact| Marks::of_impact(&impact)),
                 (_, Some(_)) => diff.data.get().map(|diff| Marks::of_changes(&diff)),
-                _ => None,
+                _ => Some(watched.marks()),
             };
             Arc::new(marks.unwrap_or_default())
         });
@@ -135,9 +137,9 @@ impl Model {
             toggle: Callback::new(move |id: String| self.toggle(&id)),
             around: Callback::new(move |id: String| self.look_around(&id)),
             pins: Pins::kept(place.into()),
+            whole: false,
         }
     }
-            whole: false,
 
     /// Opens or closes the group of a node.
     fn toggle(self, id: &str) {

@@ -12,6 +12,7 @@ use crate::components::open_in_sql::open_in_sql;
 use crate::components::outside::outside;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
+use crate::components::watch::{badge, moments_of};
 use crate::figures::{ago, utc_offset};
 use crate::nav::nav;
 use crate::outside::Subject;
@@ -143,6 +144,7 @@ fn header(detail: Detail) -> AnyView {
                         {move || (!versions().is_empty()).then(|| format!(" · {}", versions()))}</p>
                 </div>
                 {move || health_badge(detail.with(|detail| detail.node.health))}
+                <a class="firing-link" href=move || nav.href("/alerts", &[])>{badge(Some(node.node.id.clone()))}</a>
             </div>
             <div class="tiles">
                 {tile(t(say::RATE), red(|red| figure(&Unit::PerSecond, red.rate)).into_any(), None)}
@@ -200,7 +202,7 @@ fn requests(detail: &ServiceDetail) -> ChartSpec {
                 .shape(Shape::Bars)
                 .ink(Token::Series1.alpha(0.75)),
         ],
-        annotations: deploys(detail),
+        annotations: marks(detail),
         ..base(t(say::REQUESTS_AND_ERRORS), detail.range, &detail.series, Unit::PerSecond)
     }
 }
@@ -220,9 +222,16 @@ fn latency(detail: &ServiceDetail) -> ChartSpec {
             Series::line("p99", 3, of(|red| red.p99_nanos)),
         ],
         end_labels: true,
-        annotations: deploys(detail),
+        annotations: marks(detail),
         ..base(t(say::LATENCY), detail.range, &detail.series, Unit::Nanos)
     }
+}
+
+/// New versions, and when alerts fired; tracked.
+fn marks(detail: &ServiceDetail) -> Vec<Annotation> {
+    let mut marks = moments_of(&detail.node.id);
+    marks.extend(deploys(detail));
+    marks
 }
 
 /// When versions came that were not there when the range began.

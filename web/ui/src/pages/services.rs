@@ -10,6 +10,7 @@ use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::empty;
 use crate::components::table::{Sort, head};
+use crate::components::watch::badge;
 use crate::figures::ago;
 use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
@@ -154,7 +155,7 @@ fn row(line: &ServiceSummary) -> AnyView {
     view! {
         <tr>
             <td class="col-glyph">{health_glyph(line.health)}</td>
-            <th scope="row" class="cell-name"><span class="kind" title=kind_word(line.kind)>{icon(kind_icon(line.kind))}</span><span class="name-stack"><a href=move || nav.href(&path, &[])>{line.service.name.clone()}</a><span class="hint">{context}</span></span></th>
+            <th scope="row" class="cell-name"><span class="kind" title=kind_word(line.kind)>{icon(kind_icon(line.kind))}</span><span class="name-stack"><a href=move || nav.href(&path, &[])>{line.service.name.clone()}</a><span class="hint">{context}</span></span>{badge(Some(line.service.id.clone()))}</th>
             <td class="num"><span class="cell-trend">{trend(|red| Some(red.rate), Token::Series1)}{figure(&Unit::PerSecond, line.red.rate)}</span></td>
             <td class="num"><span class="cell-trend">{error_sparkline(&line.series, 72.0, 20.0)}{error_ratio(&line.red)}</span></td>
             <td class="num col-wide">{duration(line.red.p50_nanos)}</td>

@@ -2,22 +2,7 @@
 
 use super::Phrase;
 
-macro_rules! phrases {
-    ($($name:ident $en:literal $ko:literal;)*) => {
-        /// Everything the dashboard says.
-        #[allow(missing_docs, reason = "the phrase is its own documentation")]
-        pub mod say {
-            use super::Phrase;
-            $(pub const $name: Phrase = Phrase { en: $en, ko: $ko };)*
-        }
-
-        /// Every phrase with its name.
-        #[cfg(test)]
-        pub(super) const ALL: &[(&str, Phrase)] = &[$((stringify!($name), say::$name)),*];
-    };
-}
-
-phrases! {
+phrases! { say:
     // Frame.
     OVERVIEW "Overview" "개요";
     SERVICES "Services" "서비스";
@@ -26,6 +11,8 @@ phrases! {
     METRICS "Metrics" "메트릭";
     SQL "SQL" "SQL";
     HEALTH "Health" "상태";
+    ALERTS "Alerts" "알림";
+    N_ALERTS "{n} firing" "알림 {n}건";
     MAIN_MENU "Main menu" "주 메뉴";
     SKIP "Skip to content" "본문으로 건너뛰기";
     SEARCH "Search" "검색";
@@ -305,6 +292,8 @@ phrases! {
     SHORTCUTS "Keyboard shortcuts" "키보드 단축키";
     HEAT_KEYS "Drag a box, or use the arrow keys (Shift: its size), then Enter: why are these different?" "상자를 끌거나 화살표 키(Shift: 크기)로 고른 뒤 Enter: 왜 다른가?";
     KEYS_EVERYWHERE "Everywhere" "모든 곳";
+    KEYS_ALERT "Next, previous alert" "다음, 이전 알림";
+    KEYS_ACT "Acknowledge, silence" "확인, 음소거";
     KEYS_HELP "This list" "이 목록";
     KEYS_GO "Go to overview, services, traces, logs, metrics, health" "개요, 서비스, 트레이스, 로그, 메트릭, 상태로 이동";
     KEYS_FIND "Find, or write the query" "찾기 또는 쿼리 입력";
@@ -330,13 +319,6 @@ phrases! {
     NOTHING_WRONG "Nothing fails, is slow or falls silent more than usual." "평소보다 실패하거나 느리거나 조용해진 곳이 없습니다.";
     TO_LOOK_AT "to look at" "확인 필요";
     FOUND_ERRORS "{node} fails by itself" "{node} 자체 오류";
-    FOUND_STEADY "Calls from {callers} to {node} fail now and then" "{callers}의 {node} 호출이 간간이 실패";
-    FOUND_DISK_FULL "The disk of host {node} is full" "호스트 {node} 디스크 가득 참";
-    FOUND_MEMORY_FULL "Host {node} is out of memory" "호스트 {node} 메모리 부족";
-    FOUND_CPU_BUSY "The processors of host {node} are busy" "호스트 {node} CPU 포화";
-    FOUND_HOST_SILENT "Host {node} has gone silent" "호스트 {node} 데이터 끊김";
-    SIZE_USED "{now} used" "{now} 사용";
-    SIZE_UNHEARD "its agent reports nothing" "에이전트 수신 없음";
     FOUND_ERRORS_FOR "{kind} {node} fails for {callers}" "{callers}의 {kind} {node} 호출 실패";
     FOUND_UNREACHABLE "{node} cannot be reached" "{node}에 연결할 수 없음";
     FOUND_REJECTED "{node} rejects credentials of {callers}" "{node}: {callers}의 인증 정보 거부";
@@ -348,6 +330,13 @@ phrases! {
     FOUND_LAG "{node} falls behind on {callers}" "{node}: {callers} 처리 지연";
     FOUND_NOT_CONSUMED "{node} takes nothing from {callers} any more" "{node}: {callers} 메시지를 더 이상 가져가지 않음";
     FOUND_SILENT "{node} has gone silent" "{node} 데이터 끊김";
+    FOUND_STEADY "Calls from {callers} to {node} fail now and then" "{callers}의 {node} 호출이 간간이 실패";
+    FOUND_DISK_FULL "The disk of host {node} is full" "호스트 {node} 디스크 가득 참";
+    FOUND_MEMORY_FULL "Host {node} is out of memory" "호스트 {node} 메모리 부족";
+    FOUND_CPU_BUSY "The processors of host {node} are busy" "호스트 {node} CPU 포화";
+    FOUND_HOST_SILENT "Host {node} has gone silent" "호스트 {node} 데이터 끊김";
+    SIZE_USED "{now} used" "{now} 사용";
+    SIZE_UNHEARD "its agent reports nothing" "에이전트 수신 없음";
     SIZE_SHARE "{now} fail, usually {usual}" "{now} 실패, 평소 {usual}";
     SIZE_SHARE_ALONE "{now} fail" "{now} 실패";
     SIZE_TIME "p95 {now}, usually {usual}" "p95 {now}, 평소 {usual}";

@@ -1,0 +1,120 @@
+//! One alert in a line, and its parts.
+
+use super::act::Act;
+use crate::alerting::says::{compared, instance, muted_word, severity_glyph, severity_word, state_word};
+use crate::components::icon::icon;
+use crate::figures::{ago, date_time};
+use crate::nav::nav;
+use crate::pages::{service_name, service_path};
+use crate::scope::now_nanos;
+use crate::words::{t, tell, tf};
+use leptos::prelude::*;
+use orrery_api::alerting::{Alert, AlertSeverity, AlertState};
+use orrery_chart::Unit;
+use std::sync::Arc;
+
+/// Shape, colour and word of how bad something is.
+pub(super) fn glyph(state: AlertState, severity: AlertSeverity) -> AnyView {
+    let (glyph, class) = match state {
+        AlertState::Firing => severity_glyph(severity),
+        AlertState::Pending => ("◇", "is-quiet"),
+        AlertState::Normal => ("●", "is-ok"),
+        AlertState::NoData | AlertState::Error => ("○", "is-warn"),
+    };
+    let word = if state == AlertState::Firing { severity_word(severity) } else { state_word(state) };
+    view! { <span class=format!("glyph {class}") title=word><span aria-hidden="true">{glyph}</span><span class="sr-only">{word}</span></span> }.into_any()
+}
+
+/// A state as a badge.
+pub(super) fn state_badge(state: AlertState, severity: AlertSeverity) -> AnyView {
+    let class = match (state, severity) {
+        (AlertState::Firing, AlertSeverity::Critical) => "badge badge-err",
+        (AlertState::Firing, AlertSeverity::Info) => "badge badge-accent",
+        (AlertState::Firing, _) | (AlertState::Error, _) => "badge badge-warn",
+        (AlertState::Normal, _) => "badge badge-ok",
+        _ => "badge badge-unknown",
+    };
+    let text = match state {
+        AlertState::Firing => format!("{} · {}", state_word(state), severity_word(severity)),
+        state => state_word(state).to_owned(),
+    };
+    view! { <span class=class>{text}</span> }.into_any()
+}
+
+/// A link to the page of a node.
+pub(super) fn node_link(id: &str) -> AnyView {
+    let nav = nav();
+    let path = service_path(id);
+    view! { <a class="node-link" href=move || nav.href(&path, &[])>{icon("box")}{service_name(id)}</a> }.into_any()
+}
+
+/// Why nobody is told, who has taken it on, on how much of the data it rests.
+pub(super) fn remarks(alert: &Alert) -> AnyView {
+    let nav = nav();
+    let muted = alert.muted.as_ref().map(|muted| {
+        let explained = matches!(muted.by, orrery_api::alerting::MutedBy::Callee) && !muted.id.is_empty();
+        let inner = view! { {icon("bell-off")}{muted_word(muted.by)} };
+        let why = muted.why.clone();
+        let path = format!("/alerts/{}", muted.id);
+        match explained {
+            true => {
+                view! { <a class="badge remark" title=why href=move || nav.href(&path, &[])>{inner}</a> }.into_any()
+            }
+            false => view! { <span class="badge remark" title=why>{inner}</span> }.into_any(),
+        }
+    });
+    let taken = alert.acknowledged.as_ref().map(|taken| {
+        let who = if taken.by.is_empty() { t(tell::SOMEBODY).to_owned() } else { taken.by.clone() };
+        let title = taken.comment.clone();
+        view! { <span class="badge badge-accent remark" title=title>{icon("check")}{tf(tell::TAKEN_BY, &[("who", &who)])}</span> }
+    });
+    let coverage = (alert.coverage < 0.995 && alert.judged_unix_nano.0 > 0).then(|| {
+        let share = Unit::Ratio.format(alert.coverage).to_string();
+        view! { <span class="badge badge-warn remark" title=t(tell::COVERAGE_HINT)>{tf(tell::COVERAGE, &[("share", &share)])}</span> }
+    });
+    view! { {muted}{taken}{coverage} }.into_any()
+}
+
+/// Value and what it is compared with.
+pub(super) fn value(alert: &Alert) -> Option<AnyView> {
+    let (value, against) = compared(alert)?;
+    Some(view! { <span class="alert-value"><b>{value}</b>" "<span class="hint">{against}</span></span> }.into_any())
+}
+
+/// Since when, in words; the moment as a hint.
+pub(super) fn since(alert: &Alert) -> AnyView {
+    let at = alert.since_unix_nano.0;
+    view! { <span class="hint nowrap" title=date_time(at)>{ago(at, now_nanos())}</span> }.into_any()
+}
+
+/// What can be done about it.
+pub(super) fn actions(alert: &Arc<Alert>, act: RwSignal<Option<Act>>) -> AnyView {
+    let (to_take, to_silence) = (alert.clone(), alert.clone());
+    let take = (alert.acknowledged.is_none() && alert.state.is_told()).then(|| {
+        view! { <button type="button" class="button" on:click=move |_| act.set(Some(Act::Acknowledge(to_take.clone())))>{icon("check")}{t(tell::ACKNOWLEDGE)}</button> }
+    });
+    let is_silenced = alert.muted.as_ref().is_some_and(|muted| muted.by == orrery_api::alerting::MutedBy::Silence);
+    let silence = (!is_silenced).then(|| {
+        view! { <button type="button" class="button" on:click=move |_| act.set(Some(Act::silence(&to_silence)))>{icon("bell-off")}{t(tell::SILENCE)}</button> }
+    });
+    view! { <span class="alert-actions">{take}{silence}</span> }.into_any()
+}
+
+/// One line of the list. It takes the focus as a whole, for the keys.
+pub(super) fn row(alert: &Arc<Alert>, act: RwSignal<Option<Act>>) -> AnyView {
+    let nav = nav();
+    let path = format!("/alerts/{}", alert.id);
+    let name = instance(&alert.labels);
+    let name = if name.is_empty() { alert.rule.clone() } else { name };
+    let is_muted = alert.muted.is_some() || alert.acknowledged.is_some();
+    let folded = alert.state == AlertState::Normal;
+    view! {
+        <li class="alert-row" class:is-muted=is_muted tabindex="-1" data-alert=alert.id.clone()>
+            {glyph(alert.state, alert.severity)}
+            <div class="alert-what"><a class="alert-name" href=move || nav.href(&path, &[])>{name}</a><span class="alert-summary">{alert.summary.clone()}</span></div>
+            <div class="alert-facts">{value(alert)}{since(alert)}{alert.node.as_deref().map(node_link)}{remarks(alert)}</div>
+            {(!folded).then(|| actions(alert, act))}
+        </li>
+    }
+    .into_any()
+}

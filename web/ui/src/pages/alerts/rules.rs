@@ -1,0 +1,153 @@
+//! Rules: what each watches, how it stands, what it costs; on and off by one click.
+
+use super::row::glyph;
+use super::{api, rule_path};
+use crate::alerting::answers::{RuleList, RuleStatus};
+use crate::alerting::document::{at, put, text};
+use crate::alerting::says::{origin_word, severity_glyph, severity_word, tiers, watches};
+use crate::client::{Load, ask, change, load};
+use crate::components::icon::icon;
+use crate::components::panel::panel;
+use crate::components::state::empty;
+use crate::figures::ago;
+use crate::nav::nav;
+use crate::scope::{now_nanos, scope};
+use crate::words::{say, t, tell, tf};
+use leptos::prelude::*;
+use orrery_api::alerting::{AlertState, RuleOrigin};
+use orrery_api::paths;
+use orrery_chart::Unit;
+use serde_json::Value;
+use std::sync::Arc;
+use wasm_bindgen_futures::spawn_local;
+
+/// `/alerts/rules`.
+pub(super) fn rules() -> AnyView {
+    let (nav, scope) = (nav(), scope());
+    let list = load::<RuleList>(move || {
+        scope.window.track();
+        Some(ask(paths::ALERT_RULES, &[]))
+    });
+    let find = nav.param("q");
+    let wrong = RwSignal::new(String::new());
+    let make = move || view! { <a class="button button-primary" href=move || nav.href("/alerts/rules/new", &[])>{icon("plus")}{t(tell::NEW_RULE)}</a> };
+    let tools = view! {
+        <input class="input" type="search" placeholder=t(tell::FIND_RULE) aria-label=t(tell::FIND_RULE) prop:value=move || find.get().unwrap_or_default()
+            on:input=move |event| nav.replace(&[("q", Some(event_target_value(&event)))]) />
+        {make()}
+    };
+    let body = move |data: Signal<Arc<RuleList>>| {
+        let rows = move || {
+            let wanted = find.get().unwrap_or_default().to_lowercase();
+            data.with(|data| {
+                let mut found: Vec<&RuleStatus> = data.rules.iter().filter(|status| fits(status, &wanted)).collect();
+                found.sort_by_key(|status| (std::cmp::Reverse(status.state), text(&status.rule, "name")));
+                found.into_iter().map(|status| row(status, list, wrong)).collect_view()
+            })
+        };
+        view! {
+            <Show when=move || wrong.with(|wrong| !wrong.is_empty())><p class="field-error panel-note" role="alert">{move || wrong.get()}</p></Show>
+            <div class="table-wrap"><table class="table table-rules">
+                <thead><tr>
+                    <th scope="col" class="col-switch"><span class="sr-only">{t(tell::ON_OR_OFF)}</span></th><th scope="col" class="col-glyph"><span class="sr-only">{t(say::STATUS)}</span></th>
+                    <th scope="col">{t(tell::RULE)}</th><th scope="col">{t(tell::WHEN_BAD)}</th><th scope="col" class="num">{t(tell::FIRED_IN_WEEK)}</th>
+                    <th scope="col" class="num col-wide">{t(tell::INSTANCES)}</th><th scope="col" class="num col-wide">{t(tell::COST)}</th><th scope="col" class="col-wide">{t(tell::ORIGIN)}</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div>
+        }
+        .into_any()
+    };
+    let none = move |_: &RuleList| empty(t(tell::NO_RULES), Some(make().into_any()));
+    panel(t(tell::RULES), Some(tools.into_any()), list, |list: &RuleList| list.rules.is_empty(), none, body)
+}
+
+fn fits(status: &RuleStatus, wanted: &str) -> bool {
+    let said = format!("{} {}", text(&status.rule, "name"), watches(&status.rule["measure"])).to_lowercase();
+    wanted.split_whitespace().all(|word| said.contains(word))
+}
+
+fn row(status: &RuleStatus, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
+    let nav = nav();
+    let name = text(&status.rule, "name");
+    let path = rule_path(&name);
+    let description = text(&status.rule, "description");
+    let tiers: Vec<_> = tiers(&status.rule)
+        .into_iter()
+        .map(|(severity, when)| {
+            let (symbol, class) = severity_glyph(severity);
+            let word = severity_word(severity);
+            view! { <span class="tier" title=word><span class=class aria-hidden="true">{symbol}</span><span class="sr-only">{word}</span>{when}</span> }
+        })
+        .collect();
+    let firing = (status.firing > 0).then(
+        || view! { <span class="badge badge-err">{tf(tell::N_FIRING, &[("n", &status.firing.to_string())])}</span> },
+    );
+    let pending = (status.pending > 0).then(|| view! { <span class="badge badge-unknown">{tf(tell::N_PENDING, &[("n", &status.pending.to_string())])}</span> });
+    let error = status.error.clone().map(|error| view! { <span class="rule-error is-err">"◆ "{error}</span> });
+    let is_on = is_on(&status.rule);
+    let state = if is_on { status.state } else { AlertState::Normal };
+    let mark = match (is_on, status.judged_unix_nano) {
+        (false, _) => view! { <span class="glyph is-quiet" title=t(tell::OFF)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::OFF)}</span></span> }.into_any(),
+        (true, None) => view! { <span class="glyph is-quiet" title=t(tell::NOT_JUDGED)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::NOT_JUDGED)}</span></span> }.into_any(),
+        (true, Some(_)) => glyph(state, tiers_worst(&status.rule)),
+    };
+    let judged = status.judged_unix_nano.map(|at| tf(tell::JUDGED, &[("ago", &ago(at.0, now_nanos()))]));
+    let cost = Unit::Ratio.format(status.cost).to_string();
+    let took = Unit::Micros.format(status.took_micros as f64).to_string();
+    let badge = if status.origin == RuleOrigin::User { "badge" } else { "badge badge-unknown" };
+    view! {
+        <tr class:is-off={!is_on}>
+            <td class="col-switch">{switch(&status.rule, list, wrong)}</td>
+            <td class="col-glyph">{mark}</td>
+            <th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href(&path, &[])>{name}</a><span class="hint" title=description>{watches(&status.rule["measure"])}</span>{error}</span>{firing}{pending}</th>
+            <td><span class="tiers">{tiers}</span></td>
+            <td class="num">{status.fired_in_week}</td>
+            <td class="num col-wide">{status.instances}</td>
+            <td class="num col-wide" title=judged>{took}" "<span class="hint">{tf(tell::OF_A_CORE, &[("share", &cost)])}</span></td>
+            <td class="col-wide"><span class=badge>{origin_word(status.origin)}</span></td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn tiers_worst(rule: &Value) -> orrery_api::alerting::AlertSeverity {
+    tiers(rule).first().map(|tier| tier.0).unwrap_or_default()
+}
+
+/// A rule is on unless it says otherwise.
+pub(super) fn is_on(rule: &Value) -> bool {
+    at(rule, "enabled") != Some(&Value::Bool(false))
+}
+
+/// Turns a rule on or off, at once.
+fn switch(rule: &Value, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
+    let name = text(rule, "name");
+    let on = RwSignal::new(is_on(rule));
+    let busy = RwSignal::new(false);
+    let label = tf(tell::SWITCH_WHAT, &[("name", &name)]);
+    let rule = rule.clone();
+    let click = move |_| {
+        let (mut rule, wanted) = (rule.clone(), !on.get_untracked());
+        put(&mut rule, "enabled", (!wanted).then_some(Value::Bool(false)));
+        let url = api(paths::ALERT_RULE, &name);
+        busy.set(true);
+        on.set(wanted);
+        spawn_local(async move {
+            let answer = change::<RuleStatus>("PUT", &url, Some(&rule)).await;
+            busy.try_set(false);
+            match answer {
+                Ok(_) => drop(wrong.try_set(String::new())),
+                Err(failure) => {
+                    on.try_set(!wanted);
+                    wrong.try_set(failure.detail);
+                }
+            }
+            list.progress.retry();
+        });
+    };
+    view! {
+        <button type="button" class="toggle" role="switch" aria-checked=move || on.get().to_string() aria-label=label.clone() title=label disabled=move || busy.get() on:click=click><span class="toggle-dot"></span></button>
+    }
+    .into_any()
+}
