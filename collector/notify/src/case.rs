@@ -116,6 +116,7 @@ impl<'m> Case<'m> {
         }
         evidence(message, first, &mut facts);
         also(message, &mut facts);
+        facts.retain(|fact| !fact.plain().trim().is_empty());
         Case {
             message,
             status,
