@@ -4,14 +4,14 @@
 //! before. A one-minute rule is replayed over all of it, and a thousand rules are judged at one moment, each of which looks
 //! at all services. Prints JSON; times are of this thread's processor, seconds.
 
+use orrery_model::Sym;
 use orrery_query::answer::CellTable;
+use orrery_query::answer::{EdgeKind, NodeKind};
 use orrery_query::latency::Window;
 use orrery_query::plan::{Cells, CellsOf, EdgeMeasure};
 use orrery_query::{Control, TimeRange};
 use orrery_storage::rollup::rows::{EdgeKey, InstanceKey, NodeRef, Part};
 use orrery_storage::rollup::{Live, RollupRows, RollupStore};
-use orrery_model::Sym;
-use orrery_query::answer::{EdgeKind, NodeKind};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,8 @@ fn rows(from: i64, to: i64, step: i64) -> RollupRows {
             let (caller, callee) = (node(*service), node(names[(number + 1) % SERVICES]));
             let key = EdgeKey { time, caller, callee, kind: EdgeKind::Call, group: Sym::EMPTY };
             let edge = rows.edge(key).expect("no limit");
-            (0..40).for_each(|call| edge.caller.record(8_000_000 + noise(time / SECOND, call) % 90_000_000, false, 1.0));
+            (0..40)
+                .for_each(|call| edge.caller.record(8_000_000 + noise(time / SECOND, call) % 90_000_000, false, 1.0));
         }
     }
     rows
@@ -66,7 +67,12 @@ fn timed<T>(act: impl FnOnce() -> T) -> (T, f64, f64) {
 }
 
 /// What a rule makes of a table at some moments: the sum of its values, so that nothing is left out as unused.
-fn judged(table: &CellTable, moments: impl Iterator<Item = i64> + Clone, window: i64, quantile: Option<f64>) -> (u64, f64) {
+fn judged(
+    table: &CellTable,
+    moments: impl Iterator<Item = i64> + Clone,
+    window: i64,
+    quantile: Option<f64>,
+) -> (u64, f64) {
     let (mut scratch, mut windows, mut sum) = (Window::default(), 0, 0.0);
     let ranges: Vec<TimeRange> = moments.map(|at| table.window(at, window, 10 * SECOND)).collect();
     for series in &table.series {
@@ -92,7 +98,8 @@ fn main() {
     store.thin(END).expect("room on the disk");
     let live = Live::new(rows(END - 5 * MINUTE, END, 10 * SECOND));
     let control = || Control::within(Duration::from_secs(120));
-    let plan = |range, step_nanos, of, durations| Cells { range, step_nanos, coarse: None, of, environment: None, durations };
+    let plan =
+        |range, step_nanos, of, durations| Cells { range, step_nanos, coarse: None, of, environment: None, durations };
     let month = TimeRange { from: END - DAYS * DAY, to: END };
     let recent = TimeRange { from: END - 40 * MINUTE, to: END };
     let ask = |plan: &Cells, live: &[&Live]| store.cells(plan, live, &control()).expect("an answer").value;

@@ -219,8 +219,11 @@ pub trait Store: Send + Sync {
 
     /// Log records that match, counted by service, pattern and time; by service, then pattern. Of too many different bodies
     /// those of the newest places.
-    fn log_counts(&self, plan: &plan::LogCounts, control: &Control)
-    -> Result<Answer<Vec<answer::LogCount>>, QueryError>;
+    fn log_counts(
+        &self,
+        plan: &plan::LogCounts,
+        control: &Control,
+    ) -> Result<Answer<Vec<answer::LogCount>>, QueryError>;
 
     /// Metrics seen in the range, by name.
     fn metric_names(

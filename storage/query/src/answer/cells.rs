@@ -240,7 +240,8 @@ mod tests {
     const STEP: i64 = 10;
 
     fn series(rows: &[(i64, i64, bool)]) -> CellSeries {
-        let mut series = CellSeries::new(CellKey::Service { service: "a".into(), slice: String::new(), work: Work::Served });
+        let mut series =
+            CellSeries::new(CellKey::Service { service: "a".into(), slice: String::new(), work: Work::Served });
         for (time, nanos, failed) in rows {
             let (mut cells, mut bytes) = (Cells::default(), Vec::new());
             cells.record(*nanos, *failed, 1.0);

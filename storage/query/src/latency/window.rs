@@ -94,7 +94,8 @@ impl Window {
     pub fn good_within(&self, nanos: i64) -> f64 {
         let last = bucket_of(nanos);
         let is_within = |bucket: u16| bucket < last || bucket == last && middle_of(bucket) <= nanos;
-        let good = self.used().filter(|(bucket, ..)| is_within(*bucket)).map(|(_, count, errors)| (count - errors).max(0));
+        let good =
+            self.used().filter(|(bucket, ..)| is_within(*bucket)).map(|(_, count, errors)| (count - errors).max(0));
         good.sum::<i64>() as f64 / UNIT
     }
 

@@ -127,9 +127,8 @@ impl Assembly<'_> {
     /// What a row is about; `None` if nobody asked.
     fn key(&self, raw: &Raw) -> Option<CellKey> {
         let [a, b, c] = raw.texts.map(|sym| self.names.get(sym));
-        let is_here = |id: &str| {
-            self.plan.environment.as_ref().is_none_or(|wanted| ServiceKey::parse(id).environment == *wanted)
-        };
+        let is_here =
+            |id: &str| self.plan.environment.as_ref().is_none_or(|wanted| ServiceKey::parse(id).environment == *wanted);
         let is_asked = |service: &Option<ServiceMatch>| {
             is_here(a) && service.as_ref().is_none_or(|service| service.holds(&ServiceKey::parse(a)))
         };
@@ -170,7 +169,9 @@ impl Assembly<'_> {
 
     fn check(&self) -> Result<(), QueryError> {
         let reason = || {
-            format!("more than {MOST_ROWS} buckets have to be looked at: name a service, or choose a longer step or a shorter time")
+            format!(
+                "more than {MOST_ROWS} buckets have to be looked at: name a service, or choose a longer step or a shorter time"
+            )
         };
         if self.rows > MOST_ROWS { Err(QueryError::Invalid { field: "range", reason: reason() }) } else { Ok(()) }
     }
@@ -463,7 +464,8 @@ fn add_batch(assembly: &mut Assembly<'_>, batch: &RecordBatch, table: Table, wit
     let sums = [7, 8, 9].map(double);
     let histograms = with_histograms.then(|| batch.column(11).as_binary::<i32>());
     for row in 0..batch.num_rows() {
-        let raw = Raw { texts: [texts[0][row], texts[1][row], texts[2][row]], kinds: [0, 1, 2].map(|at| kinds[at][row]) };
+        let raw =
+            Raw { texts: [texts[0][row], texts[1][row], texts[2][row]], kinds: [0, 1, 2].map(|at| kinds[at][row]) };
         let point = CellPoint::new(times[row], [0, 1, 2].map(|at| sums[at][row]), last[row]);
         assembly.put(raw, point, histograms.map_or(&[], |all| all.value(row)));
     }

@@ -63,7 +63,7 @@ fn store(slices: &[RollupRows]) -> (tempfile::TempDir, RollupStore, Vec<Live>) {
     assert!(store.fold(9).unwrap());
     let mut live: Vec<Live> = slices[9..].iter().cloned().map(Live::new).collect();
     // One that is sealed already and still in memory counts once.
-    live.push(Live::new(slices[4].clone()));
+    live.push(Live::new(slices[8].clone()));
     (folder, store, live)
 }
 
@@ -85,7 +85,12 @@ fn sums(table: &CellTable, name: impl Fn(&CellKey) -> Option<String>) -> Sums {
     some.map(|(key, (count, errors, nanos, cells))| (key, (count, errors, nanos, cells.quantile(0.9)))).collect()
 }
 
-fn expected<'a>(sent: impl Iterator<Item = &'a Sent>, range: TimeRange, step: i64, name: impl Fn(&Sent) -> String) -> Sums {
+fn expected<'a>(
+    sent: impl Iterator<Item = &'a Sent>,
+    range: TimeRange,
+    step: i64,
+    name: impl Fn(&Sent) -> String,
+) -> Sums {
     let mut all: BTreeMap<(String, i64), Cells> = BTreeMap::new();
     for span in sent {
         let time = span.start.div_euclid(step) * step;
@@ -116,7 +121,9 @@ fn cells_are_what_was_sent() {
         let live: Vec<&Live> = live.iter().collect();
         let hour = 3_600 * SECOND;
         let from = START.div_euclid(hour) * hour;
-        for (step, minutes) in [(10, (0, 300)), (10, (17, 95)), (30, (0, 300)), (60, (20, 40)), (600, (0, 300)), (3600, (0, 300))] {
+        for (step, minutes) in
+            [(10, (0, 300)), (10, (17, 95)), (30, (0, 300)), (60, (20, 40)), (600, (0, 300)), (3600, (0, 300))]
+        {
             let step = step * SECOND;
             let range = TimeRange { from: from + minutes.0 * 60 * SECOND, to: from + minutes.1 * 60 * SECOND };
             let ask = |of: CellsOf, durations| {
@@ -129,22 +136,30 @@ fn cells_are_what_was_sent() {
             assert!(!services.is_empty());
             let found = sums(&ask(CellsOf::Services(None), true), served);
             assert_eq!(found, services, "seed {seed}, step {step}, {minutes:?}");
-            let without = |sums: &Sums| -> Vec<_> { sums.iter().map(|(key, sum)| (key.clone(), sum.0, sum.1, sum.2)).collect() };
+            let without =
+                |sums: &Sums| -> Vec<_> { sums.iter().map(|(key, sum)| (key.clone(), sum.0, sum.1, sum.2)).collect() };
             let counted = sums(&ask(CellsOf::Services(None), false), served);
             assert_eq!(without(&counted), without(&services), "seed {seed}: added up by the engine");
             let cart = Some(ServiceMatch::Name("cart".to_owned()));
-            let own = expected(requests().filter(|span| span.service == "cart"), range, step, |span| format!("cart|{}", span.name));
+            let own = expected(requests().filter(|span| span.service == "cart"), range, step, |span| {
+                format!("cart|{}", span.name)
+            });
             let of = CellsOf::Operations { service: cart.clone(), operation: None };
             assert_eq!(sums(&ask(of, true), served), own, "seed {seed}: operations");
             let of = CellsOf::Operations { service: cart, operation: Some("cart server".to_owned()) };
             let one = own.iter().filter(|((name, _), _)| name == "cart|cart server");
-            assert_eq!(sums(&ask(of, true), served), one.map(|(key, sum)| (key.clone(), *sum)).collect(), "seed {seed}");
+            assert_eq!(
+                sums(&ask(of, true), served),
+                one.map(|(key, sum)| (key.clone(), *sum)).collect(),
+                "seed {seed}"
+            );
             let failed = expected(sent.iter().filter(|span| span.failed), range, step, |span| span.service.clone());
             let errors = sums(&ask(CellsOf::Errors(None), false), |key| match key {
                 CellKey::Errors { service, .. } => Some(service.clone()),
                 _ => None,
             });
-            let plain = sent.iter().filter(|span| span.failed && range.contains(span.start.div_euclid(step) * step)).count();
+            let plain =
+                sent.iter().filter(|span| span.failed && range.contains(span.start.div_euclid(step) * step)).count();
             assert_eq!(errors.values().map(|sum| sum.0).sum::<f64>(), plain as f64, "seed {seed}: not weighted");
             assert!(errors.keys().eq(failed.keys()), "seed {seed}");
         }
@@ -184,7 +199,8 @@ fn cells_of_edges_are_those_of_the_map() {
         assert!(drawn.len() > 5);
         assert_eq!(ask(EdgeMeasure::Caller, None, true), drawn, "seed {seed}");
         assert_eq!(ask(EdgeMeasure::Caller, None, false), drawn, "seed {seed}: added up by the engine");
-        let of_web: BTreeMap<_, _> = drawn.iter().filter(|(name, _)| name.starts_with("web ")).map(|(k, v)| (k.clone(), *v)).collect();
+        let of_web: BTreeMap<_, _> =
+            drawn.iter().filter(|(name, _)| name.starts_with("web ")).map(|(k, v)| (k.clone(), *v)).collect();
         assert_eq!(ask(EdgeMeasure::Caller, Some("web"), false), of_web, "seed {seed}");
         let blamed: f64 = map.edges.iter().map(|edge| edge.callee_errors).sum();
         let (callee, inferred) = (ask(EdgeMeasure::Callee, None, false), ask(EdgeMeasure::Blamed, None, false));
@@ -204,15 +220,30 @@ fn time_that_has_lost_its_detail_says_so() {
     store.thin(begin + 2 * day + hour).unwrap();
     let range = TimeRange { from: begin + 1_800 * SECOND, to: begin + 2 * hour };
     let table = store.cells(&plan(CellsOf::Services(None), range, 10 * SECOND, true), &live, &control()).unwrap().value;
-    let steps: Vec<_> = table.stretches.iter().map(|s| ((s.from - begin) / SECOND, (s.to - begin) / SECOND, s.step_nanos / SECOND)).collect();
+    let steps: Vec<_> = table
+        .stretches
+        .iter()
+        .map(|s| ((s.from - begin) / SECOND, (s.to - begin) / SECOND, s.step_nanos / SECOND))
+        .collect();
     assert_eq!(steps, [(1800, 3600, 60), (3600, 7200, 10)]);
     let sealed = &sent[..9 * 40];
     let requests = || sealed.iter().filter(|span| span.is_request);
-    let mut all = expected(requests(), TimeRange { from: range.from, to: begin + hour }, 60 * SECOND, |span| format!("{}|", span.service));
-    all.extend(expected(requests(), TimeRange { from: begin + hour, to: range.to }, 10 * SECOND, |span| format!("{}|", span.service)));
+    let mut all = expected(requests(), TimeRange { from: range.from, to: begin + hour }, 60 * SECOND, |span| {
+        format!("{}|", span.service)
+    });
+    all.extend(expected(requests(), TimeRange { from: begin + hour, to: range.to }, 10 * SECOND, |span| {
+        format!("{}|", span.service)
+    }));
     assert_eq!(sums(&table, served), all);
-    let coarse = plan::Cells { coarse: Some((begin + hour + 700 * SECOND, 600 * SECOND)), ..plan(CellsOf::Services(None), range, 10 * SECOND, true) };
+    let coarse = plan::Cells {
+        coarse: Some((begin + hour + 700 * SECOND, 600 * SECOND)),
+        ..plan(CellsOf::Services(None), range, 10 * SECOND, true)
+    };
     let table = store.cells(&coarse, &live, &control()).unwrap().value;
-    let steps: Vec<_> = table.stretches.iter().map(|s| ((s.from - begin) / SECOND, (s.to - begin) / SECOND, s.step_nanos / SECOND)).collect();
+    let steps: Vec<_> = table
+        .stretches
+        .iter()
+        .map(|s| ((s.from - begin) / SECOND, (s.to - begin) / SECOND, s.step_nanos / SECOND))
+        .collect();
     assert_eq!(steps, [(1800, 4200, 600), (4200, 7200, 10)]);
 }
