@@ -16,7 +16,7 @@ pub mod rows;
 pub mod store;
 
 pub(crate) use facts::weight;
-pub use orrery_query::latency;
 pub use observer::{Observer, ObserverConfig, ObserverCounters};
+pub use orrery_query::latency;
 pub use rows::RollupRows;
 pub use store::{Live, RollupError, RollupStore};

@@ -7,8 +7,8 @@
 //! neighbouring slices are folded together later, or every question about a day would add up a thousand slices. The
 //! file is for anyone to read with stock DuckDB 1.5 or later.
 
-mod history;
 mod fold;
+mod history;
 mod hours;
 mod range;
 mod tables;
