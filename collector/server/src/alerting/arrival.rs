@@ -44,9 +44,10 @@ impl Reach {
                 let ends = ends.map(|(start, duration)| start.saturating_add(*duration));
                 (&spans.context, newest(spans.context.resources.len(), &spans.resource, ends))
             }
-            Batch::Logs(logs) => {
-                (&logs.context, newest(logs.context.resources.len(), &logs.resource, logs.time_unix_nano.iter().copied()))
-            }
+            Batch::Logs(logs) => (
+                &logs.context,
+                newest(logs.context.resources.len(), &logs.resource, logs.time_unix_nano.iter().copied()),
+            ),
             Batch::Metrics(points) => {
                 let times = points.time_unix_nano.iter().copied();
                 (&points.context, newest(points.context.resources.len(), &points.resource, times))
@@ -145,7 +146,8 @@ impl Scope {
     /// Of a measure; `None` if it does not rest on what is sent.
     pub(crate) fn of(measure: &Measure, objective: impl Fn(&str) -> Option<Slo>) -> Option<Scope> {
         let service = |text: &Option<String>| text.as_deref().map(crate::api::params::service_match);
-        let scope = |signal, service, environment: &Option<String>| Scope { signal, service, environment: environment.clone() };
+        let scope =
+            |signal, service, environment: &Option<String>| Scope { signal, service, environment: environment.clone() };
         Some(match measure {
             Measure::Requests { service: of, environment, .. }
             | Measure::Errors { service: of, environment, .. }
@@ -157,16 +159,21 @@ impl Scope {
             }
             Measure::NewEdges { environment } => scope(Signal::Traces, None, environment),
             Measure::Traces { .. } => scope(Signal::Traces, None, &None),
-            Measure::Logs { service: of, .. } | Measure::NewLogPatterns { service: of, .. } => scope(Signal::Logs, service(of), &None),
+            Measure::Logs { service: of, .. } | Measure::NewLogPatterns { service: of, .. } => {
+                scope(Signal::Logs, service(of), &None)
+            }
             Measure::Metric { service: of, .. } => scope(Signal::Metrics, service(of), &None),
             Measure::Burn { slo, .. } => match objective(slo)?.indicator {
-                Indicator::Availability { service: of, environment, .. } | Indicator::Latency { service: of, environment, .. } => {
+                Indicator::Availability { service: of, environment, .. }
+                | Indicator::Latency { service: of, environment, .. } => {
                     scope(Signal::Traces, service(&Some(of)), &environment)
                 }
                 Indicator::Traces { .. } => scope(Signal::Traces, None, &None),
             },
             // Whether somebody is silent only time tells.
-            Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Sql { .. } | Measure::Heartbeat { .. } => return None,
+            Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Sql { .. } | Measure::Heartbeat { .. } => {
+                return None;
+            }
         })
     }
 
@@ -226,8 +233,10 @@ impl Arrival {
             return false;
         }
         let senders = self.senders();
-        let of_scope = senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
-        let mut awaited = of_scope.filter(|(_, sender)| sender.is_sending(now) && sender.pace <= SELDOM as f64).peekable();
+        let of_scope =
+            senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
+        let mut awaited =
+            of_scope.filter(|(_, sender)| sender.is_sending(now) && sender.pace <= SELDOM as f64).peekable();
         if awaited.peek().is_none() {
             // Nobody to wait for; somebody may yet begin.
             return false;
@@ -240,7 +249,8 @@ impl Arrival {
     pub(crate) fn share(&self, scope: Option<&Scope>, at: i64, now: i64) -> f64 {
         let Some(scope) = scope else { return 1.0 };
         let senders = self.senders();
-        let of_scope = senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
+        let of_scope =
+            senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
         let (mut sending, mut reached) = (0.0, 0.0);
         for (_, sender) in of_scope.filter(|(_, sender)| sender.is_sending(now)) {
             sending += 1.0;
@@ -350,7 +360,8 @@ mod tests {
         }
         assert!(is_judgeable(&arrival, "", 600, 601));
         assert!(!is_judgeable(&arrival, "nobody", 600, 601), "somebody may begin");
-        let shares = ["", "cart", "gone", "nobody"].map(|service| arrival.share(Some(&scope(service)), 590 * SECOND, 601 * SECOND));
+        let shares = ["", "cart", "gone", "nobody"]
+            .map(|service| arrival.share(Some(&scope(service)), 590 * SECOND, 601 * SECOND));
         assert_eq!(shares, [1.0, 1.0, 0.0, 0.0]);
         assert_eq!(arrival.share(Some(&scope("")), 601 * SECOND, 602 * SECOND), 0.0);
         let young = Arrival::new(595 * SECOND, Box::new(|_| None));
@@ -394,7 +405,10 @@ mod tests {
         let of = |json: &str| Scope::of(&measure(json), |_| None);
         let calls = of(r#"{"signal":"calls","figure":"error_ratio","callee":"database:redis/r","caller":"cart@prod"}"#);
         assert_eq!(calls.unwrap().service, Some(ServiceMatch::Key(ServiceKey::parse("cart@prod"))));
-        assert_eq!(of(r#"{"signal":"logs","service":"cart"}"#).unwrap(), Scope { signal: Signal::Logs, ..scope("cart") });
+        assert_eq!(
+            of(r#"{"signal":"logs","service":"cart"}"#).unwrap(),
+            Scope { signal: Signal::Logs, ..scope("cart") }
+        );
         assert_eq!(of(r#"{"signal":"silent"}"#), None);
     }
 }

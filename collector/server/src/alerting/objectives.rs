@@ -35,7 +35,9 @@ pub(crate) fn status(source: &StoreSource, slo: &Slo, now: i64) -> SloStatus {
             let told = told(slo, grid, &steps, hour, now);
             SloStatus { slo: slo.clone(), range, partial, ..told }
         }
-        Err(SourceError::Invalid { field, reason }) => SloStatus { partial: Some(format!("{field}: {reason}")), ..empty },
+        Err(SourceError::Invalid { field, reason }) => {
+            SloStatus { partial: Some(format!("{field}: {reason}")), ..empty }
+        }
         Err(SourceError::Failed(why)) => SloStatus { partial: Some(why), ..empty },
     }
 }

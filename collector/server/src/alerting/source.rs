@@ -102,7 +102,9 @@ impl Source for StoreSource {
         if grid.count == 0 {
             return Ok(Values::default());
         }
-        if window.is_zero() && !matches!(measure, Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Heartbeat { .. }) {
+        if window.is_zero()
+            && !matches!(measure, Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Heartbeat { .. })
+        {
             return Err(invalid("window", "a window is longer than nothing: 1m"));
         }
         let window = window.nanos();
@@ -139,11 +141,21 @@ impl Source for StoreSource {
             Measure::Silent { service, environment } => self.silent(service.as_deref(), environment.as_deref(), grid),
             Measure::Traces { q } => self.traces(q, window, grid),
             Measure::Logs { service, severity, text, attr } => {
-                let asked = records::Records { service: service.as_deref(), severity: severity.as_deref(), text: text.as_deref(), attr };
+                let asked = records::Records {
+                    service: service.as_deref(),
+                    severity: severity.as_deref(),
+                    text: text.as_deref(),
+                    attr,
+                };
                 self.logs(&asked, window, grid)
             }
             Measure::NewLogPatterns { service, severity } => {
-                let asked = records::Records { service: service.as_deref(), severity: severity.as_deref(), text: None, attr: &[] };
+                let asked = records::Records {
+                    service: service.as_deref(),
+                    severity: severity.as_deref(),
+                    text: None,
+                    attr: &[],
+                };
                 self.new_log_patterns(&asked, window, grid)
             }
             Measure::Metric { name, aggregation, service, attr, group_by } => {
@@ -191,7 +203,9 @@ fn gathered(mut all: Vec<Weighed>, mut partial: Option<String>) -> Values {
     if found > MOST_SERIES {
         all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         all.truncate(MOST_SERIES);
-        partial.get_or_insert_with(|| format!("{found} combinations of labels; of the {MOST_SERIES} with most to say there are values"));
+        partial.get_or_insert_with(|| {
+            format!("{found} combinations of labels; of the {MOST_SERIES} with most to say there are values")
+        });
     }
     let mut series: Vec<Series> = all.into_iter().map(|one| one.series).collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -33,8 +33,9 @@ const KINDS: [(&str, EdgeKind); 4] = [
 
 impl Calls<'_> {
     fn is_asked(&self, caller: &CellNode, callee: &CellNode) -> bool {
-        let is_outside =
-            |node: &CellNode| self.environment.is_some_and(|wanted| node.is_service && ServiceKey::parse(&node.id).environment != wanted);
+        let is_outside = |node: &CellNode| {
+            self.environment.is_some_and(|wanted| node.is_service && ServiceKey::parse(&node.id).environment != wanted)
+        };
         self.caller.is_none_or(|wanted| caller.is(wanted))
             && self.callee.is_none_or(|wanted| callee.is(wanted))
             && (self.environment.is_none() || !is_outside(caller) && !is_outside(callee))
@@ -50,15 +51,21 @@ impl StoreSource {
         });
         let kind = kind.transpose()?;
         let (measure, durations) = match asked.figure {
-            CallFigure::Rate | CallFigure::Errors | CallFigure::ErrorRatio | CallFigure::UnansweredRatio | CallFigure::Mean => {
-                (EdgeMeasure::Caller, false)
-            }
+            CallFigure::Rate
+            | CallFigure::Errors
+            | CallFigure::ErrorRatio
+            | CallFigure::UnansweredRatio
+            | CallFigure::Mean => (EdgeMeasure::Caller, false),
             CallFigure::P50 | CallFigure::P95 | CallFigure::P99 => (EdgeMeasure::Caller, true),
             CallFigure::NetworkP95 => (EdgeMeasure::Network, true),
             CallFigure::LagP95 => (EdgeMeasure::Lag, true),
         };
         let need = |measure, durations| {
-            let of = CellsOf::Edges { measure, caller: asked.caller.map(str::to_owned), callee: asked.callee.map(str::to_owned) };
+            let of = CellsOf::Edges {
+                measure,
+                caller: asked.caller.map(str::to_owned),
+                callee: asked.callee.map(str::to_owned),
+            };
             Need { of, durations, window, before: 0 }
         };
         let sheet = self.cells(&need(measure, durations), grid)?;
@@ -101,12 +108,7 @@ impl StoreSource {
 }
 
 /// Adds, by edge and window, calls that failed by the callee's own account or are blamed on it.
-fn add_failures(
-    sums: &mut BTreeMap<CellKey, Vec<f64>>,
-    all: &[CellSeries],
-    windows: &[TimeRange],
-    of_errors: bool,
-) {
+fn add_failures(sums: &mut BTreeMap<CellKey, Vec<f64>>, all: &[CellSeries], windows: &[TimeRange], of_errors: bool) {
     let mut scratch = Window::default();
     for series in all {
         let sum = sums.entry(series.key.clone()).or_insert_with(|| vec![0.0; windows.len()]);

@@ -201,8 +201,7 @@ impl StoreSource {
         let coarse = tier.map(|(_, step)| (last - FINE, step));
         let from = floor(last - tier.map_or(FINE, |(longest, _)| longest), tier.map_or(FINEST, |(_, step)| step));
         let range = TimeRange { from: from.min(wanted.from), to: last };
-        let plan =
-            plan::Cells { range, step_nanos: FINEST, coarse, of, environment: None, durations: need.durations };
+        let plan = plan::Cells { range, step_nanos: FINEST, coarse, of, environment: None, durations: need.durations };
         let sheet = Arc::new(self.sheet(plan)?);
         self.shared().put(asked, &sheet);
         Ok(sheet)

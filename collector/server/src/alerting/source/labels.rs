@@ -43,12 +43,16 @@ mod tests {
     #[test]
     fn nodes_are_called_as_people_write_them() {
         let node = |id: &str, is_service| CellNode { id: id.into(), name: String::new(), is_service };
-        let text = |labels: Labels| labels.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        let text =
+            |labels: Labels| labels.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
         let edge = |a: (&str, bool), b: (&str, bool)| text(of_edge(&node(a.0, a.1), &node(b.0, b.1)));
         assert_eq!(text(of_service(&ServiceKey::parse("shop/cart@prod"))), ["environment=prod", "service=shop/cart"]);
         assert_eq!(edge(("web", true), ("cart", true)), ["callee=cart", "caller=web"]);
         let redis = "database:redis/redis:6379";
-        assert_eq!(edge(("web@prod", true), (redis, false)), [format!("callee={redis}").as_str(), "caller=web", "environment=prod"]);
+        assert_eq!(
+            edge(("web@prod", true), (redis, false)),
+            [format!("callee={redis}").as_str(), "caller=web", "environment=prod"]
+        );
         assert_eq!(edge(("web@a", true), ("cart@b", true)), ["callee=cart@b", "caller=web", "environment=a"]);
         assert_eq!(edge(("user:", false), ("cart@b", true)), ["callee=cart", "caller=user:", "environment=b"]);
     }

@@ -41,9 +41,14 @@ fn aggregation(text: &str) -> Result<Aggregation, SourceError> {
         "rate" => Aggregation::Rate,
         other => {
             let percent = other.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok());
-            let thousandths = percent.filter(|percent| (0.0..=100.0).contains(percent)).map(|percent| (percent * 10.0).round() as u16);
+            let thousandths = percent
+                .filter(|percent| (0.0..=100.0).contains(percent))
+                .map(|percent| (percent * 10.0).round() as u16);
             Aggregation::Quantile(thousandths.ok_or_else(|| {
-                invalid("aggregation", format!("`{other}` is no aggregation; average, sum, min, max, rate, or a quantile such as p95"))
+                invalid(
+                    "aggregation",
+                    format!("`{other}` is no aggregation; average, sum, min, max, rate, or a quantile such as p95"),
+                )
             })?)
         }
     })
@@ -66,8 +71,11 @@ type Points = BTreeMap<Vec<(String, String)>, BTreeMap<i64, f64>>;
 
 impl StoreSource {
     pub(super) fn metric(&self, asked: &Metric<'_>, window: i64, grid: Grid) -> Result<Values, SourceError> {
-        let attributes: Vec<AttributeFilter> =
-            asked.attr.iter().map(|text| attribute(text).map_err(|why| invalid("attr", why))).collect::<Result<_, _>>()?;
+        let attributes: Vec<AttributeFilter> = asked
+            .attr
+            .iter()
+            .map(|text| attribute(text).map_err(|why| invalid("attr", why)))
+            .collect::<Result<_, _>>()?;
         let service = asked.service.map(service_match);
         let how = match asked.aggregation {
             Some(text) => aggregation(text)?,
@@ -94,7 +102,9 @@ impl StoreSource {
         if is_whole {
             let first = grid.count.saturating_sub(QUESTIONS);
             if first > 0 {
-                partial = Some(format!("a window of this length is asked about one by one: of the last {QUESTIONS} there are values; choose one as long as the time between two judgements"));
+                partial = Some(format!(
+                    "a window of this length is asked about one by one: of the last {QUESTIONS} there are values; choose one as long as the time between two judgements"
+                ));
             }
             for moment in first..grid.count {
                 let to = grid.at(moment);
@@ -148,7 +158,8 @@ impl StoreSource {
     fn natural(&self, name: &str, range: TimeRange) -> Result<Aggregation, SourceError> {
         // What was said about it lately is true of all time.
         let range = TimeRange { from: range.to - GONE, to: range.to };
-        let answer = self.ask(|store, control| store.metric_names(&plan::MetricNames { range, service: None }, control))?;
+        let answer =
+            self.ask(|store, control| store.metric_names(&plan::MetricNames { range, service: None }, control))?;
         let known = answer.value.into_iter().find(|metric| metric.name == name);
         Ok(match known {
             Some(metric) if metric.kind == "sum" && metric.is_monotonic => Aggregation::Rate,
@@ -159,7 +170,8 @@ impl StoreSource {
     }
 
     pub(super) fn hosts(&self, host: Option<&str>, grid: Grid) -> Result<Values, SourceError> {
-        let attribute = |host: &str| AttributeFilter { key: "host.name".to_owned(), value: host.to_owned(), negated: false };
+        let attribute =
+            |host: &str| AttributeFilter { key: "host.name".to_owned(), value: host.to_owned(), negated: false };
         let range = TimeRange { from: (grid.first - GONE).div_euclid(REPORT) * REPORT, to: grid.last() };
         let (mut partial, mut reports) = (None, BTreeMap::<String, std::collections::BTreeSet<i64>>::new());
         for name in REPORTS {

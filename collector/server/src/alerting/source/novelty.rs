@@ -97,7 +97,12 @@ impl News {
             let labels = labels(since);
             let found = self.found.entry(labels.clone()).or_insert_with(|| Weighed {
                 weight: 0.0,
-                series: Series { labels, node: ends.0.clone(), caller: ends.1.clone(), values: vec![None; self.windows.len()] },
+                series: Series {
+                    labels,
+                    node: ends.0.clone(),
+                    caller: ends.1.clone(),
+                    values: vec![None; self.windows.len()],
+                },
             });
             found.weight += 1.0;
             tell(all, since, &self.windows, &mut found.series.values);
@@ -127,7 +132,9 @@ fn is_settled(known: &BTreeMap<String, i64>, service: &str, time: i64) -> bool {
 
 /// Whether a type is one of these; a `*` at the end stands for anything.
 fn is_of(types: &[String], error_type: &str) -> bool {
-    let is = |wanted: &String| wanted.strip_suffix('*').map_or_else(|| wanted == error_type, |start| error_type.starts_with(start));
+    let is = |wanted: &String| {
+        wanted.strip_suffix('*').map_or_else(|| wanted == error_type, |start| error_type.starts_with(start))
+    };
     types.is_empty() || types.iter().any(is)
 }
 
@@ -259,7 +266,11 @@ mod tests {
         let found = counted(&all, &windows(10, 25), 2 * MINUTE);
         assert_eq!(found[..5], [None, Some(3.0), Some(4.0), Some(1.0), Some(0.0)]);
         assert_eq!((found[23], found[24]), (Some(0.0), None));
-        assert_eq!(counted(&all, &windows(12, 1), MINUTE), [Some(2.0)], "as if the window were as long as it should be");
+        assert_eq!(
+            counted(&all, &windows(12, 1), MINUTE),
+            [Some(2.0)],
+            "as if the window were as long as it should be"
+        );
     }
 
     #[test]
@@ -276,7 +287,10 @@ mod tests {
     #[test]
     fn types_may_end_in_anything() {
         let types = ["5*".to_owned(), "timeout".to_owned()];
-        assert_eq!(["503", "timeout", "404", "timeouts"].map(|error_type| is_of(&types, error_type)), [true, true, false, false]);
+        assert_eq!(
+            ["503", "timeout", "404", "timeouts"].map(|error_type| is_of(&types, error_type)),
+            [true, true, false, false]
+        );
         assert!(is_of(&[], "anything"));
     }
 }

@@ -52,7 +52,9 @@ impl Parts<'_> {
     ) -> Vec<Option<T>> {
         let mut values = vec![None; windows.len()];
         if let Some(begun) = self.begun {
-            begun.slide(scratch, durations, windows.iter().copied(), |at, window| values[at] = figure(window, windows[at]));
+            begun.slide(scratch, durations, windows.iter().copied(), |at, window| {
+                values[at] = figure(window, windows[at])
+            });
         }
         if let Some(served) = self.served {
             let (mut next, mut last) = (0, None);
@@ -71,7 +73,11 @@ impl Parts<'_> {
     }
 }
 
-fn groups<'a>(sheet: &'a Sheet, wanted: impl Fn(&ServiceKey, &str) -> bool, by_slice: bool) -> BTreeMap<Group<'a>, Parts<'a>> {
+fn groups<'a>(
+    sheet: &'a Sheet,
+    wanted: impl Fn(&ServiceKey, &str) -> bool,
+    by_slice: bool,
+) -> BTreeMap<Group<'a>, Parts<'a>> {
     let mut all: BTreeMap<Group<'a>, Parts<'a>> = BTreeMap::new();
     for (series, service) in sheet.table.series.iter().zip(&sheet.services) {
         let CellKey::Service { slice, work, .. } = &series.key else { continue };
@@ -175,7 +181,9 @@ impl StoreSource {
     ) -> Result<(Vec<Option<Tally>>, Option<String>, Option<String>), SourceError> {
         let (service, operation, environment, under) = match indicator {
             Indicator::Availability { service, operation, environment } => (service, operation, environment, None),
-            Indicator::Latency { service, operation, environment, under } => (service, operation, environment, Some(*under)),
+            Indicator::Latency { service, operation, environment, under } => {
+                (service, operation, environment, Some(*under))
+            }
             Indicator::Traces { all, good } => return self.trace_tallies(all, good, window, grid),
         };
         let matching = service_match(service);
@@ -220,7 +228,9 @@ impl StoreSource {
         }
         let (long, partial, node) = self.tallies(&slo.indicator, window, grid)?;
         let (short, more, _) = self.tallies(&slo.indicator, short, grid)?;
-        let value = |(long, short): (&Option<Tally>, &Option<Tally>)| Some(burn(&slo, *(long.as_ref()?)).min(burn(&slo, *(short.as_ref()?))));
+        let value = |(long, short): (&Option<Tally>, &Option<Tally>)| {
+            Some(burn(&slo, *(long.as_ref()?)).min(burn(&slo, *(short.as_ref()?))))
+        };
         let values = long.iter().zip(&short).map(value).collect();
         let mut labels = Labels::from([("slo".to_owned(), slo.name.clone())]);
         if let Indicator::Availability { .. } | Indicator::Latency { .. } = slo.indicator

@@ -72,7 +72,12 @@ impl Heard {
 }
 
 impl StoreSource {
-    pub(super) fn silent(&self, service: Option<&str>, environment: Option<&str>, grid: Grid) -> Result<Values, SourceError> {
+    pub(super) fn silent(
+        &self,
+        service: Option<&str>,
+        environment: Option<&str>,
+        grid: Grid,
+    ) -> Result<Values, SourceError> {
         let wanted = service.map(service_match);
         let of = CellsOf::Services(wanted.clone());
         let sheet = self.cells(&Need { of, durations: false, window: MINUTE, before: GONE + HISTORY + HOUR }, grid)?;

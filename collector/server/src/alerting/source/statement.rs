@@ -58,7 +58,8 @@ impl Workers {
         let (columns, rows, is_cut) = self.runtime.block_on(answered).map_err(refused)?;
         drop(isolated.held);
         let rows = [b"[".as_slice(), &rows, b"]"].concat();
-        let rows = serde_json::from_slice(&rows).map_err(|error| SourceError::Failed(format!("unreadable rows: {error}")))?;
+        let rows =
+            serde_json::from_slice(&rows).map_err(|error| SourceError::Failed(format!("unreadable rows: {error}")))?;
         Ok(Table { columns, rows, is_cut })
     }
 }
@@ -67,7 +68,9 @@ fn refused(failure: Failure) -> SourceError {
     match failure {
         Failure::Statement { detail, .. } => invalid("statement", detail),
         Failure::TooMuch(detail) => SourceError::Failed(detail),
-        Failure::Deadline => SourceError::Failed("the statement took too long: ask for less, or raise --query-timeout".to_owned()),
+        Failure::Deadline => {
+            SourceError::Failed("the statement took too long: ask for less, or raise --query-timeout".to_owned())
+        }
         other => {
             tracing::error!(failure = ?other, "a rule's statement failed");
             SourceError::Failed("the statement failed; the server's log says more".to_owned())
@@ -82,7 +85,9 @@ fn filled(statement: &str, range: TimeRange) -> String {
     while let Some(first) = rest.chars().next() {
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let name = [("$from", range.from), ("$to", range.to)];
-        let found = name.into_iter().find(|(name, _)| quote.is_none() && rest.starts_with(name) && !rest[name.len()..].starts_with(is_word));
+        let found = name
+            .into_iter()
+            .find(|(name, _)| quote.is_none() && rest.starts_with(name) && !rest[name.len()..].starts_with(is_word));
         if let Some((name, value)) = found {
             out.push_str(&value.to_string());
             rest = &rest[name.len()..];
@@ -108,9 +113,10 @@ fn values(table: &Table) -> Result<BTreeMap<BTreeMap<String, String>, Option<f64
         let number = match row.get(at) {
             Some(Value::Number(number)) => number.as_f64(),
             // Numbers that JavaScript would round come as text.
-            Some(Value::String(text)) => Some(text.parse::<f64>().map_err(|_| {
-                invalid("statement", format!("the column `value` is no number: `{text}`"))
-            })?),
+            Some(Value::String(text)) => Some(
+                text.parse::<f64>()
+                    .map_err(|_| invalid("statement", format!("the column `value` is no number: `{text}`")))?,
+            ),
             Some(Value::Bool(value)) => Some(f64::from(u8::from(*value))),
             _ => None,
         };
@@ -121,7 +127,10 @@ fn values(table: &Table) -> Result<BTreeMap<BTreeMap<String, String>, Option<f64
             }
         }
         if all.insert(labels, number.filter(|number| number.is_finite())).is_some() {
-            return Err(invalid("statement", "several rows have the same labels: add what differs as a column of text, or GROUP BY less"));
+            return Err(invalid(
+                "statement",
+                "several rows have the same labels: add what differs as a column of text, or GROUP BY less",
+            ));
         }
     }
     Ok(all)
@@ -140,7 +149,14 @@ impl StoreSource {
             let to = grid.at(moment);
             let range = TimeRange { from: to - window, to };
             let text = filled(statement, range);
-            let plan = Statement { text, range, format: RowFormat::Json, rows: Some(ROWS), most_rows: ROWS, most_bytes: BYTES };
+            let plan = Statement {
+                text,
+                range,
+                format: RowFormat::Json,
+                rows: Some(ROWS),
+                most_rows: ROWS,
+                most_bytes: BYTES,
+            };
             let table = workers.run(self.store.as_ref(), plan)?;
             if table.is_cut {
                 partial.get_or_insert_with(|| format!("the statement has more than {} rows", ROWS - 1));
@@ -178,7 +194,10 @@ mod tests {
             is_cut: false,
         };
         let labels = |text: &str| BTreeMap::from([("service".to_owned(), text.to_owned())]);
-        let found = values(&table(&["service", "Value", "other"], json!([["a", 1.5, 7], ["b", "9007199254740993", 7], ["c", null, 7]])));
+        let found = values(&table(
+            &["service", "Value", "other"],
+            json!([["a", 1.5, 7], ["b", "9007199254740993", 7], ["c", null, 7]]),
+        ));
         let expected = [(labels("a"), Some(1.5)), (labels("b"), Some(9_007_199_254_740_992.0)), (labels("c"), None)];
         assert_eq!(found.unwrap(), BTreeMap::from(expected));
         for (columns, rows) in [

@@ -199,7 +199,9 @@ const FIGURES: [Figure; 8] = [
 
 fn assert_close(found: Option<f64>, expected: Option<f64>, what: &str) {
     match (found, expected) {
-        (Some(found), Some(expected)) => assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {found} for {expected}"),
+        (Some(found), Some(expected)) => {
+            assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {found} for {expected}")
+        }
         _ => assert_eq!(found, expected, "{what}"),
     }
 }
@@ -213,7 +215,9 @@ fn requests_are_what_was_sent() {
         let mut late = sent.clone();
         late.sort_by_key(|span| (span.id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40, span.id));
         late.chunks(70).for_each(|some| rig.send(some));
-        for (window, step, first, count) in [(60_u32, 10, 5, 20), (300, 60, 1, 40), (10, 10, 3, 8), (120, 20, 2, 150), (1500, 60, 25, 7)] {
+        for (window, step, first, count) in
+            [(60_u32, 10, 5, 20), (300, 60, 1, 40), (10, 10, 3, 8), (120, 20, 2, 150), (1500, 60, 25, 7)]
+        {
             let grid = rig.grid(first * MINUTE, step * NANOS, count);
             for (by, service, operation) in [
                 (GroupBy::Service, None, None),
@@ -229,7 +233,10 @@ fn requests_are_what_was_sent() {
                         _ => span.service.to_owned(),
                     };
                     let mut groups: BTreeMap<String, Vec<&Span>> = BTreeMap::new();
-                    let asked = |span: &&Span| service.is_none_or(|name| name == span.service) && operation.is_none_or(|name| name == span.name);
+                    let asked = |span: &&Span| {
+                        service.is_none_or(|name| name == span.service)
+                            && operation.is_none_or(|name| name == span.name)
+                    };
                     sent.iter().filter(asked).for_each(|span| groups.entry(key(span)).or_default().push(span));
                     let mut expected = Vec::new();
                     for spans in groups.values() {
@@ -238,9 +245,13 @@ fn requests_are_what_was_sent() {
                             let from = to - i64::from(window) * NANOS;
                             let from = if window > 1200 { from.div_euclid(MINUTE) * MINUTE } else { from };
                             let mut cells = Cells::default();
-                            let inside = spans.iter().filter(|span| (from..to).contains(&(span.start.div_euclid(10 * NANOS) * 10 * NANOS)));
+                            let inside = spans
+                                .iter()
+                                .filter(|span| (from..to).contains(&(span.start.div_euclid(10 * NANOS) * 10 * NANOS)));
                             inside.for_each(|span| cells.record(span.nanos, span.error.is_some(), 1.0));
-                            (cells.count() >= f64::from(least)).then(|| expected_figure(figure, &cells, f64::from(window))).flatten()
+                            (cells.count() >= f64::from(least))
+                                .then(|| expected_figure(figure, &cells, f64::from(window)))
+                                .flatten()
                         };
                         expected.push(grid.moments().map(value).collect::<Vec<_>>());
                     }
@@ -248,14 +259,22 @@ fn requests_are_what_was_sent() {
                     assert_eq!(found.series.len(), expected.len(), "seed {seed}, {figure:?} by {by:?}");
                     for (series, expected) in found.series.iter().zip(expected) {
                         for (at, (found, expected)) in series.values.iter().zip(expected).enumerate() {
-                            assert_close(*found, expected, &format!("seed {seed}, {figure:?}, {:?}, {window} s, moment {at}", series.labels));
+                            assert_close(
+                                *found,
+                                expected,
+                                &format!("seed {seed}, {figure:?}, {:?}, {window} s, moment {at}", series.labels),
+                            );
                         }
                         assert_eq!(series.node.as_deref(), series.labels.get("service").map(String::as_str));
                     }
                 }
             }
         }
-        let wrong = rig.source.values(&measure(Figure::Rate, GroupBy::Instance, None, Some("x"), 0), Period::minutes(1), rig.grid(MINUTE, MINUTE, 1));
+        let wrong = rig.source.values(
+            &measure(Figure::Rate, GroupBy::Instance, None, Some("x"), 0),
+            Period::minutes(1),
+            rig.grid(MINUTE, MINUTE, 1),
+        );
         assert!(matches!(wrong, Err(SourceError::Invalid { field, .. }) if field == "operation"));
     }
 }
@@ -289,9 +308,23 @@ fn shop(from: i64, to: i64) -> Vec<Span> {
     for second in from..to {
         let (id, start, fails) = (second as u64 * 4 + 1, second * NANOS, second >= 300);
         let error = fails.then_some("refused");
-        let span = |service, kind, id, parent, error, nanos| Span { service, name: "GET /cart", kind, start, nanos, error, id, parent, trace: second as u64 * 4 + 1, attributes: Vec::new() };
+        let span = |service, kind, id, parent, error, nanos| Span {
+            service,
+            name: "GET /cart",
+            kind,
+            start,
+            nanos,
+            error,
+            id,
+            parent,
+            trace: second as u64 * 4 + 1,
+            attributes: Vec::new(),
+        };
         spans.push(span("web", 2, id, 0, error, 50_000_000));
-        spans.push(Span { attributes: vec![("server.address", "cart")], ..span("web", 3, id + 1, id, error, 40_000_000) });
+        spans.push(Span {
+            attributes: vec![("server.address", "cart")],
+            ..span("web", 3, id + 1, id, error, 40_000_000)
+        });
         if !fails {
             spans.push(span("cart", 2, id + 2, id + 1, None, 30_000_000));
         }
@@ -302,7 +335,15 @@ fn shop(from: i64, to: i64) -> Vec<Span> {
 fn sum_up(values: &Values) -> Vec<String> {
     let series = values.series.iter().map(|series| {
         let labels: Vec<String> = series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let values: Vec<String> = series.values.iter().map(|value| value.map_or("-".to_owned(), |value| format!("{:.6}", value).trim_end_matches('0').trim_end_matches('.').to_owned())).collect();
+        let values: Vec<String> = series
+            .values
+            .iter()
+            .map(|value| {
+                value.map_or("-".to_owned(), |value| {
+                    format!("{:.6}", value).trim_end_matches('0').trim_end_matches('.').to_owned()
+                })
+            })
+            .collect();
         format!("{}: {}", labels.join(" "), values.join(" "))
     });
     series.collect()
@@ -320,8 +361,13 @@ fn a_service_that_does_not_answer() {
     assert!(rig.values(&none, 120, grid).series.is_empty());
     let new = Measure::NewErrors { service: None, environment: None };
     let found = rig.values(&new, 180, grid);
-    assert_eq!(sum_up(&found), ["error.type=refused message=refused happened service=web: - 240 0"], "new, and then no more");
-    let silent = rig.values(&Measure::Silent { service: None, environment: None }, 60, rig.grid(4 * MINUTE, 2 * MINUTE, 4));
+    assert_eq!(
+        sum_up(&found),
+        ["error.type=refused message=refused happened service=web: - 240 0"],
+        "new, and then no more"
+    );
+    let silent =
+        rig.values(&Measure::Silent { service: None, environment: None }, 60, rig.grid(4 * MINUTE, 2 * MINUTE, 4));
     let expected = ["service=cart: 0.97 60.97 180.97 300.97", "service=web: 0.95 0.95 0.95 0.95"];
     assert_eq!(sum_up(&silent), expected);
     let only = Measure::Silent { service: Some("web".to_owned()), environment: None };
@@ -380,17 +426,36 @@ fn calls_are_those_of_the_map() {
     assert!(rig.values(&asked(CallFigure::LagP95), 60, grid).series.is_empty());
     let edges = Measure::NewEdges { environment: None };
     assert!(rig.values(&edges, 60, grid).series.is_empty(), "a service that has just begun has no news");
-    rig.send(&[Span { service: "web", name: "GET", kind: 3, start: 420 * NANOS, nanos: 1, id: 9_999, attributes: vec![("server.address", "bank.example")], ..Span::default() }]);
+    rig.send(&[Span {
+        service: "web",
+        name: "GET",
+        kind: 3,
+        start: 420 * NANOS,
+        nanos: 1,
+        id: 9_999,
+        attributes: vec![("server.address", "bank.example")],
+        ..Span::default()
+    }]);
     let found = rig.values(&edges, 60, rig.grid(7 * MINUTE, MINUTE, 4));
     assert_eq!(sum_up(&found), ["callee=external:bank.example caller=web: - 1 0 0"]);
-    let wrong = Measure::Calls { figure: CallFigure::Rate, caller: None, callee: None, kind: Some("shout".to_owned()), environment: None, least_requests: 0 };
-    assert!(matches!(rig.source.values(&wrong, Period::minutes(1), grid), Err(SourceError::Invalid { field, .. }) if field == "kind"));
+    let wrong = Measure::Calls {
+        figure: CallFigure::Rate,
+        caller: None,
+        callee: None,
+        kind: Some("shout".to_owned()),
+        environment: None,
+        least_requests: 0,
+    };
+    assert!(
+        matches!(rig.source.values(&wrong, Period::minutes(1), grid), Err(SourceError::Invalid { field, .. }) if field == "kind")
+    );
 }
 
 #[test]
 fn budgets_burn() {
     let indicator = Indicator::Availability { service: "web".to_owned(), operation: None, environment: None };
-    let slo = Slo { name: "web works".to_owned(), indicator, objective: 0.9, period: Period::hours(24), ..Slo::default() };
+    let slo =
+        Slo { name: "web works".to_owned(), indicator, objective: 0.9, period: Period::hours(24), ..Slo::default() };
     let rig = Rig::with(Some(slo.clone()), None);
     let spans: Vec<Span> = shop(0, 600).into_iter().filter(|span| span.service == "web").collect();
     rig.send(&spans);
@@ -399,7 +464,9 @@ fn budgets_burn() {
     let expected = "service=web slo=web works: 0 5 -";
     assert_eq!(sum_up(&found), [expected], "half failed; all of the last minute");
     let missing = Measure::Burn { slo: "none".to_owned(), short: Period::minutes(1) };
-    assert!(matches!(rig.source.values(&missing, Period::hours(1), rig.grid(MINUTE, MINUTE, 1)), Err(SourceError::Invalid { field, .. }) if field == "slo"));
+    assert!(
+        matches!(rig.source.values(&missing, Period::hours(1), rig.grid(MINUTE, MINUTE, 1)), Err(SourceError::Invalid { field, .. }) if field == "slo")
+    );
     let status = objectives::status(&rig.source, &slo, rig.start + 10 * MINUTE);
     assert_eq!((status.total, status.bad, status.partial.clone()), (600.0, 300.0, None));
     assert_eq!(status.good_ratio, Some(0.5));
@@ -408,7 +475,11 @@ fn budgets_burn() {
     assert!(status.points.len() <= 200 && status.exhausted_unix_nano.is_some());
     let under = Indicator::Latency { service: "web".to_owned(), operation: None, environment: None, under: 0.2 };
     let quick = Slo { indicator: under, ..slo.clone() };
-    assert_eq!(objectives::status(&rig.source, &quick, rig.start + 10 * MINUTE).bad, 300.0, "what failed is not good, however quick");
+    assert_eq!(
+        objectives::status(&rig.source, &quick, rig.start + 10 * MINUTE).bad,
+        300.0,
+        "what failed is not good, however quick"
+    );
     let traces = Indicator::Traces { all: "{ kind = server }".to_owned(), good: "{ status != error }".to_owned() };
     let status = objectives::status(&rig.source, &Slo { indicator: traces, ..slo }, rig.start + 10 * MINUTE);
     assert_eq!((status.total, status.bad, status.partial), (600.0, 300.0, None));
@@ -428,7 +499,8 @@ fn spans_in_traceql() {
         };
         let counts = rig.values(&asked("{ } | count_over_time() by (resource.service.name)"), window as u32, grid);
         let rates = rig.values(&asked("{ } | rate() by (resource.service.name)"), window as u32, grid);
-        let longest = rig.values(&asked("{ } | max_over_time(span:duration) by (resource.service.name)"), window as u32, grid);
+        let longest =
+            rig.values(&asked("{ } | max_over_time(span:duration) by (resource.service.name)"), window as u32, grid);
         assert_eq!((counts.series.len(), longest.series.len()), (3, 3));
         for (number, service) in SERVICES.into_iter().enumerate() {
             assert_eq!(counts.series[number].node.as_deref(), Some(service));
@@ -451,9 +523,7 @@ fn spans_in_traceql() {
 #[test]
 fn records_and_points() {
     let rig = Rig::with(None, Some(i64::MAX));
-    let record = |second: i64, severity: u8, body: &str| {
-        json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "severityNumber": severity, "body": { "stringValue": body } })
-    };
+    let record = |second: i64, severity: u8, body: &str| json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "severityNumber": severity, "body": { "stringValue": body } });
     let records: Vec<Value> = (0..600)
         .map(|second| record(second, 9, &format!("order {second} placed")))
         .chain((400..410).map(|second| record(second, 17, &format!("no stock for order {second}"))))
@@ -476,16 +546,17 @@ fn records_and_points() {
 
     let point = |second: i64, value: f64| json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "asDouble": value });
     let gauge = |name: &str, points: Vec<Value>| json!({ "name": name, "gauge": { "dataPoints": points } });
-    let total = |second: i64| {
-        json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "startTimeUnixNano": rig.start.to_string(), "asDouble": (second * 2) as f64 })
-    };
+    let total = |second: i64| json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "startTimeUnixNano": rig.start.to_string(), "asDouble": (second * 2) as f64 });
     let sum = json!({ "aggregationTemporality": 2, "isMonotonic": true, "dataPoints": (0..60).map(|at| total(at * 10)).collect::<Vec<_>>() });
     let metrics = vec![
         gauge("queue.length", (0..60).map(|at| point(at * 10, at as f64)).collect()),
         gauge("system.cpu.utilization", (0..30).map(|at| point(at * 10 + 1, 0.5)).collect()),
         json!({ "name": "jobs", "sum": sum }),
     ];
-    rig.append(Signal::Metrics, &json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "metrics": metrics }] }] }));
+    rig.append(
+        Signal::Metrics,
+        &json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "metrics": metrics }] }] }),
+    );
     let metric = |name: &str, aggregation: Option<&str>| Measure::Metric {
         name: name.to_owned(),
         aggregation: aggregation.map(str::to_owned),
@@ -521,7 +592,8 @@ fn heartbeats_are_counted_from_the_last() {
 #[test]
 fn a_thousand_rules_share_what_is_read() {
     let rig = Rig::new();
-    let services: Vec<&'static str> = (0..20).map(|number| &*Box::leak(format!("service-{number}").into_boxed_str())).collect();
+    let services: Vec<&'static str> =
+        (0..20).map(|number| &*Box::leak(format!("service-{number}").into_boxed_str())).collect();
     let mut random = Random(3);
     for minute in 0..40 {
         let span = |id: u64| Span {

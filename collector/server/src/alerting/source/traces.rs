@@ -104,7 +104,9 @@ impl StoreSource {
                 let mut questions = questions(grid, window);
                 if questions.len() > QUESTIONS {
                     questions.drain(..questions.len() - QUESTIONS);
-                    let why = format!("a window of this length is asked about one by one: of the last {QUESTIONS} there are values; choose one as long as the time between two judgements");
+                    let why = format!(
+                        "a window of this length is asked about one by one: of the last {QUESTIONS} there are values; choose one as long as the time between two judgements"
+                    );
                     gathering.partial = Some(why);
                 }
                 for (first, apart, count) in questions {
@@ -115,7 +117,13 @@ impl StoreSource {
         Ok(gathering.finish())
     }
 
-    fn table(&self, query: &Query, range: TimeRange, step_nanos: i64, partial: &mut Option<String>) -> Result<Table, SourceError> {
+    fn table(
+        &self,
+        query: &Query,
+        range: TimeRange,
+        step_nanos: i64,
+        partial: &mut Option<String>,
+    ) -> Result<Table, SourceError> {
         let plan = plan::TraceSeries { range, query: query.clone(), step_nanos };
         let answer = self.ask(|store, control| store.trace_series(&plan, control))?;
         if let Some(why) = answer.partial {
@@ -124,11 +132,15 @@ impl StoreSource {
         match answer.value {
             Metrics::Table(table) => {
                 if table.uncounted > 0 {
-                    partial.get_or_insert_with(|| format!("{} spans count nowhere: there are too many series", table.uncounted));
+                    partial.get_or_insert_with(|| {
+                        format!("{} spans count nowhere: there are too many series", table.uncounted)
+                    });
                 }
                 Ok(table)
             }
-            Metrics::Compared(_) => Err(invalid("q", "compare() yields no series; use rate(), count_over_time() or quantile_over_time()")),
+            Metrics::Compared(_) => {
+                Err(invalid("q", "compare() yields no series; use rate(), count_over_time() or quantile_over_time()"))
+            }
         }
     }
 
@@ -161,7 +173,14 @@ impl StoreSource {
     }
 
     /// Windows made of shorter steps, each read once.
-    fn summed(&self, query: &Query, is_count: bool, window: i64, grid: Grid, gathering: &mut Gathering) -> Result<(), SourceError> {
+    fn summed(
+        &self,
+        query: &Query,
+        is_count: bool,
+        window: i64,
+        grid: Grid,
+        gathering: &mut Gathering,
+    ) -> Result<(), SourceError> {
         let step = gcd(window, grid.step);
         let (from, to) = (grid.first - window, grid.last());
         let steps = ((to - from) / step) as usize;
@@ -217,7 +236,8 @@ impl StoreSource {
         };
         let total = counts(format!("{{ {all} }} | count_over_time()"))?;
         let good = counts(format!("{{ ({all}) && ({good}) }} | count_over_time()"))?;
-        let tally = |(total, good): (f64, f64)| (total > 0.0).then(|| Tally { total, bad: (total - good).clamp(0.0, total) });
+        let tally =
+            |(total, good): (f64, f64)| (total > 0.0).then(|| Tally { total, bad: (total - good).clamp(0.0, total) });
         Ok((total.into_iter().zip(good).map(tally).collect(), partial, None))
     }
 }
