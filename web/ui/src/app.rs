@@ -5,7 +5,7 @@ use crate::client::{ask, load};
 use crate::components::alarm::Alarm;
 use crate::components::icon::icon;
 use crate::components::outside::Outside;
-use crate::components::palette::Palette;
+use crate::components::palette;
 use crate::components::popover::Popover;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::time_picker::{LiveToggle, TimePicker};
@@ -114,7 +114,7 @@ fn Frame() -> impl IntoView {
                 <button type="button" class="icon-button only-small" aria-label=t(say::PALETTE) title=t(say::PALETTE) on:click=move |_| palette.set(true)>{icon("search")}</button>
             </header>
             <main class="main" id="main" tabindex="-1" node_ref=main><Alarm />{move || pages::page(&path.get())}</main>
-            <Palette open=palette shortcuts=shortcuts services=services />
+            {palette::palette((palette, shortcuts, services))}
             <Shortcuts open=shortcuts />
             {pages::later(pages::alerts::WATCH, ())}
             <span class="sr-only" role="status">{move || title.get()}</span>

@@ -217,10 +217,11 @@ mod tests {
 
     #[test]
     fn what_it_is_comes_first() {
-        let rule =
-            serde_json::to_value(Rule { name: "a".to_owned(), levels: vec![Level::default()], ..Rule::default() });
-        let written = toml("rule", &rule.unwrap());
-        assert!(written.starts_with("[[rule]]\nname = \"a\"\nwindow = \"1m\"\n"), "{written}");
-        assert!(written.contains("\n[[rule.level]]\nseverity = \"warning\"\nwhen = { above = 0.0 }\n"), "{written}");
+        let mut rule = crate::alerting::form::rule("requests");
+        put(&mut rule, "name", Some(json!("a")));
+        let written = toml("rule", &rule);
+        let head = "[[rule]]\nname = \"a\"\nwindow = \"1m\"\nevery = \"10s\"\nfor = \"30s\"\n\n[rule.measure]\nsignal";
+        assert!(written.starts_with(head), "{written}");
+        assert!(written.contains("\n[[rule.level]]\nseverity = \"warning\"\nwhen = { above = 0.05 }\n"), "{written}");
     }
 }

@@ -4,10 +4,12 @@ use crate::components::icon::icon;
 use crate::components::views::views;
 use crate::filters::trace_id;
 use crate::nav::nav;
+use crate::pages::chunks::chunks;
+use crate::pages::later;
 use crate::preferences::{ThemeChoice, preferences};
 use crate::range::{PRESETS, TimeRange};
 use crate::scope::scope;
-use crate::words::{Language, Phrase, say, t, tf};
+use crate::words::{Language, Phrase, say, t, tell, tf};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_api::ServiceRef;
@@ -15,6 +17,14 @@ use wasm_bindgen::JsCast;
 
 /// Results shown, at most.
 const RESULTS: usize = 12;
+/// Pages that the rail has no entry for.
+const BELOW_ALERTS: [(&str, Phrase); 5] = [
+    ("/alerts/rules", tell::RULES),
+    ("/alerts/rules/new", tell::NEW_RULE),
+    ("/alerts/slos", tell::SLOS),
+    ("/alerts/channels", tell::CHANNELS),
+    ("/alerts/silences", tell::SILENCES),
+];
 
 #[derive(Clone)]
 struct Command {
@@ -26,9 +36,32 @@ struct Command {
     run: Callback<()>,
 }
 
-/// The palette and its keys; `services` are found by name.
+/// What a palette is told: whether it is open, whether the list of keys is, and services of the current range.
+type Told = (RwSignal<bool>, RwSignal<bool>, Signal<Vec<ServiceRef>>);
+
+chunks! {
+    /// The palette, which is rarely the first that is needed.
+    pub(crate) PALETTE frame_palette |(open, shortcuts, services): Told| view! { <Palette open=open shortcuts=shortcuts services=services /> };
+}
+
+/// Opens on its keys; its code comes when that happens for the first time, or before.
+pub(crate) fn palette(told: Told) -> AnyView {
+    let open = told.0;
+    let keys = window_event_listener(leptos::ev::keydown, move |event| {
+        if (event.meta_key() || event.ctrl_key()) && event.key().eq_ignore_ascii_case("k") {
+            event.prevent_default();
+            open.update(|open| *open = !*open);
+        }
+    });
+    on_cleanup(move || keys.remove());
+    let wanted = Memo::new(move |before: Option<&bool>| before == Some(&true) || open.get());
+    let view = move || wanted.get().then(|| later(PALETTE, told));
+    view! { {view} }.into_any()
+}
+
+/// The palette; `services` are found by name.
 #[component]
-pub(crate) fn Palette(
+fn Palette(
     /// Open or not.
     open: RwSignal<bool>,
     /// The list of keys, open or not.
@@ -40,13 +73,6 @@ pub(crate) fn Palette(
     let input = NodeRef::<html::Input>::new();
     let typed = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
-    let keys = window_event_listener(leptos::ev::keydown, move |event| {
-        if (event.meta_key() || event.ctrl_key()) && event.key().eq_ignore_ascii_case("k") {
-            event.prevent_default();
-            open.update(|open| *open = !*open);
-        }
-    });
-    on_cleanup(move || keys.remove());
     Effect::new(move |_| {
         let Some(dialog) = dialog.get() else { return };
         if open.get() && !dialog.open() {
@@ -131,7 +157,8 @@ fn found(typed: &str, services: &[ServiceRef], shortcuts: RwSignal<bool>) -> Vec
         let text = format!("{} {} {}", command.name, command.hint, command.also).to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    let all = pages().into_iter().chain(saved()).chain(of_services(services)).chain(actions(shortcuts));
+    let all =
+        pages().into_iter().chain(below_alerts()).chain(saved()).chain(of_services(services)).chain(actions(shortcuts));
     let mut fitting: Vec<Command> = all.filter(fits).collect();
     fitting.sort_by_key(|command| !command.name.to_lowercase().starts_with(first));
     let mut found = asked(typed);
@@ -175,6 +202,13 @@ fn pages() -> Vec<Command> {
         Command { also: both(page.name), ..goes }
     };
     crate::app::PAGES.iter().map(command).collect()
+}
+
+fn below_alerts() -> impl Iterator<Item = Command> {
+    BELOW_ALERTS.iter().map(|(path, name)| {
+        let goes = goes("bell", t(*name).to_owned(), t(say::ALERTS).to_owned(), (*path).to_owned(), Vec::new());
+        Command { also: both(*name), ..goes }
+    })
 }
 
 /// A phrase in both languages: whoever chose the other one by mistake finds the way back.

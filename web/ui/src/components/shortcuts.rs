@@ -4,6 +4,8 @@ use crate::app::PAGES;
 use crate::components::filter::is_typing;
 use crate::components::icon::icon;
 use crate::nav::nav;
+use crate::pages::chunks::chunks;
+use crate::pages::part;
 use crate::words::{Phrase, say, t};
 use leptos::html;
 use leptos::prelude::*;
@@ -52,6 +54,21 @@ const GROUPS: [(Phrase, &[Line]); 6] = [
     ),
 ];
 
+chunks! {
+    KEYS frame_keys |_: ()| listed();
+}
+
+fn listed() -> AnyView {
+    let line = |(keys, does): &Line| {
+        let keys = keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view();
+        view! { <div class="shortcut"><dt>{keys}</dt><dd>{t(*does)}</dd></div> }
+    };
+    let group = move |(name, lines): &(Phrase, &[Line])| {
+        view! { <section><h3>{t(*name)}</h3><dl>{lines.iter().map(line).collect_view()}</dl></section> }
+    };
+    view! { <div>{GROUPS.iter().map(group).collect_view()}</div> }.into_any()
+}
+
 /// The list, which `?` opens, and `g` with the first letter of a page.
 #[component]
 pub(crate) fn Shortcuts(
@@ -91,19 +108,12 @@ pub(crate) fn Shortcuts(
             open.set(false);
         }
     };
-    let line = |(keys, does): &Line| {
-        let keys = keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view();
-        view! { <div class="shortcut"><dt>{keys}</dt><dd>{t(*does)}</dd></div> }
-    };
-    let group = move |(name, lines): &(Phrase, &[Line])| {
-        view! { <section><h3>{t(*name)}</h3><dl>{lines.iter().map(line).collect_view()}</dl></section> }
-    };
     view! {
         <dialog class="palette shortcuts" node_ref=dialog aria-label=t(say::SHORTCUTS) on:close=move |_| open.set(false) on:click=outside>
             <div class="shortcuts-box">
                 <header class="shortcuts-head"><h2>{t(say::SHORTCUTS)}</h2>
                     <button type="button" class="icon-button" aria-label=t(say::CLOSE) title=t(say::CLOSE) on:click=move |_| open.set(false)>{icon("x")}</button></header>
-                <div class="shortcuts-groups" tabindex="0" role="group" aria-label=t(say::SHORTCUTS)>{move || open.get().then(|| GROUPS.iter().map(group).collect_view())}</div>
+                <div class="shortcuts-groups" tabindex="0" role="group" aria-label=t(say::SHORTCUTS)>{move || open.get().then(|| part(KEYS, ()))}</div>
             </div>
         </dialog>
     }

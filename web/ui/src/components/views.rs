@@ -9,6 +9,8 @@ use crate::client::{Load, ask, load};
 use crate::components::icon::icon;
 use crate::components::popover::Popover;
 use crate::nav::{Nav, nav};
+use crate::pages::chunks::chunks;
+use crate::pages::part;
 use crate::range::TimeRange;
 use crate::scope::{Scope, scope};
 use crate::words::{say, t};
@@ -68,14 +70,21 @@ impl Views {
     }
 }
 
+chunks! {
+    /// Saving what is seen, and what was saved.
+    pub(crate) SAVED frame_views |views: Views| view! { <div class="views">{save::form(views)}{list::list(views)}</div> };
+    /// A short link.
+    pub(crate) SHARE frame_share |views: Views| share::panel(views);
+}
+
 /// The two buttons of the bar.
 pub(crate) fn buttons() -> AnyView {
     let views = views();
     let (share, bookmark) = (icon("share-2").into_any(), icon("bookmark").into_any());
     view! {
-        <Popover open=views.sharing label=t(say::SHARE_VIEW).to_owned() class="icon-button" end=true button=share>{share::panel(views)}</Popover>
+        <Popover open=views.sharing label=t(say::SHARE_VIEW).to_owned() class="icon-button" end=true button=share>{part(SHARE, views)}</Popover>
         <Popover open=views.open label=t(say::VIEWS).to_owned() class="icon-button" end=true button=bookmark>
-            <div class="views">{save::form(views)}{list::list(views)}</div>
+            {part(SAVED, views)}
         </Popover>
     }
     .into_any()

@@ -7,7 +7,9 @@
 #![allow(unsafe_code, reason = "a call into another module is an `extern` function")]
 
 use super::*;
+use crate::components::palette::PALETTE;
 use crate::components::query::BUILDER;
+use crate::components::views::{SAVED, SHARE};
 use leptos::wasm_split::SplitLoaderError;
 use std::cell::OnceCell;
 use std::pin::Pin;
@@ -108,6 +110,9 @@ static ALL: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
     || SQL.ahead(),
     || HEALTH.ahead(),
     || ALERTS.ahead(),
+    || PALETTE.ahead(),
+    || SAVED.ahead(),
+    || SHARE.ahead(),
     || alerts::EDITOR.ahead(),
 ];
 

@@ -18,7 +18,7 @@ use crate::nav::nav;
 use crate::pages::part;
 use crate::words::{Phrase, say, t, tell, tf};
 use leptos::prelude::*;
-use orrery_api::alerting::{AlertSeverity, MAX_LEVELS, Message, RuleOrigin};
+use orrery_api::alerting::{AlertSeverity, MAX_LEVELS, Message, RuleOrigin, ValueUnit};
 use orrery_api::paths;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -301,7 +301,12 @@ fn level(model: Model, place: usize) -> AnyView {
         let (symbol, class) = crate::alerting::says::severity_glyph(word.get());
         view! { <span class=class aria-hidden="true">{symbol}</span> }
     };
-    let unit = Memo::new(move |_| draft.with(|draft| unit_of(&draft["measure"])));
+    let own = prefix.clone();
+    // Against what is usual it is a share of the way back.
+    let unit = Memo::new(move |_| match kind_of(draft, &own) {
+        "above" | "below" => draft.with(|draft| unit_of(&draft["measure"])),
+        _ => ValueUnit::Ratio,
+    });
     let own = prefix.clone();
     let recover = move || field(draft, &own, form::plain("recover", tell::RECOVER, Input::Number(unit.get())));
     let remove = move |_| draft.update(|draft| put(draft, &path, None));

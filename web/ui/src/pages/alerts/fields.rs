@@ -58,11 +58,12 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
             .into_any();
         }
         Input::Choice(choices) => {
+            // What is absent is the first choice.
+            let now = move || typed.with(|typed| if typed.is_empty() { choices[0].0.to_owned() } else { typed.clone() });
             let options = choices.iter().map(|(value, phrase)| {
-                let chosen = move || typed.with(|typed| typed == *value);
-                view! { <option value=*value selected=chosen>{t(*phrase)}</option> }
+                view! { <option value=*value selected=move || now() == *value>{t(*phrase)}</option> }
             });
-            view! { <select class="select" on:change=input prop:value=move || typed.get()>{options.collect_view()}</select> }.into_any()
+            view! { <select class="select" on:change=input prop:value=now>{options.collect_view()}</select> }.into_any()
         }
         Input::Lines | Input::Code | Input::Matchers => {
             let rows = if field.input == Input::Code { "5" } else { "3" };
