@@ -295,7 +295,7 @@ phrases! { say:
     KEYS_ALERT "Next, previous alert" "다음, 이전 알림";
     KEYS_ACT "Acknowledge, silence" "확인, 음소거";
     KEYS_HELP "This list" "이 목록";
-    KEYS_GO "Go to overview, services, traces, logs, metrics, health" "개요, 서비스, 트레이스, 로그, 메트릭, 상태로 이동";
+    KEYS_GO "Go to overview, services, traces, logs, metrics, health, alerts" "개요, 서비스, 트레이스, 로그, 메트릭, 상태, 알림으로 이동";
     KEYS_FIND "Find, or write the query" "찾기 또는 쿼리 입력";
     KEYS_CLOSE "Close, let go" "닫기, 선택 해제";
     KEYS_MOVE "Move" "이동";

@@ -312,7 +312,7 @@ fn level(model: Model, place: usize) -> AnyView {
     let remove = move |_| draft.update(|draft| put(draft, &path, None));
     let is_only = move || draft.with(|draft| draft["level"].as_array().is_none_or(|levels| levels.len() < 2));
     view! {
-        <fieldset class="level">
+        <fieldset class="rule-level">
             <legend>{symbol}" "{move || crate::alerting::says::severity_word(word.get())}</legend>
             <div class="field-grid">
                 {field(draft, &prefix, form::plain("severity", tell::SEVERITY, SEVERITIES))}
@@ -385,7 +385,7 @@ fn guard(draft: Draft, name: &'static str, place: usize) -> AnyView {
         })
     };
     view! {
-        <fieldset class="level">
+        <fieldset class="rule-level">
             <div class="field-grid">
                 <label class="field">{t(tell::SIGNAL)}<select class="select" on:change=choose>{options.collect_view()}</select></label>
                 {of_signal}

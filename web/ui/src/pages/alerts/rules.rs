@@ -50,7 +50,7 @@ pub(super) fn rules() -> AnyView {
             <div class="table-wrap"><table class="table table-rules">
                 <thead><tr>
                     <th scope="col" class="col-switch"><span class="sr-only">{t(tell::ON_OR_OFF)}</span></th><th scope="col" class="col-glyph"><span class="sr-only">{t(say::STATUS)}</span></th>
-                    <th scope="col">{t(tell::RULE)}</th><th scope="col">{t(tell::WHEN_BAD)}</th><th scope="col" class="num">{t(tell::FIRED_IN_WEEK)}</th>
+                    <th scope="col">{t(tell::RULE)}</th><th scope="col">{t(tell::WHEN_BAD)}</th><th scope="col" class="num col-mid">{t(tell::FIRED_IN_WEEK)}</th>
                     <th scope="col" class="num col-wide">{t(tell::INSTANCES)}</th><th scope="col" class="num col-wide">{t(tell::COST)}</th><th scope="col" class="col-wide">{t(tell::ORIGIN)}</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
@@ -102,7 +102,7 @@ fn row(status: &RuleStatus, list: Load<RuleList>, wrong: RwSignal<String>) -> An
             <td class="col-glyph">{mark}</td>
             <th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href(&path, &[])>{name}</a><span class="hint" title=description>{watches(&status.rule["measure"])}</span>{error}</span>{firing}{pending}</th>
             <td><span class="tiers">{tiers}</span></td>
-            <td class="num">{status.fired_in_week}</td>
+            <td class="num col-mid">{status.fired_in_week}</td>
             <td class="num col-wide">{status.instances}</td>
             <td class="num col-wide" title=judged>{took}" "<span class="hint">{tf(tell::OF_A_CORE, &[("share", &cost)])}</span></td>
             <td class="col-wide"><span class=badge>{origin_word(status.origin)}</span></td>
