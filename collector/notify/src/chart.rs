@@ -2,27 +2,26 @@
 
 use orrery_api::alerting::{AlertPoint, ValueUnit};
 use orrery_chart::{
-    Annotation, ChartSpec, Dash, Draw, Plot, Series, Shape, Stroke, Surface, SvgSurface, TextStyle, Theme, Threshold,
-    Token, fit_text,
+    Align, Annotation, ChartSpec, Dash, Draw, Plot, Series, Shape, Stroke, Surface, SvgSurface, TextStyle, Theme,
+    Threshold, Token, fit_text,
 };
 use resvg::{tiny_skia, usvg};
 use std::sync::{Arc, OnceLock};
 
 use crate::text;
 
-/// Width in CSS pixels; the picture has two pixels for each.
-const WIDTH: f64 = 640.0;
+/// Width in units of drawing. Not in pixels of the screen: on a phone the picture is 360 wide, and must be read there.
+const WIDTH: f64 = 480.0;
 /// Height of the field with its axis.
-const FIELD: f64 = 196.0;
+const FIELD: f64 = 178.0;
 /// Height of the line above it.
-const HEAD: f64 = 36.0;
-/// Below it.
-const FOOT: f64 = 6.0;
-const SCALE: f32 = 2.0;
+const HEAD: f64 = 34.0;
+/// Height of the line below it.
+const FOOT: f64 = 12.0;
+/// Pixels per unit.
+const SCALE: f32 = 2.5;
 /// Points that are drawn; of more, the newest.
 const POINTS: usize = 10_000;
-/// Closer moments share no room for their names.
-const NAME_WIDTH: f64 = 58.0;
 
 /// What is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,7 +78,7 @@ impl MarkKind {
     }
 }
 
-/// A PNG of 1280 × 476 pixels, to be shown at half that size, in light colours on white; times are in UTC.
+/// A PNG of 1200 × 560 pixels, to be shown at half that size, in light colours on white; times are in UTC.
 ///
 /// `None` if there is no value, or none of a size that can be drawn. The same for the same input, on every machine: the
 /// font is inside.
@@ -119,21 +118,22 @@ fn svg(input: &ChartInput) -> Option<String> {
     let plot = Plot::new(&spec, &surface);
     band(input, &plot, &mut surface);
     plot.draw(&spec, &mut surface);
+    names(input, &plot, &mut surface);
     let field = surface.finish("", "");
 
     let mut head = SvgSurface::new(WIDTH, HEAD + FIELD + FOOT);
     let now = input.points.iter().rev().find_map(|point| point.value.filter(|value| value.is_finite()));
     let now = now.map_or(String::new(), |now| text::value(now, input.unit));
-    let style = TextStyle::new(Token::Text1, 15.0, 600);
+    let style = TextStyle::new(Token::Text1, 13.0, 600);
     let room = WIDTH - 28.0 - head.measure(&now, &style) - 16.0;
     let title = text::line(&input.title, 200);
     if title.chars().all(has_letter) {
         let title = fit_text(&head, &title, room, &style);
-        head.text(&title, 14.0, 23.0, &style);
+        head.text(&title, 14.0, 22.0, &style);
     }
-    let last = now_ink(input);
-    head.text(&now, WIDTH - 14.0, 23.0, &TextStyle { align: orrery_chart::Align::Right, ..style }.ink(last));
-    head.text("UTC", 14.0, HEAD + FIELD - 5.0, &TextStyle::new(Token::Text3, 10.0, 500));
+    head.text(&now, WIDTH - 14.0, 22.0, &style.align(Align::Right).ink(now_ink(input)));
+    let foot = HEAD + FIELD + FOOT - 4.0;
+    head.text("UTC", WIDTH - 14.0, foot, &TextStyle::new(Token::Text3, 10.0, 500).align(Align::Right));
     let outer = head.finish("", "");
     // The field below the head, in the same picture.
     let field = field.replacen("<svg ", &format!("<svg y=\"{HEAD}\" "), 1);
@@ -192,21 +192,13 @@ fn spec(input: &ChartInput) -> Option<ChartSpec> {
             }
         }
     }
-    series.push(Series::line("", 0, values).shape(Shape::Area).ink(Token::Accent));
+    let shape = if has_band(input) { Shape::Line } else { Shape::Area };
+    series.push(Series::line("", 0, values).shape(shape).ink(Token::Accent));
     let minute = 60_000_000_000;
     let to = to.max(from.saturating_add(minute));
     let unit = text::chart_unit(input.unit);
     let step = typical_step(&sorted);
-    Some(ChartSpec {
-        from,
-        to,
-        unit,
-        step,
-        series,
-        thresholds,
-        annotations: marks(input, from, to),
-        ..ChartSpec::default()
-    })
+    Some(ChartSpec { from, to, unit, step, series, thresholds, annotations: marks(input, to), ..ChartSpec::default() })
 }
 
 /// The one value of a bound that does not change.
@@ -231,33 +223,57 @@ fn typical_step(points: &[&AlertPoint]) -> Option<i64> {
     gaps.get(gaps.len() / 2).map(|gap| gap.saturating_mul(2))
 }
 
-/// Moments, with the time that is pending or firing behind them.
-fn marks(input: &ChartInput, from: i64, to: i64) -> Vec<Annotation> {
-    let per_pixel = (to.saturating_sub(from) as f64 / (WIDTH - 60.0)).max(1.0);
+/// Moments, with the time that is pending or firing behind them. Their names have places of their own.
+fn marks(input: &ChartInput, to: i64) -> Vec<Annotation> {
     let states: Vec<&Mark> = input.marks.iter().filter(|mark| mark.what != MarkKind::Deploy).collect();
     let end_of = |mark: &Mark| match mark.what {
         MarkKind::Pending | MarkKind::Firing => {
             let next = states.iter().find(|next| next.at_unix_nano > mark.at_unix_nano);
             Some(next.map_or(to, |next| next.at_unix_nano))
         }
-        _ => None,
+        MarkKind::Resolved | MarkKind::Deploy => None,
     };
-    let crowded = |i: usize, mark: &Mark| {
-        input
-            .marks
-            .get(i + 1)
-            .is_some_and(|next| (next.at_unix_nano.saturating_sub(mark.at_unix_nano)) as f64 / per_pixel < NAME_WIDTH)
-    };
-    let annotation = |(i, mark): (usize, &Mark)| Annotation {
+    let annotation = |mark: &Mark| Annotation {
         at: mark.at_unix_nano,
         until: end_of(mark),
-        label: if crowded(i, mark) { String::new() } else { mark.what.name().to_owned() },
+        label: String::new(),
         ink: mark.what.token().into(),
     };
-    // More than these nobody tells apart.
+    drawn(input).iter().map(annotation).collect()
+}
+
+/// The newest moments: of more nobody could tell them apart.
+fn drawn(input: &ChartInput) -> &[Mark] {
     const MOST: usize = 60;
-    let skipped = input.marks.len().saturating_sub(MOST);
-    input.marks.iter().enumerate().skip(skipped).map(annotation).collect()
+    &input.marks[input.marks.len().saturating_sub(MOST)..]
+}
+
+/// Names of the moments, beside their lines where there is room between neighbours: right of it, or left.
+fn names(input: &ChartInput, plot: &Plot, surface: &mut SvgSurface) {
+    const GAP: f64 = 5.0;
+    let area = plot.area;
+    let style = TextStyle::new(Token::Text2, 11.0, 500);
+    let marks: Vec<(f64, &Mark)> = drawn(input)
+        .iter()
+        .map(|mark| (plot.x(mark.at_unix_nano), mark))
+        .filter(|(x, _)| (area.left..=area.right).contains(x))
+        .collect();
+    // Right end of what is taken.
+    let mut taken = area.left;
+    for (i, (x, mark)) in marks.iter().enumerate() {
+        let width = surface.measure(mark.what.name(), &style) + 2.0 * GAP;
+        let next = marks.get(i + 1).map_or(area.right, |next| next.0);
+        let (at, align) = match () {
+            () if x + width <= next => (x + GAP, Align::Left),
+            () if x - width >= taken => (x - GAP, Align::Right),
+            () => {
+                taken = taken.max(*x);
+                continue;
+            }
+        };
+        surface.text(mark.what.name(), at, area.top + 9.0, &style.align(align));
+        taken = if align == Align::Left { x + width } else { *x };
+    }
 }
 
 /// What is usual, as a field behind the values.
