@@ -1,6 +1,8 @@
 //! Messages over real sockets to receivers of HTTP and SMTP on this machine: what arrives, and what happens when they
 //! misbehave.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod faults;
 mod http;
 mod mail;
