@@ -4,6 +4,7 @@
 use crate::atlas::marks::Marks;
 use crate::words::{say, tf};
 use leptos::prelude::*;
+use orrery_api::Range;
 use orrery_chart::{Annotation, Token};
 use std::collections::BTreeMap;
 
@@ -80,16 +81,23 @@ pub(crate) fn badge(node: Option<String>) -> AnyView {
     view! { {badge} }.into_any()
 }
 
-/// When alerts fired about a node, for its charts; tracked.
-pub(crate) fn moments_of(node: &str) -> Vec<Annotation> {
+/// When alerts fired about a node, for its charts over a range; tracked. Names stand where there is room.
+pub(crate) fn moments_of(node: &str, range: Range) -> Vec<Annotation> {
     let watched = watched();
     if !watched.wanted.get_untracked() {
         watched.wanted.set(true);
     }
+    let room = (range.to.0 - range.from.0) / 4;
+    let mut named = i64::MIN;
     let mark = |moment: &Moment| Annotation {
         at: moment.from,
         until: Some(moment.to),
-        label: moment.rule.clone(),
+        label: if named.saturating_add(room) <= moment.from {
+            named = moment.from;
+            moment.rule.clone()
+        } else {
+            String::new()
+        },
         ink: [Token::Accent, Token::Warn, Token::Err][usize::from(moment.rank.min(2))].into(),
     };
     watched.moments.with(|moments| moments.iter().filter(|moment| moment.node == node).map(mark).collect())

@@ -229,7 +229,7 @@ fn latency(detail: &ServiceDetail) -> ChartSpec {
 
 /// New versions, and when alerts fired; tracked.
 fn marks(detail: &ServiceDetail) -> Vec<Annotation> {
-    let mut marks = moments_of(&detail.node.id);
+    let mut marks = moments_of(&detail.node.id, detail.range);
     marks.extend(deploys(detail));
     marks
 }

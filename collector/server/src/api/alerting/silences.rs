@@ -135,8 +135,15 @@ fn one(ask: &Ask<'_>, silence: Silence) -> SilenceStatus {
 
 fn status(silence: Silence, alerts: &[Alert], now: i64) -> SilenceStatus {
     let matchers = Matchers::new(&silence.matchers);
+    // What silences are compared with also says which rule it is and how bad.
+    let labels = |alert: &Alert| {
+        let mut labels = alert.labels.clone();
+        labels.insert("rule".to_owned(), alert.rule.clone());
+        labels.insert("severity".to_owned(), alert.severity.name().to_owned());
+        labels
+    };
     let is_about = |alert: &&Alert| {
-        alert.state != AlertState::Normal && matchers.as_ref().is_ok_and(|matchers| matchers.hold(&alert.labels))
+        alert.state != AlertState::Normal && matchers.as_ref().is_ok_and(|matchers| matchers.hold(&labels(alert)))
     };
     SilenceStatus {
         is_active: silence_holds(&silence, now).is_some(),

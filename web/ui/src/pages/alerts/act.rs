@@ -195,8 +195,8 @@ fn silence(begun: Value, act: RwSignal<Option<Act>>, done: Callback<()>) -> AnyV
             {fields(draft, "", &ABOUT)}
             <fieldset class="field"><legend>{t(tell::HOW_LONG)}</legend><div class="actions">{LENGTHS.map(length).collect_view()}</div></fieldset>
             <div class="field-pair">
-                <label class="field">{t(say::FROM)}<input class="input" type="datetime-local" prop:value=begin_of on:change=move |event| from.set(local(&event)) /></label>
-                <label class="field">{t(say::TO)}<input class="input" type="datetime-local" prop:value=end_of on:change=chosen_end /></label>
+                <label class="field">{t(say::FROM)}<input class="input" type="datetime-local" step="1" prop:value=begin_of on:change=move |event| from.set(local(&event)) /></label>
+                <label class="field">{t(say::TO)}<input class="input" type="datetime-local" step="1" prop:value=end_of on:change=chosen_end /></label>
             </div>
             {weekly(draft)}
             <div class="field-pair">{fields(draft, "", &WHY)}</div>

@@ -40,20 +40,30 @@ pub(super) fn watch() -> AnyView {
 
 fn moments(events: &Arc<AlertEventList>, alerts: Option<&AlertList>) -> Vec<Moment> {
     let happened = by_alert(&events.events);
-    let mut moments = Vec::new();
+    let mut moments: Vec<Moment> = Vec::new();
     for (id, events_of) in &happened {
         let now = alerts.and_then(|list| list.alerts.iter().find(|alert| alert.id == *id));
         let node = events_of.iter().find_map(|event| event.node.clone());
         let (Some(node), Some(first)) = (node, events_of.first()) else { continue };
         let name = instance(&first.labels);
-        let firing = spans(events_of, events.range, now).into_iter().filter(|span| span.state == AlertState::Firing);
-        moments.extend(firing.map(|span| Moment {
-            node: node.clone(),
-            rule: if name.is_empty() { first.rule.clone() } else { format!("{} · {name}", first.rule) },
-            rank: span.severity as u8,
-            from: span.from.0,
-            to: span.to.0,
-        }));
+        let rule = if name.is_empty() { first.rule.clone() } else { format!("{} · {name}", first.rule) };
+        for span in spans(events_of, events.range, now).into_iter().filter(|span| span.state == AlertState::Firing) {
+            let moment = Moment {
+                node: node.clone(),
+                rule: rule.clone(),
+                rank: span.severity as u8,
+                from: span.from.0,
+                to: span.to.0,
+            };
+            match moments.last_mut() {
+                // It became worse or less bad: one moment, as bad as it was.
+                Some(Moment { rule, to, rank, .. }) if *rule == moment.rule && *to == moment.from => {
+                    (*to, *rank) = (moment.to, moment.rank.max(*rank));
+                }
+                _ => moments.push(moment),
+            }
+        }
     }
+    moments.sort_by_key(|moment| moment.from);
     moments
 }
