@@ -115,7 +115,8 @@ fn table(out: &mut String, path: &str, document: &Value) {
     let nests = !path.contains('.');
     let fields = ordered(fields);
     for (name, value) in &fields {
-        if !value.is_null() && !(nests && is_table(value)) && !are_tables(value) {
+        let is_below = are_tables(value) || (nests && is_table(value));
+        if !value.is_null() && !is_below {
             let _ = writeln!(out, "{} = {}", key(name), written(value, true));
         }
     }
@@ -208,9 +209,8 @@ mod tests {
         };
         let document = serde_json::to_value(&rule).unwrap();
         assert_eq!(check_toml("rule", &document).rules, [rule]);
-        for channel in [Channel::default()] {
-            assert_eq!(check_toml("channel", &serde_json::to_value(&channel).unwrap()).channels, [channel]);
-        }
+        let channel = Channel { name: "mail".to_owned(), ..Channel::default() };
+        assert_eq!(check_toml("channel", &serde_json::to_value(&channel).unwrap()).channels, [channel]);
         let silence = Silence { weekly: Some(Default::default()), comment: "deploys".to_owned(), ..Silence::default() };
         assert_eq!(check_toml("silence", &serde_json::to_value(&silence).unwrap()).silences, [silence]);
     }

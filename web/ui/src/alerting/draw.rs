@@ -84,13 +84,16 @@ pub struct Look<'a> {
     pub unit: ValueUnit,
 }
 
+/// One end of what a value was compared with.
+type Bound = fn(&AlertPoint) -> Option<f64>;
+
 /// Values, the threshold or the band they were compared with, what it was when, and when people were told.
 pub fn chart(look: Look<'_>, points: &[AlertPoint], states: &[StateSpan], told: &[i64]) -> ChartSpec {
     let of = |value: fn(&AlertPoint) -> Option<f64>| -> Vec<(i64, Option<f64>)> {
         points.iter().map(|point| (point.time_unix_nano.0, value(point))).collect()
     };
     let mut series = vec![Series::line(t(tell::VALUE), 0, of(|point| point.value))];
-    let bounds: [(fn(&AlertPoint) -> Option<f64>, bool); 2] = [(|point| point.high, true), (|point| point.low, false)];
+    let bounds: [(Bound, bool); 2] = [(|point| point.high, true), (|point| point.low, false)];
     let is_band = points.iter().any(|point| point.high.is_some() && point.low.is_some());
     for (bound, is_high) in bounds {
         if !points.iter().any(|point| bound(point).is_some()) {
