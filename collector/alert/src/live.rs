@@ -11,9 +11,7 @@ use crate::evaluate::{RuleState, Tracked};
 use crate::notify::{CallGraph, Notice, Notifier, Policy, Subject, mutes};
 use crate::source::Source;
 use orrery_api::Nanos;
-use orrery_api::alerting::{
-    Acknowledgement, AlertEvent, AlertEventKind, AlertState, Measure, Muted, Rule,
-};
+use orrery_api::alerting::{Acknowledgement, AlertEvent, AlertEventKind, AlertState, Measure, Muted, Rule};
 use run::Run;
 use std::collections::BTreeMap;
 
@@ -118,7 +116,8 @@ impl Evaluator {
                     None => Ok(Run::new(rule, now)),
                 },
             };
-            let run = run.unwrap_or_else(|(former, rule)| {
+            let run = run.unwrap_or_else(|both| {
+                let (former, rule) = *both;
                 former.end(now, "the rule was changed", &mut changes);
                 Run::new(rule, now)
             });
@@ -185,9 +184,8 @@ impl Evaluator {
     fn subjects(&self) -> Vec<Subject> {
         let of_run = |run: &'_ Run| {
             let alerts = run.state.alerts.iter().filter(|(id, alert)| !alert.is_idle() || self.is_known(id));
-            let subject = |(id, alert): (&String, &Tracked)| {
-                alert.subject(id, &run.rule, self.acknowledged.get(id).cloned())
-            };
+            let subject =
+                |(id, alert): (&String, &Tracked)| alert.subject(id, &run.rule, self.acknowledged.get(id).cloned());
             alerts.map(subject).collect::<Vec<_>>()
         };
         self.runs.values().flat_map(of_run).collect()
@@ -239,9 +237,10 @@ impl Evaluator {
     ) -> impl Iterator<Item = (&str, &Rule, &Tracked, Option<&Muted>, Option<&Acknowledgement>, f64)> {
         self.runs.values().flat_map(move |run| {
             run.state.alerts.iter().map(move |(id, tracked)| {
-                let acknowledged = self.acknowledged.get(id).filter(|taken| {
-                    taken.at_unix_nano.0 >= tracked.instance.began.unwrap_or(tracked.instance.since)
-                });
+                let acknowledged = self
+                    .acknowledged
+                    .get(id)
+                    .filter(|taken| taken.at_unix_nano.0 >= tracked.instance.began.unwrap_or(tracked.instance.since));
                 (id.as_str(), &run.rule, tracked, self.muted.get(id), acknowledged, run.stats.coverage)
             })
         })

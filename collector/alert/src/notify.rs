@@ -301,7 +301,13 @@ impl Group {
             (None, None) => return,
             // Alerts that were muted until now have been there for longer.
             (None, Some(_)) => (self.began + route.group_wait.nanos(), false),
-            (Some(sent), Some(changed)) => ((sent + route.group_interval.nanos()).max(changed), false),
+            (Some(sent), Some(changed)) => {
+                // What has become worse is not held back for long.
+                let is_worse =
+                    active.iter().any(|it| self.told.get(&it.id).is_some_and(|told| it.severity > told.severity));
+                let interval = if is_worse { route.group_wait.min(route.group_interval) } else { route.group_interval };
+                ((sent + interval.nanos()).max(changed), false)
+            }
             (Some(_), None) if active.is_empty() => return,
             (Some(sent), None) => (sent + route.repeat_interval.nanos(), true),
         };

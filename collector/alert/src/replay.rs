@@ -211,7 +211,8 @@ fn shown(rule: &Rule, board: &Board, from: i64, mut spans: BTreeMap<String, Vec<
     all.into_iter().map(instance).collect()
 }
 
-fn looks_down(rule: &Rule) -> bool {
+/// Whether small values are bad.
+pub fn looks_down(rule: &Rule) -> bool {
     rule.levels.first().is_some_and(|level| match level.when {
         Condition::Below(_) => true,
         Condition::Above(_) => false,

@@ -75,6 +75,26 @@ pub fn summary(
     now: Option<f64>,
     threshold: Option<f64>,
 ) -> String {
+    said(measure, labels, now, threshold.filter(|threshold| now.is_none_or(|now| now > *threshold)), ", more than")
+}
+
+/// The same where small values are bad.
+pub fn summary_of_less(
+    measure: &Measure,
+    labels: &BTreeMap<String, String>,
+    now: Option<f64>,
+    threshold: Option<f64>,
+) -> String {
+    said(measure, labels, now, threshold.filter(|threshold| now.is_none_or(|now| now < *threshold)), ", less than")
+}
+
+fn said(
+    measure: &Measure,
+    labels: &BTreeMap<String, String>,
+    now: Option<f64>,
+    broken: Option<f64>,
+    than: &str,
+) -> String {
     let label = |name: &str| labels.get(name).map_or("?", String::as_str);
     let unit = unit(measure);
     let Some(now) = now else {
@@ -84,12 +104,8 @@ pub fn summary(
         };
     };
     let size = value(now, unit);
-    let than = match threshold {
-        Some(threshold) if now > threshold => format!(", more than {}", value(threshold, unit)),
-        Some(threshold) if now < threshold => format!(", less than {}", value(threshold, unit)),
-        Some(_) | None => String::new(),
-    };
-    let said = match measure {
+    let than = broken.map_or_else(String::new, |broken| format!("{than} {}", value(broken, unit)));
+    let what = match measure {
         Measure::Requests { figure, .. } => {
             let whom = subject(measure, labels);
             match figure {
@@ -132,7 +148,7 @@ pub fn summary(
         Measure::Metric { name, .. } => with_labels(&format!("{name} is {size}"), labels),
         Measure::Traces { .. } | Measure::Sql { .. } => with_labels(&format!("value {size}"), labels),
     };
-    format!("{said}{than}")
+    format!("{what}{than}")
 }
 
 /// What a measure is about, by the labels that say it.

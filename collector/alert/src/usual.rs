@@ -42,10 +42,11 @@ impl Baseline {
         }
     }
 
-    /// Time between two moments of what is usual.
-    fn step(&self) -> i64 {
+    /// Time between two moments of what is usual, for a grid of this step.
+    fn step(&self, step: i64) -> i64 {
         match self.season {
-            Season::Recent => 60 * SECOND,
+            // So that something is known soon after the first data.
+            Season::Recent => step.clamp(10 * SECOND, 60 * SECOND),
             Season::Day | Season::Week => 600 * SECOND,
         }
     }
@@ -74,7 +75,7 @@ impl Baseline {
         if grid.count == 0 {
             return Ok(vec![Vec::new(); series.len()]);
         }
-        let step = self.step();
+        let step = self.step(grid.step);
         for slice in 0..self.slices.len() {
             let (from, _) = self.reach(grid.first, slice, gap);
             let (_, to) = self.reach(grid.last(), slice, gap);

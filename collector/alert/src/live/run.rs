@@ -1,6 +1,6 @@
 //! One rule as time goes on.
 
-use super::{CATCH_UP, Changes, Outside, SET_BACK, SECOND, ended};
+use super::{CATCH_UP, Changes, Outside, SECOND, SET_BACK, ended};
 use crate::evaluate::{Board, Memory, RuleState, Tracked, observe};
 use crate::judge::Observation;
 use crate::machine::{Change, Instance};
@@ -83,7 +83,7 @@ impl Run {
     }
 
     /// The same alerts under a changed rule, as long as that measures and judges the same.
-    pub(super) fn with_rule(mut self, rule: Rule) -> Result<Run, (Run, Rule)> {
+    pub(super) fn with_rule(mut self, rule: Rule) -> Result<Run, Box<(Run, Rule)>> {
         let is_new = self.rule.name.is_empty();
         let essence = |rule: &Rule| Rule {
             description: String::new(),
@@ -92,7 +92,7 @@ impl Run {
             ..rule.clone()
         };
         if !is_new && essence(&self.rule) != essence(&rule) {
-            return Err((self, rule));
+            return Err(Box::new((self, rule)));
         }
         if is_new {
             // A state that was kept is that of the moment at which it last changed. What does not show in it is found out
@@ -201,10 +201,10 @@ impl Run {
                 changes.events.extend(self.corrected(id, change, &before.alerts, outside.now, detail));
             }
             for (id, change) in &missed {
-                changes.events.extend(self.said(id, change, &before.alerts, outside.now).map(|event| AlertEvent {
-                    detail: "found with late data".to_owned(),
-                    ..event
-                }));
+                changes.events.extend(
+                    self.said(id, change, &before.alerts, outside.now)
+                        .map(|event| AlertEvent { detail: "found with late data".to_owned(), ..event }),
+                );
             }
             self.past.said = right;
             self.past.trail.clear();
@@ -213,13 +213,7 @@ impl Run {
         self.past.advance(&self.rule, until - LATE);
     }
 
-    fn said(
-        &self,
-        id: &str,
-        change: &Change,
-        before: &BTreeMap<String, Tracked>,
-        now: i64,
-    ) -> Option<AlertEvent> {
+    fn said(&self, id: &str, change: &Change, before: &BTreeMap<String, Tracked>, now: i64) -> Option<AlertEvent> {
         let tracked = self.state.alerts.get(id).or_else(|| before.get(id))?;
         Some(AlertEvent {
             severity: change.severity,

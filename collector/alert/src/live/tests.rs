@@ -3,9 +3,7 @@
 use super::*;
 use crate::replay::{Telling, replay};
 use crate::source::{Grid, Series, SourceError, Values};
-use orrery_api::alerting::{
-    Absence, AlertSeverity, Condition, Level, Period, Route, WhenAbsent,
-};
+use orrery_api::alerting::{Absence, AlertSeverity, Condition, Level, Period, Route, WhenAbsent};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -183,8 +181,8 @@ fn live_and_replay_say_the_same_to_the_second() {
 fn late_data_puts_history_right() {
     // Trouble of which nobody heard for five minutes, beside other data that is on time.
     let mut all = buckets(&[], 2, 400);
-    for number in 100..110 {
-        all[number] = Some((1.0, 1_400 - number as i64 * 10));
+    for (number, bucket) in all.iter_mut().enumerate().take(110).skip(100) {
+        *bucket = Some((1.0, 1_400 - number as i64 * 10));
     }
     let world = World { buckets: all, now: Cell::new(0) };
     let disk = live(&world, 3_000, &BTreeSet::new());
@@ -200,7 +198,7 @@ fn late_data_puts_history_right() {
             let mut values = self.0.values(measure, window, grid)?;
             for (at, value) in grid.moments().zip(&mut values.series[0].values) {
                 let number = (at - BEGIN) / STEP;
-                if (100..104).contains(&number) && self.0.now.get() < at + 120 * SECOND {
+                if (100..104).contains(&number) && self.0.now.get() < BEGIN + 1_200 * SECOND {
                     *value = value.map(|_| 0.9);
                 }
             }
@@ -214,8 +212,7 @@ fn late_data_puts_history_right() {
         world.0.now.set(BEGIN + second * SECOND);
         let graph = CallGraph::default();
         let now = world.0.now.get();
-        let outside =
-            Outside { now, source: &world, arrivals: &world.0, graph: &graph, stopwatch: &|| 0 };
+        let outside = Outside { now, source: &world, arrivals: &world.0, graph: &graph, stopwatch: &|| 0 };
         disk.keep(&evaluator.step(&outside));
     }
     let said = told(&disk.events);
@@ -228,7 +225,7 @@ fn a_clock_that_jumps_does_not_stop_judging() {
     let world = World { buckets: buckets(&[(900, 2_000)], 2, 4_000), now: Cell::new(0) };
     let mut disk = Disk::default();
     let mut evaluator = disk.start(BEGIN);
-    let mut run = |from: i64, to: i64, disk: &mut Disk, evaluator: &mut Evaluator| {
+    let run = |from: i64, to: i64, disk: &mut Disk, evaluator: &mut Evaluator| {
         for second in from..to {
             world.now.set(BEGIN + second * SECOND);
             disk.keep(&step(evaluator, &world));
@@ -257,7 +254,7 @@ fn a_changed_rule_ends_what_it_said() {
     let world = World { buckets: buckets(&[(10, 400)], 2, 400), now: Cell::new(0) };
     let mut disk = Disk::default();
     let mut evaluator = disk.start(BEGIN);
-    let mut run = |from: i64, to: i64, disk: &mut Disk, evaluator: &mut Evaluator| {
+    let run = |from: i64, to: i64, disk: &mut Disk, evaluator: &mut Evaluator| {
         for second in from..to {
             world.now.set(BEGIN + second * SECOND);
             disk.keep(&step(evaluator, &world));

@@ -5,9 +5,9 @@ mod evidence;
 pub(crate) use evidence::evidence;
 
 use orrery_alert::notify::Class;
-use orrery_alert::replay::points;
+use orrery_alert::replay::{looks_down, points};
 use orrery_alert::{Grid, Memory, Source, observe};
-use orrery_api::alerting::{Alert, AlertPoint, Condition, Message, Rule, Side};
+use orrery_api::alerting::{Alert, AlertPoint, Message, Rule};
 use orrery_notify::chart::{ChartInput, Mark, MarkKind, draw};
 use orrery_query::{Control, Store};
 use std::fmt::Write as _;
@@ -81,14 +81,6 @@ pub(crate) fn between(rule: &Rule, source: &dyn Source, id: &str, from: i64, to:
     let board = observe(rule, source, grid, &mut Memory::default());
     let found = board.series.iter().find(|series| series.id == id);
     found.map(|series| points(&series.observations, grid, from, looks_down(rule))).unwrap_or_default()
-}
-
-fn looks_down(rule: &Rule) -> bool {
-    rule.levels.first().is_some_and(|level| match level.when {
-        Condition::Below(_) => true,
-        Condition::Above(_) => false,
-        Condition::Changed { side, .. } | Condition::Unusual { side, .. } => side == Side::Below,
-    })
 }
 
 fn chart(alert: &Alert, points: Vec<AlertPoint>) -> ChartInput {

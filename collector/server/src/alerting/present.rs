@@ -3,6 +3,7 @@
 use super::{RuleFigures, Snapshot};
 use orrery_alert::live::{Evaluator, Stats};
 use orrery_alert::notify::CallGraph;
+use orrery_alert::replay::looks_down;
 use orrery_alert::{RuleState, Tracked, text};
 use orrery_api::Nanos;
 use orrery_api::alerting::{Acknowledgement, Alert, AlertState, Rule};
@@ -59,6 +60,9 @@ fn summary(rule: &Rule, tracked: &Tracked) -> String {
     let instance = &tracked.instance;
     match instance.state {
         AlertState::Error => "the rule's question fails".to_owned(),
+        _ if looks_down(rule) => {
+            text::summary_of_less(&rule.measure, &tracked.labels, instance.value, instance.threshold)
+        }
         _ => text::summary(&rule.measure, &tracked.labels, instance.value, instance.threshold),
     }
 }

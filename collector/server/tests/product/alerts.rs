@@ -288,7 +288,7 @@ async fn what_is_silenced_or_taken_on_is_not_told() {
     }
     let silence = json!({
         "match": ["service=\"cart\""],
-        "from_unix_nano": "0",
+        "from_unix_nano": now().to_string(),
         "to_unix_nano": (now() + 3_600 * SECOND).to_string(),
         "comment": "being moved",
     });
@@ -335,7 +335,7 @@ async fn kills_lose_and_double_nothing() {
     only_own_rules(&server).await;
     made(&server, "/api/v1/alerting/channels", &json!({"name": "phone", "to": {"kind": "webhook", "url": url}})).await;
     let services = ["a", "b", "c", "d"];
-    let route = json!({"routes": [{"name": "all", "channels": ["phone"], "group_by": ["service"], "group_wait": "10s",
+    let route = json!({"routes": [{"name": "all", "channels": ["phone"], "group_by": ["service"], "group_wait": "0s",
         "group_interval": "10s", "repeat_interval": "4h"}]});
     send(&server, reqwest::Method::PUT, "/api/v1/alerting/routes", &route).await;
     for service in services {
@@ -394,7 +394,7 @@ async fn kills_lose_and_double_nothing() {
     assert_eq!(told, notified, "each time that somebody was told there is one message");
     let fired: usize = firing.values().map(|walk| walk.len().div_ceil(2)).sum();
     println!("{kills} kills: fired {fired} times, {} messages, {} deliveries", by_key.len(), receiver.all().len());
-    assert!(kills < 12 || fired > 0, "nothing fired");
+    assert!(kills < 12 || (fired > 0 && !by_key.is_empty()), "nothing fired");
     for traffic in traffic {
         traffic.end().await;
     }

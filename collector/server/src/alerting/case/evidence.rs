@@ -173,8 +173,8 @@ impl Investigation<'_> {
         let mut all: Vec<Difference> = Vec::new();
         for field in &compared.fields {
             let key = field.field.to_string();
-            // That bad spans are bad, everybody knows.
-            if matches!(key.as_str(), "span:status" | "span:statusMessage") {
+            // That bad spans are bad, everybody knows; and a port says where a connection happened to begin.
+            if matches!(key.as_str(), "span:status" | "span:statusMessage") || key.ends_with(".port") {
                 continue;
             }
             for value in &field.values {

@@ -7,7 +7,7 @@ use super::rules;
 use crate::api::endpoint::{ANY_JSON, Ask, Endpoint};
 use crate::api::failure::Failure;
 use crate::api::params::Parameter;
-use orrery_api::alerting::{Alert, AlertSeverity, AlertState, RuleStatus};
+use orrery_api::alerting::{Alert, AlertState, RuleStatus};
 use orrery_api::{Nanos, paths};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, UNIX_EPOCH};
