@@ -5,6 +5,9 @@ use orrery_api::Nanos;
 use orrery_api::alerting::{AlertState, CallFigure, Figure, Measure, Muted, MutedBy};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// So much later than its symptoms a cause may be seen; what was there long before, it does not explain.
+const LATER: i64 = 120_000_000_000;
+
 /// What kind of trouble an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -125,7 +128,8 @@ fn taken_on(alert: &Subject) -> Option<Muted> {
 
 /// Whether the cause lies where the symptom's calls lead, and is as bad.
 fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTreeSet<&str>>) -> bool {
-    if symptom.id == cause.id || !cause.class.explains(symptom.class) || cause.severity < symptom.severity {
+    let is_later = cause.began > symptom.began + LATER;
+    if symptom.id == cause.id || is_later || !cause.class.explains(symptom.class) || cause.severity < symptom.severity {
         return false;
     }
     let (Some(ill), Some(node)) = (symptom.node.as_deref(), cause.node.as_deref()) else { return false };

@@ -148,6 +148,8 @@ fn where_it_begins_mutes_where_it_is_felt() {
     );
     let slow = Subject { class: Class::Late, id: "slow".into(), ..failing("gateway", 0) };
     assert_eq!(why(&graph, &[slow, failing("web", 0)])["fails-web"].1, "slow");
+    let long_after = failing("payments", 200);
+    assert_eq!(why(&graph, &[failing("orders", 10), long_after]), BTreeMap::new(), "what was there before it");
     // A cache that nobody calls.
     assert_eq!(why(&graph, &[failing("orders", 10), failing("cache", 20)]), BTreeMap::new());
 }

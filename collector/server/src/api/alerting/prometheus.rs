@@ -151,7 +151,7 @@ mod tests {
             rule: "checkout fails".into(),
             labels: [("service".to_owned(), "checkout".to_owned())].into(),
             state: AlertState::Firing,
-            severity: AlertSeverity::Critical,
+            severity: orrery_api::alerting::AlertSeverity::Critical,
             began_unix_nano: Some(Nanos(1_763_600_000_500_000_000)),
             value: Some(0.52),
             summary: "52 % fail".into(),
