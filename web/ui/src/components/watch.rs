@@ -88,10 +88,14 @@ pub(crate) fn moments_of(node: &str, range: Range) -> Vec<Annotation> {
         watched.wanted.set(true);
     }
     let room = (range.to.0 - range.from.0) / 4;
-    let mut named = i64::MIN;
+    let (mut named, mut shaded) = (i64::MIN, i64::MIN);
     let mark = |moment: &Moment| Annotation {
         at: moment.from,
-        until: Some(moment.to),
+        // One shade, however many fire.
+        until: (moment.to > shaded).then(|| {
+            shaded = moment.to;
+            moment.to
+        }),
         label: if named.saturating_add(room) <= moment.from {
             named = moment.from;
             moment.rule.clone()

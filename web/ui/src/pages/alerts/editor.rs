@@ -132,7 +132,9 @@ fn head(model: Model, origin: RuleOrigin) -> AnyView {
         })
     };
     let on = move || draft.with(is_on);
-    let remove = is_kept.then(|| {
+    // What an objective made is changed there.
+    let is_made = origin == RuleOrigin::Slo;
+    let remove = (is_kept && !is_made).then(|| {
         let click = move |_| if sure.get_untracked() { delete(model) } else { sure.set(true) };
         let text = move || t(if sure.get() { tell::REALLY_DELETE } else { tell::DELETE });
         view! { <button type="button" class="button" on:click=click>{icon("trash-2")}{text}</button> }
@@ -142,9 +144,9 @@ fn head(model: Model, origin: RuleOrigin) -> AnyView {
     let title = if is_kept { tell::RULE } else { tell::NEW_RULE };
     let tools = view! {
         {is_kept.then(|| view! { <span class="badge">{origin_word(origin)}</span> })}
-        <button type="button" class="toggle" role="switch" aria-checked=move || on().to_string() aria-label=t(tell::ON_OR_OFF) title=t(tell::ON_OR_OFF) on:click=toggle><span class="toggle-dot"></span></button>
+        <button type="button" class="toggle" role="switch" aria-checked=move || on().to_string() aria-label=t(tell::ON_OR_OFF) title=t(tell::ON_OR_OFF) disabled=is_made on:click=toggle><span class="toggle-dot"></span></button>
         {remove}
-        <button type="submit" class="button button-primary" disabled=move || model.busy.get()>{icon("check")}{t(say::SAVE)}</button>
+        <button type="submit" class="button button-primary" disabled=move || is_made || model.busy.get()>{icon("check")}{t(say::SAVE)}</button>
     };
     let body = view! {
         <div class="panel-body form-body">

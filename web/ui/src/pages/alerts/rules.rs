@@ -86,6 +86,8 @@ fn row(status: &RuleStatus, list: Load<RuleList>, wrong: RwSignal<String>) -> An
     let pending = (status.pending > 0).then(|| view! { <span class="badge badge-unknown">{tf(tell::N_PENDING, &[("n", &status.pending.to_string())])}</span> });
     let error = status.error.clone().map(|error| view! { <span class="rule-error is-err">"◆ "{error}</span> });
     let is_on = is_on(&status.rule);
+    // Those of objectives come and go with them.
+    let can_switch = status.origin != RuleOrigin::Slo;
     let state = if is_on { status.state } else { AlertState::Normal };
     let mark = match (is_on, status.judged_unix_nano) {
         (false, _) => view! { <span class="glyph is-quiet" title=t(tell::OFF)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::OFF)}</span></span> }.into_any(),
@@ -98,7 +100,7 @@ fn row(status: &RuleStatus, list: Load<RuleList>, wrong: RwSignal<String>) -> An
     let badge = if status.origin == RuleOrigin::User { "badge" } else { "badge badge-unknown" };
     view! {
         <tr class:is-off={!is_on}>
-            <td class="col-switch">{switch(&status.rule, list, wrong)}</td>
+            <td class="col-switch">{can_switch.then(|| switch(&status.rule, list, wrong))}</td>
             <td class="col-glyph">{mark}</td>
             <th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href(&path, &[])>{name}</a><span class="hint" title=description>{watches(&status.rule["measure"])}</span>{error}</span>{firing}{pending}</th>
             <td><span class="tiers">{tiers}</span></td>
