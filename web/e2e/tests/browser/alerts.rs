@@ -111,8 +111,8 @@ async fn a_rule_is_written(tab: &Tab, product: &Product) -> Result<()> {
 /// The id of its alert, once it fires.
 async fn fires(product: &Product) -> Result<String> {
     let ours = |answer: &serde_json::Value| {
-        let alerts = answer["alerts"].as_array()?.iter();
-        let found = alerts.filter(|alert| alert["rule"] == RULE && alert["state"] == "firing").next()?;
+        let mut alerts = answer["alerts"].as_array()?.iter();
+        let found = alerts.find(|alert| alert["rule"] == RULE && alert["state"] == "firing")?;
         found["id"].as_str().map(str::to_owned)
     };
     let answer = until(product, "/api/v1/alerting/alerts", |answer| ours(answer).is_some()).await?;
