@@ -1,9 +1,23 @@
 //! Rules that Orrery comes with: sensible for any system, each explaining itself.
 
 use orrery_api::alerting::{
-    Absence, AlertSeverity, CallFigure, Condition, Figure, GroupBy, Level, Measure, Period, Rule, Season, Side,
-    WhenAbsent,
+    Absence, AlertSeverity, CallFigure, Condition, Figure, GroupBy, Inhibition, Level, MatchOperator, Matcher, Measure,
+    Period, Rule, Season, Side, WhenAbsent,
 };
+
+/// Which of them make others needless: those that say why, those that only say that.
+pub fn inhibitions() -> Vec<Inhibition> {
+    let rule = |names: &str| vec![Matcher { name: "rule".into(), operator: MatchOperator::Like, value: names.into() }];
+    let equal = vec!["service".to_owned(), "environment".to_owned()];
+    vec![
+        Inhibition {
+            source: rule("Tokens are refused|Rate limit reached"),
+            target: rule("Requests fail|New type of error"),
+            equal: equal.clone(),
+        },
+        Inhibition { source: rule("Requests fail"), target: rule("New type of error"), equal },
+    ]
+}
 
 /// The rules, in the order in which they are listed.
 pub fn rules() -> Vec<Rule> {

@@ -47,7 +47,12 @@ pub(crate) fn messages(
         group: notice.group.clone(),
         status: status(&alerts).to_owned(),
         title: title(&alerts, notice.active.len(), notice.resolved.len()),
-        labels: notice.labels.iter().filter(|(_, value)| !value.is_empty()).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        labels: notice
+            .labels
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
         description: description.map_or_else(String::new, |rule| rule.description.clone()),
         more: more as u32,
         at_unix_nano: Nanos(notice.at),

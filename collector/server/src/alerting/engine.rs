@@ -5,9 +5,9 @@ use super::source::StoreSource;
 use super::written::{self, Written};
 use super::{Live, Snapshot, delivery, present};
 use crate::api::state::Metadata;
+use orrery_alert::Tracked;
 use orrery_alert::live::{Changes, Evaluator, Outside};
 use orrery_alert::notify::{CallGraph, Notifier};
-use orrery_alert::Tracked;
 use orrery_meta::{AlertState, Meta, MetaError, NewEvent, Step};
 use orrery_query::answer::EdgeKind;
 use orrery_query::{Control, Store, TimeRange, plan};
@@ -55,7 +55,17 @@ pub(crate) fn run(parts: Parts) {
         }
     };
     let started = Instant::now();
-    let mut engine = Engine { meta, parts: &parts, evaluator: Evaluator::default(), written: Written::default(), unkept: None, marked: 0, graph: (0, Arc::default()), pruned: 0, started };
+    let mut engine = Engine {
+        meta,
+        parts: &parts,
+        evaluator: Evaluator::default(),
+        written: Written::default(),
+        unkept: None,
+        marked: 0,
+        graph: (0, Arc::default()),
+        pruned: 0,
+        started,
+    };
     while let Err(error) = engine.restore() {
         tracing::error!(%error, "what alerts were could not be read; trying again");
         parts.live.publish(Snapshot { error: Some(error.to_string()), ..Snapshot::default() });

@@ -22,7 +22,8 @@ pub(crate) fn snapshot(evaluator: &Evaluator, graph: &Arc<CallGraph>) -> Snapsho
         })
         .collect();
     alerts.sort_by_key(order);
-    let rules = evaluator.rules().map(|(rule, state, stats)| (rule.name.clone(), figures(rule, state, stats))).collect();
+    let rules =
+        evaluator.rules().map(|(rule, state, stats)| (rule.name.clone(), figures(rule, state, stats))).collect();
     Snapshot { alerts, rules, skipped: evaluator.skipped(), graph: Arc::clone(graph), error: None }
 }
 
@@ -82,4 +83,3 @@ fn figures(rule: &Rule, state: &RuleState, stats: &Stats) -> RuleFigures {
         error: stats.error.clone().or_else(|| stats.partial.clone()),
     }
 }
-

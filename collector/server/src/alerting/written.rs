@@ -53,7 +53,9 @@ impl Written {
         if routes.is_empty() {
             routes.push(everyone(&self.channels));
         }
-        Policy::new(routes, self.silences.clone(), self.inhibitions.clone()).unwrap_or_else(|error| {
+        let mut inhibitions = builtin::inhibitions();
+        inhibitions.extend(self.inhibitions.iter().cloned());
+        Policy::new(routes, self.silences.clone(), inhibitions).unwrap_or_else(|error| {
             // Documents are checked before they are kept.
             tracing::error!(error, "routes and silences cannot be used");
             Policy::default()

@@ -205,7 +205,8 @@ fn handler(
                        body: Body| async move {
         let in_path = in_path.map(|Path(parts)| parts).unwrap_or_default();
         let query = query.unwrap_or_default();
-        let sent = if endpoint.body.is_empty() { Ok(Bytes::new()) } else { sent(&headers, body, endpoint.body_bytes).await };
+        let sent =
+            if endpoint.body.is_empty() { Ok(Bytes::new()) } else { sent(&headers, body, endpoint.body_bytes).await };
         let answered = match sent {
             Err(failure) => Err(failure),
             Ok(body) => {

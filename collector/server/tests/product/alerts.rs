@@ -50,12 +50,8 @@ impl Receiver {
     async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: axum::body::Bytes) -> StatusCode {
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
         let message = serde_json::from_slice(&body).unwrap();
-        let got = Got {
-            key: header("idempotency-key"),
-            signature: header("orrery-signature"),
-            body: body.to_vec(),
-            message,
-        };
+        let got =
+            Got { key: header("idempotency-key"), signature: header("orrery-signature"), body: body.to_vec(), message };
         receiver.got.lock().unwrap().push(got);
         let left = receiver.refuses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_ok() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT }
@@ -172,7 +168,9 @@ async fn made(server: &Server, path: &str, body: &Value) -> Value {
 /// Those that Orrery comes with say other things at the same time.
 async fn only_own_rules(server: &Server) {
     let client = reqwest::Client::new();
-    let rules = server.until("/api/v1/alerting/rules", |rules| rules["rules"].as_array().is_some_and(|all| !all.is_empty())).await;
+    let rules = server
+        .until("/api/v1/alerting/rules", |rules| rules["rules"].as_array().is_some_and(|all| !all.is_empty()))
+        .await;
     for rule in rules["rules"].as_array().unwrap() {
         let name = rule["rule"]["name"].as_str().unwrap().replace(' ', "%20");
         let answer = client.delete(format!("{}/api/v1/alerting/rules/{name}", server.http)).send().await.unwrap();
@@ -312,7 +310,8 @@ async fn what_is_silenced_or_taken_on_is_not_told() {
     send(&server, reqwest::Method::PUT, &format!("/api/v1/alerting/acknowledge/{id}"), &taken).await;
     let is_taken = |list: &Value| {
         let all = list["alerts"].as_array().into_iter().flatten();
-        all.filter(|it| it["id"] == json!(id)).any(|it| it["muted"]["by"] == "acknowledged" && it["acknowledged"]["by"] == "kim")
+        all.filter(|it| it["id"] == json!(id))
+            .any(|it| it["muted"]["by"] == "acknowledged" && it["acknowledged"]["by"] == "kim")
     };
     server.until("/api/v1/alerting/alerts", is_taken).await;
     traffic.iter().for_each(|traffic| traffic.fail(false));
@@ -345,7 +344,11 @@ async fn kills_lose_and_double_nothing() {
     let at = Arc::new(Mutex::new(server.otlp_http.clone()));
     let traffic = services.map(|service| Traffic::start(&at, service));
     for round in 0..kills {
-        let chance = |what: u64| u64::from_le_bytes(blake3::hash(format!("{seed} {round} {what}").as_bytes()).as_bytes()[..8].try_into().unwrap());
+        let chance = |what: u64| {
+            u64::from_le_bytes(
+                blake3::hash(format!("{seed} {round} {what}").as_bytes()).as_bytes()[..8].try_into().unwrap(),
+            )
+        };
         // Each service fails for some rounds, and is well for some.
         for (number, traffic) in traffic.iter().enumerate() {
             traffic.fail((round / 9 + number as u64) % 2 == 1);

@@ -242,9 +242,7 @@ async fn at_the_disk_reserve_it_refuses_says_so_and_recovers() {
     server.ok(&format!("/api/v1/traces/{:032x}", otlp::trace_of(1))).await;
     std::fs::remove_file(disk.ballast()).unwrap();
     // Ready again before anybody has sent anything.
-    server
-        .until("/api/v1/self", |own| own["disk_low"] == false)
-        .await;
+    server.until("/api/v1/self", |own| own["disk_low"] == false).await;
     assert_eq!(server.get("/readyz").await.0, 200);
     otlp::over_http(&server, "traces", &otlp::checkout(2, false)).await;
 }

@@ -164,7 +164,9 @@ async fn a_damaged_file_stops_nobody() {
     let own = server.ok("/api/v1/self").await;
     let warnings = own["warnings"].as_array().unwrap();
     assert!(
-        warnings.iter().any(|said| said.as_str().unwrap().contains("Saved views, short links and alert rules were damaged")),
+        warnings
+            .iter()
+            .any(|said| said.as_str().unwrap().contains("Saved views, short links and alert rules were damaged")),
         "{own:#}"
     );
     assert_eq!(std::fs::read(data.join("quarantine/meta.db")).unwrap(), bytes);
@@ -175,7 +177,10 @@ async fn a_damaged_file_stops_nobody() {
 
     std::fs::write(&path, "no database").unwrap();
     let (code, said) = doctor(&["--repair"]);
-    assert!(code == Some(0) && said.contains("Repaired: Saved views, short links and alert rules were damaged"), "{said}");
+    assert!(
+        code == Some(0) && said.contains("Repaired: Saved views, short links and alert rules were damaged"),
+        "{said}"
+    );
     let server = Server::start_in(&data);
     let own = server.ok("/api/v1/self").await;
     assert_eq!(own["warnings"], json!([]));

@@ -144,8 +144,7 @@ impl Investigation<'_> {
         };
         let key = ServiceKey::parse(service);
         let mut of = format!("resource.service.name = {}", quoted(&key.name));
-        for (name, value) in
-            [("service.namespace", &key.namespace), ("deployment.environment.name", &key.environment)]
+        for (name, value) in [("service.namespace", &key.namespace), ("deployment.environment.name", &key.environment)]
         {
             if !value.is_empty() {
                 of.push_str(&format!(" && resource.{name} = {}", quoted(value)));

@@ -81,6 +81,10 @@ impl StoreSource {
             }
             _ => BTreeMap::new(),
         };
+        let mut refused = match asked.figure {
+            CallFigure::UnansweredRatio => self.refused(&windows, window, grid)?,
+            _ => BTreeMap::new(),
+        };
         let least = f64::from(asked.least);
         let (mut scratch, mut all) = (Window::default(), Vec::new());
         for series in &sheet.table.series {
@@ -93,7 +97,13 @@ impl StoreSource {
             series.slide(&mut scratch, durations, windows.iter().copied(), |at, held| {
                 let count = held.count();
                 if count > 0.0 && count >= least {
-                    let answered = known.map_or(0.0, |known| known[at]);
+                    let mut answered = known.map_or(0.0, |known| known[at]);
+                    // What a caller was refused it was refused on some of its edges: on those that need an explanation.
+                    if let Some(refused) = refused.get_mut(&caller.id) {
+                        let explained = (held.errors() - answered).clamp(0.0, refused[at]);
+                        refused[at] -= explained;
+                        answered += explained;
+                    }
                     values[at] = figure(asked.figure, held, windows[at], window, answered);
                 }
             });
@@ -104,6 +114,32 @@ impl StoreSource {
             all.push(Weighed { weight: series.points().iter().map(|point| point.count).sum(), series: series_of });
         }
         Ok(gathered(all, sheet.partial.clone()))
+    }
+}
+
+impl StoreSource {
+    /// Calls that were answered with a refusal (4xx), by id of the caller and window: no failure of who is called, but an
+    /// answer.
+    fn refused(
+        &self,
+        windows: &[TimeRange],
+        window: i64,
+        grid: Grid,
+    ) -> Result<BTreeMap<String, Vec<f64>>, SourceError> {
+        let need = Need { of: CellsOf::Errors(None), durations: false, window, before: 0 };
+        let sheet = self.cells(&need, grid)?;
+        let is_refusal =
+            |name: &str| name.len() == 3 && name.starts_with('4') && name.bytes().all(|byte| byte.is_ascii_digit());
+        let (mut sums, mut scratch): (BTreeMap<String, Vec<f64>>, _) = (BTreeMap::new(), Window::default());
+        for (series, service) in sheet.table.series.iter().zip(&sheet.services) {
+            let CellKey::Errors { error_type, .. } = &series.key else { continue };
+            if !is_refusal(error_type) {
+                continue;
+            }
+            let sum = sums.entry(service.to_string()).or_insert_with(|| vec![0.0; windows.len()]);
+            series.slide(&mut scratch, false, windows.iter().copied(), |at, held| sum[at] += held.count());
+        }
+        Ok(sums)
     }
 }
 

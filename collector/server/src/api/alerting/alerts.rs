@@ -45,7 +45,11 @@ pub(crate) fn list(ask: &Ask<'_>) -> Result<AlertList, Failure> {
     let mut alerts: Vec<Alert> = ill.filter(is_asked).cloned().collect();
     if ask.params.text(FROM.name).is_some() {
         let over = resolved(ask, ask.params.range()?)?;
-        alerts.extend(over.into_iter().filter(|alert| !live.alerts.iter().any(|it| it.id == alert.id && it.state != AlertState::Normal)).filter(|alert| is_asked(&alert)));
+        alerts.extend(
+            over.into_iter()
+                .filter(|alert| !live.alerts.iter().any(|it| it.id == alert.id && it.state != AlertState::Normal))
+                .filter(|alert| is_asked(&alert)),
+        );
     }
     let has_channel = crate::alerting::delivery::channels(ask.api.meta()?)?.iter().any(|channel| channel.enabled);
     Ok(AlertList { alerts, rules: live.rules.len() as u32, has_channel, skipped: live.skipped })
@@ -117,8 +121,7 @@ pub(crate) fn detail(ask: &Ask<'_>) -> Result<AlertDetail, Failure> {
     };
     let rule: Option<Rule> = live.rules.get(&alert.rule).map(|figures| figures.rule.clone());
     let source = ask.api.source();
-    let points =
-        rule.as_ref().map(|rule| case::between(rule, &source, id, range.from, range.to)).unwrap_or_default();
+    let points = rule.as_ref().map(|rule| case::between(rule, &source, id, range.from, range.to)).unwrap_or_default();
     let class = rule.as_ref().map_or(Class::Other, |rule| Class::of(&rule.measure));
     let evidence = match alert.state {
         AlertState::Normal if alert.began_unix_nano.is_none() => Evidence::default(),
@@ -170,10 +173,14 @@ fn events(ask: &Ask<'_>, range: TimeRange, alert: Option<&str>, rule: Option<&st
 }
 
 /// `PUT /alerting/acknowledge/{id}`.
-pub(crate) const ACKNOWLEDGE: Endpoint =
-    Endpoint::json(paths::ALERT_ACKNOWLEDGE, "Alert", "Takes an alert on: nobody is told of it again until it is over", &[])
-        .in_path(&[ID])
-        .change(Verb::Put, "AcknowledgeInput");
+pub(crate) const ACKNOWLEDGE: Endpoint = Endpoint::json(
+    paths::ALERT_ACKNOWLEDGE,
+    "Alert",
+    "Takes an alert on: nobody is told of it again until it is over",
+    &[],
+)
+.in_path(&[ID])
+.change(Verb::Put, "AcknowledgeInput");
 
 pub(crate) fn acknowledge(ask: &Ask<'_>) -> Result<Alert, Failure> {
     let input: AcknowledgeInput = ask.sent()?;
@@ -191,8 +198,9 @@ pub(crate) fn acknowledge(ask: &Ask<'_>) -> Result<Alert, Failure> {
 }
 
 /// `DELETE /alerting/acknowledge/{id}`.
-pub(crate) const GIVE_BACK: Endpoint =
-    Endpoint::json(paths::ALERT_ACKNOWLEDGE, "Alert", "Gives an alert back", &[]).in_path(&[ID]).change(Verb::Delete, "");
+pub(crate) const GIVE_BACK: Endpoint = Endpoint::json(paths::ALERT_ACKNOWLEDGE, "Alert", "Gives an alert back", &[])
+    .in_path(&[ID])
+    .change(Verb::Delete, "");
 
 pub(crate) fn give_back(ask: &Ask<'_>) -> Result<Alert, Failure> {
     let mut alert = ill(ask)?;
@@ -205,7 +213,9 @@ fn ill(ask: &Ask<'_>) -> Result<Alert, Failure> {
     let id = ask.part(ID.name);
     let live = ask.api.alerting.snapshot();
     let alert = live.alert(id).filter(|alert| alert.state != AlertState::Normal).cloned();
-    alert.ok_or_else(|| Failure::NotFound(format!("There is no alert `{id}` that is not normal; GET {} lists them.", paths::ALERTS)))
+    alert.ok_or_else(|| {
+        Failure::NotFound(format!("There is no alert `{id}` that is not normal; GET {} lists them.", paths::ALERTS))
+    })
 }
 
 fn keep(ask: &Ask<'_>, alert: &Alert, taken: Option<&Acknowledgement>) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use crate::api::endpoint::{Ask, Endpoint, Verb};
 use crate::api::failure::Failure;
 use crate::api::params::Parameter;
 use orrery_alert::check;
-use orrery_api::alerting::{AlertingChanges, AlertingFile, DocumentChangeKind, Channel, DocumentChange, Measure, Rule};
+use orrery_api::alerting::{AlertingChanges, AlertingFile, Channel, DocumentChange, DocumentChangeKind, Measure, Rule};
 use orrery_api::paths;
 use orrery_meta::{Editor, Kind, MetaError, Origin};
 

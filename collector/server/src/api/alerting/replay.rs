@@ -40,7 +40,9 @@ pub(crate) fn replay(ask: &Ask<'_>) -> Result<Replay, Failure> {
         let field = |name: &str| format!("rules.{number}.{name}");
         rule.check().map_err(|wrong| Failure::invalid(&field(&wrong.field), wrong.detail))?;
         if (range.to - range.from) / rule.every.nanos().max(1) > MOST_MOMENTS {
-            let detail = format!("that are more than {MOST_MOMENTS} judgements: choose a longer time between two, or a shorter range");
+            let detail = format!(
+                "that are more than {MOST_MOMENTS} judgements: choose a longer time between two, or a shorter range"
+            );
             return Err(Failure::invalid(&field("every"), detail));
         }
     }
@@ -121,10 +123,14 @@ fn subject(event: &AlertEvent, rule: &Rule, state: AlertState, began: i64) -> Su
 }
 
 /// `POST /alerting/preview`.
-pub(crate) const PREVIEW: Endpoint =
-    Endpoint::json(paths::ALERT_PREVIEW, "Message", "The message that a rule would send now, about its worst series", &[])
-        .change(Verb::Post, "Rule")
-        .about("Nobody is told. The message is about the series that is worst by the rule now, whether it fires or not.");
+pub(crate) const PREVIEW: Endpoint = Endpoint::json(
+    paths::ALERT_PREVIEW,
+    "Message",
+    "The message that a rule would send now, about its worst series",
+    &[],
+)
+.change(Verb::Post, "Rule")
+.about("Nobody is told. The message is about the series that is worst by the rule now, whether it fires or not.");
 
 pub(crate) fn preview(ask: &Ask<'_>) -> Result<Message, Failure> {
     let rule: Rule = ask.sent()?;
@@ -141,9 +147,8 @@ pub(crate) fn preview(ask: &Ask<'_>) -> Result<Message, Failure> {
     state.run(&rule, &board);
     let alerts = state.alerts.iter().map(|(id, tracked)| crate::alerting::present::alert(id, &rule, tracked));
     let over = |alert: &Alert| alert.value.unwrap_or(0.0) / alert.threshold.filter(|it| *it > 0.0).unwrap_or(1.0);
-    let order = |a: &Alert, b: &Alert| {
-        (a.state, a.severity).cmp(&(b.state, b.severity)).then(over(a).total_cmp(&over(b)))
-    };
+    let order =
+        |a: &Alert, b: &Alert| (a.state, a.severity).cmp(&(b.state, b.severity)).then(over(a).total_cmp(&over(b)));
     let worst = alerts.max_by(order).unwrap_or_else(|| Alert {
         rule: rule.name.clone(),
         summary: "no values".to_owned(),

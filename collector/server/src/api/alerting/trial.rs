@@ -16,11 +16,15 @@ const SECOND: i64 = 1_000_000_000;
 const NAME: Parameter = Parameter::new("id", "on call", "Name of a channel.");
 
 /// `POST /alerting/test-channel/{name}`.
-pub(crate) const TEST: Endpoint =
-    Endpoint::json(paths::ALERT_CHANNEL_TEST, "ChannelTest", "Sends a message to a channel now, and waits for what it says", &[])
-        .in_path(&[NAME])
-        .change(Verb::Post, "")
-        .about("The message says that it is a test. It is sent whether the channel is enabled or not, and is not tried again.");
+pub(crate) const TEST: Endpoint = Endpoint::json(
+    paths::ALERT_CHANNEL_TEST,
+    "ChannelTest",
+    "Sends a message to a channel now, and waits for what it says",
+    &[],
+)
+.in_path(&[NAME])
+.change(Verb::Post, "")
+.about("The message says that it is a test. It is sent whether the channel is enabled or not, and is not tried again.");
 
 pub(crate) fn test(ask: &Ask<'_>) -> Result<ChannelTest, Failure> {
     let name = ask.part(NAME.name);
@@ -42,7 +46,8 @@ pub(crate) fn test(ask: &Ask<'_>) -> Result<ChannelTest, Failure> {
 
 /// A message as there may be one, that says what it is.
 fn message(url: &str, now: i64) -> (Message, Option<Vec<u8>>) {
-    let value = |number: i64| if number > 50 { 0.31 + 0.02 * (number % 5) as f64 } else { 0.01 + 0.004 * (number % 4) as f64 };
+    let value =
+        |number: i64| if number > 50 { 0.31 + 0.02 * (number % 5) as f64 } else { 0.01 + 0.004 * (number % 4) as f64 };
     let point = |number: i64| AlertPoint {
         time_unix_nano: Nanos(now - (60 - number) * 10 * SECOND),
         value: Some(value(number)),
@@ -73,7 +78,12 @@ fn message(url: &str, now: i64) -> (Message, Option<Vec<u8>>) {
     let evidence = Evidence {
         findings: vec!["this would say where it begins".to_owned()],
         hottest_edge: Some("caller → callee: the worst edge of the map".to_owned()),
-        differs: vec![Difference { key: "resource.service.version".into(), value: "1.2.3".into(), bad: 1.0, others: 0.1 }],
+        differs: vec![Difference {
+            key: "resource.service.version".into(),
+            value: "1.2.3".into(),
+            bad: 1.0,
+            others: 0.1,
+        }],
         normal: vec!["this would list what is as usual".to_owned()],
         ..Evidence::default()
     };
