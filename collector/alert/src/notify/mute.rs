@@ -129,7 +129,9 @@ fn taken_on(alert: &Subject) -> Option<Muted> {
 /// Whether the cause lies where the symptom's calls lead, and is as bad.
 fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTreeSet<&str>>) -> bool {
     let is_later = cause.began > symptom.began + LATER;
-    if symptom.id == cause.id || is_later || !cause.class.explains(symptom.class) || cause.severity < symptom.severity {
+    // Who makes several calls is later by more than each of them.
+    let is_lesser = cause.severity < symptom.severity && !(cause.class == Class::Late && symptom.class == Class::Late);
+    if symptom.id == cause.id || is_later || is_lesser || !cause.class.explains(symptom.class) {
         return false;
     }
     let (Some(ill), Some(node)) = (symptom.node.as_deref(), cause.node.as_deref()) else { return false };
