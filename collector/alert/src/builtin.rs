@@ -149,7 +149,7 @@ fn network_slower_than_usual() -> Rule {
 }
 
 fn tokens_refused() -> Rule {
-    let levels = vec![unusual(AlertSeverity::Critical, 10.0, 5.0, 20.0)];
+    let levels = vec![unusual(AlertSeverity::Critical, 10.0, 3.0, 20.0)];
     rule(
         "Tokens are refused",
         "A client's calls are answered 401 or 403 far more often than during the hour before. Tokens may have expired, the \
@@ -160,7 +160,7 @@ fn tokens_refused() -> Rule {
 }
 
 fn rate_limited() -> Rule {
-    let levels = vec![unusual(AlertSeverity::Warning, 10.0, 5.0, 20.0)];
+    let levels = vec![unusual(AlertSeverity::Warning, 10.0, 3.0, 20.0)];
     rule(
         "Rate limit reached",
         "A client's calls are answered 429 far more often than during the hour before: it sends more than it may.",

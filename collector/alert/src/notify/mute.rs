@@ -44,7 +44,8 @@ impl Class {
 
     fn explains(self, symptom: Class) -> bool {
         match symptom {
-            Class::Failing | Class::Late => self != Class::Other,
+            // Who is silent may only be asked nothing any more: what fails is then no consequence.
+            Class::Failing | Class::Late => matches!(self, Class::Failing | Class::Late | Class::Between),
             Class::Between => self == Class::Gone,
             Class::Gone | Class::Other => false,
         }

@@ -361,7 +361,8 @@ async fn kills_lose_and_double_nothing() {
         *at.lock().unwrap() = server.otlp_http.clone();
     }
     // All is well in the end, and what there was to say is said.
-    let is_firing = |list: &Value| list["alerts"].as_array().is_some_and(|all| all.iter().any(|it| it["state"] == "firing"));
+    let is_firing =
+        |list: &Value| list["alerts"].as_array().is_some_and(|all| all.iter().any(|it| it["state"] == "firing"));
     server.until_within(PATIENCE, "/api/v1/alerting/alerts", is_firing).await;
     traffic.iter().for_each(|traffic| traffic.fail(false));
     server

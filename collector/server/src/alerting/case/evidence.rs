@@ -39,9 +39,14 @@ pub(crate) fn evidence(store: &dyn Store, control: &Control, alert: &Alert, clas
         if let (Some(now), Some(before)) = (&now, &before) {
             found.normal = case.normal(node, now, before);
         }
-        if let Some(spans) = case.spans(node) {
-            found.differs = case.differs(&spans);
+        // What is asked of a service tells most; a client is asked nothing.
+        for kinds in [" && (kind = server || kind = consumer)", ""] {
+            let Some(spans) = case.spans(node, kinds) else { break };
             found.traces = case.traces(&spans);
+            if !found.traces.is_empty() {
+                found.differs = case.differs(&spans);
+                break;
+            }
         }
     }
     found
@@ -135,10 +140,12 @@ impl Investigation<'_> {
     }
 
     /// A filter for spans of the node, and one for those of them that are bad.
-    fn spans(&self, node: &str) -> Option<Spans> {
+    fn spans(&self, node: &str, kinds: &'static str) -> Option<Spans> {
         // Spans are sent by services only: of others, their callers' are looked at.
         let (service, kind) = match (is_service(node), self.alert.caller.as_deref()) {
-            (true, _) => (node, ""),
+            (true, None) => (node, kinds),
+            (true, Some(caller)) if is_service(caller) => (caller, " && kind = client"),
+            (true, _) => (node, kinds),
             (false, Some(caller)) if is_service(caller) => (caller, " && kind = client"),
             _ => return None,
         };
