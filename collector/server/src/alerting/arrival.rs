@@ -244,19 +244,23 @@ impl Arrival {
         awaited.all(|(_, sender)| sender.has_reached(at, now))
     }
 
-    /// Share of those that are sending whose data has reached a moment. 1 where nothing is sent for it to rest on; 0 if
+    /// Share of those that send often whose data has reached a moment. 1 where nothing is sent for it to rest on; 0 if
     /// nobody is sending who should.
     pub(crate) fn share(&self, scope: Option<&Scope>, at: i64, now: i64) -> f64 {
         let Some(scope) = scope else { return 1.0 };
         let senders = self.senders();
         let of_scope =
             senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
-        let (mut sending, mut reached) = (0.0, 0.0);
+        let (mut is_sending, mut awaited, mut reached) = (false, 0.0, 0.0);
         for (_, sender) in of_scope.filter(|(_, sender)| sender.is_sending(now)) {
-            sending += 1.0;
-            reached += f64::from(u8::from(sender.has_reached(at, now)));
+            is_sending = true;
+            // Nothing is to be expected of a moment from who sends seldom.
+            if sender.pace <= SELDOM as f64 {
+                awaited += 1.0;
+                reached += f64::from(u8::from(sender.has_reached(at, now)));
+            }
         }
-        if sending > 0.0 { reached / sending } else { 0.0 }
+        if awaited > 0.0 { reached / awaited } else { f64::from(u8::from(is_sending)) }
     }
 
     fn senders(&self) -> MutexGuard<'_, Senders> {
