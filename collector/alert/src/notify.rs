@@ -9,7 +9,7 @@ pub use mute::{CallGraph, Class, mutes};
 
 use crate::matching::{Matchers, silence_holds};
 use orrery_api::alerting::{
-    Acknowledgement, AlertEventKind, AlertSeverity, AlertState, Inhibition, Muted, Route, Silence,
+    Acknowledgement, AlertEventKind, AlertSeverity, AlertState, Inhibition, Muted, MutedBy, Route, Silence,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,8 @@ const MINUTE: i64 = 60_000_000_000;
 pub const FLAPPING_TIMES: usize = 4;
 /// Within which it did.
 pub const FLAPPING_WITHIN: i64 = 60 * MINUTE;
+/// So long after its cause a symptom may last before people are told of it.
+const AFTERMATH: i64 = 2 * MINUTE;
 /// So long nothing may change before it counts as calm.
 const CALM: i64 = 10 * MINUTE;
 
@@ -181,8 +183,8 @@ pub struct Event {
 pub struct Notifier {
     /// By key.
     pub groups: BTreeMap<String, Group>,
-    /// Alerts that were muted when they were last looked at, and by what.
-    muted: BTreeMap<String, String>,
+    /// Alerts that were muted when they were last looked at, by what and why.
+    muted: BTreeMap<String, (MutedBy, String)>,
 }
 
 /// What one step of the notifier came to.
@@ -220,7 +222,12 @@ impl Notifier {
                 let key = key(&route.name, &labels);
                 ways.insert(key.clone(), route);
                 active.entry(key.clone()).or_default().push(alert);
-                let since = if were_muted.contains_key(&alert.id) { at } else { alert.since };
+                let since = match were_muted.get(&alert.id) {
+                    // What followed from something that is over soon is over as well.
+                    Some((MutedBy::Callee | MutedBy::Inhibited, _)) => at + AFTERMATH,
+                    Some(_) => at,
+                    None => alert.since,
+                };
                 let new = || Group { route: route.name.clone(), labels, began: since, ..Group::default() };
                 self.groups.entry(key).or_insert_with(new).note(alert, since, at);
             }
@@ -255,18 +262,18 @@ impl Notifier {
         muted: &BTreeMap<String, Muted>,
         at: i64,
         events: &mut Vec<Event>,
-    ) -> BTreeMap<String, String> {
+    ) -> BTreeMap<String, (MutedBy, String)> {
         let told = |alert: &&Subject| alert.is_told(at);
         let now: BTreeMap<&str, &Muted> =
             alerts.iter().filter(told).filter_map(|alert| Some((alert.id.as_str(), muted.get(&alert.id)?))).collect();
         for (id, muted) in &now {
-            if self.muted.get(*id) != Some(&muted.why) {
+            if self.muted.get(*id).is_none_or(|(_, why)| *why != muted.why) {
                 let event =
                     Event { alert: (*id).to_owned(), what: AlertEventKind::Muted, at, detail: muted.why.clone() };
                 events.push(event);
             }
         }
-        let now = now.into_iter().map(|(id, muted)| (id.to_owned(), muted.why.clone())).collect();
+        let now = now.into_iter().map(|(id, muted)| (id.to_owned(), (muted.by, muted.why.clone()))).collect();
         std::mem::replace(&mut self.muted, now)
     }
 }
@@ -293,6 +300,8 @@ impl Group {
         out: &mut Told,
     ) {
         self.news.retain(|id, _| active.iter().any(|alert| alert.id == *id));
+        let is_due = |alert: &&&Subject| self.news.get(&alert.id).is_none_or(|since| *since <= at);
+        let active: Vec<&Subject> = active.iter().filter(is_due).copied().collect();
         let is_over = |id: &&String| alerts.get(id.as_str()).is_none_or(|alert| !alert.is_told(at));
         let resolved: BTreeSet<String> = self.told.keys().filter(is_over).cloned().collect();
         let over = resolved.iter().map(|id| alerts.get(id.as_str()).map_or(at, |alert| alert.since));
@@ -318,11 +327,11 @@ impl Group {
         let due = if at - due > 2 * MINUTE { at } else { due };
         self.sequence += 1;
         self.sent = Some(due);
-        self.news.clear();
+        self.news.retain(|_, since| *since > at);
         for id in &resolved {
             self.told.remove(id);
         }
-        for alert in active {
+        for alert in &active {
             self.told.insert(alert.id.clone(), ToldAs { state: alert.state, severity: alert.severity });
         }
         let channels = route.channels.clone();

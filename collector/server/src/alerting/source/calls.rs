@@ -146,7 +146,12 @@ impl StoreSource {
 /// Adds, by edge and window, calls that failed by the callee's own account or are blamed on it.
 fn add_failures(sums: &mut BTreeMap<CellKey, Vec<f64>>, all: &[CellSeries], windows: &[TimeRange], of_errors: bool) {
     let mut scratch = Window::default();
-    for series in all {
+    // A service says itself what it failed at: what was refused by where it should be, it knows nothing of.
+    let is_own = |series: &&CellSeries| match &series.key {
+        CellKey::Edge { callee, .. } => of_errors || !callee.is_service,
+        _ => false,
+    };
+    for series in all.iter().filter(is_own) {
         let sum = sums.entry(series.key.clone()).or_insert_with(|| vec![0.0; windows.len()]);
         series.slide(&mut scratch, false, windows.iter().copied(), |at, held| {
             sum[at] += if of_errors { held.errors() } else { held.count() };
