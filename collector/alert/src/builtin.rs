@@ -199,7 +199,7 @@ fn service_silent() -> Rule {
 fn new_errors() -> Rule {
     let measure = Measure::NewErrors { service: None, environment: None };
     Rule {
-        keep_firing_for: Period::minutes(5),
+        keep_firing_for: Period::minutes(1),
         ..rule(
             "New type of error",
             "A service fails in a way that it did not during the day before. Look at an example, and at what changed.",
