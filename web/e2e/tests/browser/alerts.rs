@@ -17,6 +17,9 @@ pub(crate) async fn from_rule_to_silence(browser: &Browser) -> Result<()> {
     let _shop = Shop::open(&product, &[])?;
     until(&product, "/api/v1/services", |answer| answer["services"].as_array().is_some_and(|all| all.len() > 3))
         .await?;
+    // What the time machine needs to see trouble that lasts.
+    let history = "/api/v1/services?from=now-10m&to=now-40s";
+    until(&product, history, |answer| answer["services"].to_string().contains("orders")).await?;
     let tab = Tab::open(browser, 1440, 900).await?;
     nothing_yet(&tab, &product).await?;
     a_channel_is_tried(&tab, &product).await?;
