@@ -19,7 +19,7 @@ pub(crate) async fn an_incident_by_keyboard(browser: &Browser, product: &Product
 
     // What there is to press.
     tab.key("?").await?;
-    tab.wait_for("document.querySelector('dialog.shortcuts[open]')").await?;
+    tab.wait_for("document.querySelector('dialog.shortcuts[open]')?.innerText.includes('Ctrl K')").await?;
     let listed: String = tab.eval("document.querySelector('dialog.shortcuts').innerText").await?;
     for words in ["Ctrl K", "g t", "Service map", "Waterfall", "Move the box"] {
         ensure!(listed.contains(words), "{words} is not listed: {listed}");

@@ -191,7 +191,7 @@ async fn every_panel_has_a_statement(tab: &Tab, product: &Product) -> Result<()>
         ("/traces?q={ } | rate() by (name)", 1),
         (trace.as_str(), 1),
         ("/logs", 2),
-        ("/metrics", 2),
+        ("/metrics", 1),
         ("/health", 1),
     ] {
         tab.goto(&format!("{}{page}", product.dashboard)).await?;

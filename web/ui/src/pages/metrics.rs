@@ -66,15 +66,18 @@ pub(crate) fn Metrics() -> impl IntoView {
                 .and_then(|list| list.metrics.iter().find(|one| Some(&one.name) == metric.get().as_ref()).cloned())
         })
     });
+    let is_any = Memo::new(move |_| metric.with(Option::is_some));
     view! {
         <div class="page">
             <div class="explorer">
                 {panel(t(say::METRICS), Some(open_in_sql(sql::metric_names)), names, |list: &MetricNameList| list.metrics.is_empty(), |_| super::services::no_telemetry(), move |list| picker(list, metric))}
-                <section class="panel" aria-label=t(say::CHART)>
-                    <header class="panel-head"><h2 class="mono">{move || metric.get()}</h2>{chips(series)}<span class="grow"></span>{in_sql(current, aggregation, group)}{controls(current, aggregation, group)}</header>
-                    {move || current.get().map(|metric| about(&metric))}
-                    {loaded(series, |list: &MetricSeriesList| list.series.is_empty(), |_| empty(t(say::NO_POINTS), None), charted)}
-                </section>
+                {move || is_any.get().then(|| view! {
+                    <section class="panel" aria-label=t(say::CHART)>
+                        <header class="panel-head"><h2 class="mono">{move || metric.get()}</h2>{chips(series)}<span class="grow"></span>{in_sql(current, aggregation, group)}{controls(current, aggregation, group)}</header>
+                        {move || current.get().map(|metric| about(&metric))}
+                        {loaded(series, |list: &MetricSeriesList| list.series.is_empty(), |_| empty(t(say::NO_POINTS), None), charted)}
+                    </section>
+                })}
             </div>
         </div>
     }
