@@ -183,6 +183,11 @@ impl Scope {
     }
 }
 
+/// The objective of a name.
+pub(crate) type Objective = Box<dyn Fn(&str) -> Option<Slo> + Send + Sync>;
+/// What objectives were when they were last looked at, and when that was.
+type Known = BTreeMap<String, (i64, Option<Slo>)>;
+
 #[derive(Default)]
 struct Senders {
     by_signal: BTreeMap<Signal, BTreeMap<ServiceKey, Sender>>,
@@ -194,14 +199,13 @@ pub(crate) struct Arrival {
     senders: Mutex<Senders>,
     /// Since when it listens: who sends is not known at once.
     began: i64,
-    objective: Box<dyn Fn(&str) -> Option<Slo> + Send + Sync>,
-    /// What the last looks at objectives found, and when.
-    objectives: Mutex<BTreeMap<String, (i64, Option<Slo>)>>,
+    objective: Objective,
+    objectives: Mutex<Known>,
 }
 
 impl Arrival {
     /// Begins to listen.
-    pub(crate) fn new(now: i64, objective: Box<dyn Fn(&str) -> Option<Slo> + Send + Sync>) -> Arrival {
+    pub(crate) fn new(now: i64, objective: Objective) -> Arrival {
         Arrival { senders: Mutex::default(), began: now, objective, objectives: Mutex::default() }
     }
 

@@ -21,9 +21,10 @@ mod tests;
 pub(crate) use requests::{Tally, burn};
 pub(crate) use statement::Workers;
 
+use super::arrival::Objective;
 use cells::Shared;
 use orrery_alert::{Grid, Series, Source, SourceError, Values};
-use orrery_api::alerting::{Measure, Period, Slo};
+use orrery_api::alerting::{Measure, Period};
 use orrery_query::{Answer, Control, QueryError, Store};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -34,12 +35,13 @@ const MOST_SERIES: usize = 1_000;
 const KNOWN: i64 = 1_200_000_000_000;
 const SECOND: f64 = 1e9;
 
+/// When somebody last sent a heartbeat of a name, Unix nanoseconds.
+pub(crate) type LastBeat = Box<dyn Fn(&str) -> Option<i64> + Send + Sync>;
+
 /// What a source asks besides the store.
 pub(crate) struct Lookups {
-    /// When somebody last sent a heartbeat of this name, Unix nanoseconds.
-    pub(crate) heartbeat: Box<dyn Fn(&str) -> Option<i64> + Send + Sync>,
-    /// The objective of this name.
-    pub(crate) objective: Box<dyn Fn(&str) -> Option<Slo> + Send + Sync>,
+    pub(crate) heartbeat: LastBeat,
+    pub(crate) objective: Objective,
     /// Processes for statements in SQL; none where there are none.
     pub(crate) workers: Option<Workers>,
 }

@@ -47,7 +47,11 @@ pub struct NoMatcher(pub String);
 
 impl fmt::Display for NoMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no condition on a label; write it like service=\"cart\" or severity=~\"critical|warning\"", self.0)
+        write!(
+            f,
+            "`{}` is no condition on a label; write it like service=\"cart\" or severity=~\"critical|warning\"",
+            self.0
+        )
     }
 }
 

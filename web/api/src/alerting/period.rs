@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("5m", 300), ("1h30m", 5_400), ("7d", 604_800), ("2w", 1_209_600)]
+        for (text, seconds) in
+            [("0s", 0), ("90s", 90), ("5m", 300), ("1h30m", 5_400), ("7d", 604_800), ("2w", 1_209_600)]
         {
             let period: Period = text.parse().unwrap();
             assert_eq!(period.0, seconds, "{text}");

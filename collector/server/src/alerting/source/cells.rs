@@ -48,9 +48,9 @@ const BYTES: usize = 256 << 20;
 /// What the beginning of a window is a multiple of.
 pub(super) fn grain(window: i64) -> i64 {
     match window {
-        ..=1_200_000_000_000 => FINEST,
-        ..=21_600_000_000_000 => MINUTE,
-        ..=1_209_600_000_000_000 => 10 * MINUTE,
+        short if short <= 20 * MINUTE => FINEST,
+        hours if hours <= 6 * HOUR => MINUTE,
+        days if days <= 14 * DAY => 10 * MINUTE,
         _ => HOUR,
     }
 }

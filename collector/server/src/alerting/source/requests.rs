@@ -24,6 +24,9 @@ pub(super) struct Requests<'a> {
     pub(super) least: u32,
 }
 
+/// By moment, `None` where nothing counted; why something is missing; and the node it is about, if it is one.
+pub(super) type Tallies = (Vec<Option<Tally>>, Option<String>, Option<String>);
+
 /// What counted in a window, and what of it was bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
@@ -173,12 +176,7 @@ impl StoreSource {
 
     /// What counted, and what of it was bad, in the window before each moment; `None` if nothing counted. With why
     /// something is missing, and the node it is about, if it is one.
-    pub(crate) fn tallies(
-        &self,
-        indicator: &Indicator,
-        window: i64,
-        grid: Grid,
-    ) -> Result<(Vec<Option<Tally>>, Option<String>, Option<String>), SourceError> {
+    pub(crate) fn tallies(&self, indicator: &Indicator, window: i64, grid: Grid) -> Result<Tallies, SourceError> {
         let (service, operation, environment, under) = match indicator {
             Indicator::Availability { service, operation, environment } => (service, operation, environment, None),
             Indicator::Latency { service, operation, environment, under } => {

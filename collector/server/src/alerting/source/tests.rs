@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::alerting::objectives;
-use orrery_api::alerting::{CallFigure, Figure, GroupBy, Indicator};
+use orrery_api::alerting::{CallFigure, Figure, GroupBy, Indicator, Slo};
 use orrery_model::{Body, Compression, Decode, Encoding, Signal};
 use orrery_query::latency::Cells;
 use orrery_receive::Decoder;

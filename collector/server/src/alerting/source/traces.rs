@@ -1,6 +1,6 @@
 //! Metrics of spans.
 
-use super::requests::Tally;
+use super::requests::{Tallies, Tally};
 use super::{StoreSource, Weighed, gathered, invalid};
 use orrery_alert::{Grid, Series, SourceError, Values};
 use orrery_model::ServiceKey;
@@ -210,13 +210,7 @@ impl StoreSource {
     }
 
     /// See [`StoreSource::tallies`].
-    pub(super) fn trace_tallies(
-        &self,
-        all: &str,
-        good: &str,
-        window: i64,
-        grid: Grid,
-    ) -> Result<(Vec<Option<Tally>>, Option<String>, Option<String>), SourceError> {
+    pub(super) fn trace_tallies(&self, all: &str, good: &str, window: i64, grid: Grid) -> Result<Tallies, SourceError> {
         let inside = |field: &str, text: &str| -> Result<String, SourceError> {
             let braces = text.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             let inside = braces.map(str::trim).filter(|inside| !inside.contains(['{', '}']));
