@@ -60,6 +60,11 @@ fn above(severity: AlertSeverity, high: f64, recover: f64) -> Level {
     Level { severity, when: Condition::Above(high), recover: Some(recover), for_: None }
 }
 
+/// What is so bad need not last as long.
+fn soon(level: Level) -> Level {
+    Level { for_: Some(Period::seconds(10)), ..level }
+}
+
 /// More than what the hour before had.
 fn unusual(severity: AlertSeverity, deviations: f64, times: f64, by: f64) -> Level {
     let when = Condition::Unusual { side: Side::Above, season: Season::Recent, deviations, times, by };
@@ -94,7 +99,7 @@ fn errors(types: &[&str]) -> Measure {
 }
 
 fn requests_fail() -> Rule {
-    let levels = vec![above(AlertSeverity::Critical, 0.25, 0.1), above(AlertSeverity::Warning, 0.05, 0.025)];
+    let levels = vec![soon(above(AlertSeverity::Critical, 0.25, 0.1)), above(AlertSeverity::Warning, 0.05, 0.025)];
     rule(
         "Requests fail",
         "More than 5 % of the requests to a service fail (critical: 25 %). Where a service it calls fails as well, only that \
@@ -116,7 +121,7 @@ fn slower_than_usual() -> Rule {
 }
 
 fn calls_without_answer() -> Rule {
-    let levels = vec![above(AlertSeverity::Critical, 0.5, 0.2), above(AlertSeverity::Warning, 0.1, 0.05)];
+    let levels = vec![soon(above(AlertSeverity::Critical, 0.5, 0.2)), above(AlertSeverity::Warning, 0.1, 0.05)];
     rule(
         "Calls get no answer",
         "Calls fail although who is called did not fail: refused, timed out or cut off. The callee is down, unreachable or \

@@ -3,7 +3,7 @@
 //! The server asks a [`Source`] for values as data arrives and keeps what comes out; the time machine asks the same
 //! source about the past. Both call the same functions, so what is previewed is what would have happened.
 //!
-//! [`observe`] judges values, [`RuleState`] remembers what they came to, [`notify`] decides who is told, [`replay`] does all
+//! [`observe`] judges values, [`RuleState`] remembers what they came to, [`notify`] decides who is told, [`replay()`] does all
 //! that with the past, [`live`] as time goes on.
 
 pub mod builtin;
