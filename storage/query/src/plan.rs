@@ -342,7 +342,7 @@ pub struct LogCounts {
     pub filter: LogFilter,
     /// Length of a step, nanoseconds; the first begins with the range.
     pub step_nanos: i64,
-    /// Whether records are told apart by [`orrery_model::template`] of their body.
+    /// Whether records are told apart by [`orrery_model::template()`] of their body.
     pub patterns: bool,
 }
 
