@@ -69,6 +69,10 @@ impl Investigation<'_> {
         answer.value.into_iter().map(convert::finding).map(|finding| sentence(&finding)).collect()
     }
 
+    fn is_about_time(&self) -> bool {
+        self.alert.unit == ValueUnit::Seconds
+    }
+
     fn node(&self, id: &str, range: TimeRange) -> Option<ServiceDetail> {
         let asked = plan::Service { range, id: id.to_owned(), points: 0 };
         self.store.service(&asked, self.control).ok()?.value
@@ -77,7 +81,7 @@ impl Investigation<'_> {
     /// The edge of the node, or the one the alert is about, on which most goes wrong.
     fn hottest_edge(&self, node: &ServiceDetail) -> Option<String> {
         let seconds = (self.during.to - self.during.from) as f64 / 1e9;
-        let is_late = self.class == Class::Late;
+        let is_late = self.is_about_time();
         let heat = |edge: &&Edge| {
             if is_late { edge.red.p95_nanos.unwrap_or(0) as f64 } else { edge.red.errors }
         };
@@ -158,12 +162,12 @@ impl Investigation<'_> {
             }
         }
         let bad = match self.class {
-            Class::Late => {
+            Class::Late | Class::Between if self.is_about_time() => {
                 let limit = self.alert.threshold.filter(|limit| *limit > 0.0).unwrap_or(1.0);
                 format!("span:duration > {}us", (limit * 1e6).round())
             }
             Class::Failing | Class::Between => "span:status = error".to_owned(),
-            Class::Gone | Class::Other => return None,
+            Class::Late | Class::Gone | Class::Other => return None,
         };
         Some(Spans { of: format!("{of}{kind}"), bad })
     }
