@@ -124,9 +124,14 @@ pub(crate) struct Parts {
 pub(crate) async fn run(parts: Parts) {
     let mut sending = JoinSet::new();
     // One message at a time per channel and group: what is over must not arrive before that it began.
-    let busy: Arc<Mutex<BTreeSet<(String, String)>>> = Arc::default();
+    let mut busy: BTreeSet<(String, String)> = BTreeSet::new();
+    // Ended attempts: forgotten before the outbox is read again, never while what was read from it may be older.
+    let ended: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
     let mut buckets: HashMap<String, retry::Bucket> = HashMap::new();
     loop {
+        for key in std::mem::take(&mut *lock(&ended)) {
+            busy.remove(&key);
+        }
         let due = match due(&parts).await {
             Ok(due) => due,
             Err(error) => {
@@ -136,19 +141,19 @@ pub(crate) async fn run(parts: Parts) {
         };
         for (waiting, channel) in due {
             let key = (waiting.what.channel.clone(), waiting.what.group.clone());
-            if !lock(&busy).insert(key.clone()) {
+            if !busy.insert(key.clone()) {
                 continue;
             }
             let pace = channel.as_ref().map(|channel| retry::pace(&channel.to));
             let bucket = pace.map(|pace| buckets.entry(key.0.clone()).or_insert_with(|| retry::Bucket::new(pace)));
             if bucket.is_some_and(|bucket| bucket.take((parts.clock)()).is_err()) {
-                lock(&busy).remove(&key);
+                busy.remove(&key);
                 continue;
             }
-            let (parts, busy) = (parts.clone(), Arc::clone(&busy));
+            let (parts, ended) = (parts.clone(), Arc::clone(&ended));
             sending.spawn(async move {
                 attempt(&parts, waiting, channel).await;
-                lock(&busy).remove(&key);
+                lock(&ended).push(key);
                 parts.live.outbox.notify_one();
             });
         }

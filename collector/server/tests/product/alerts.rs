@@ -258,6 +258,8 @@ async fn trouble_is_told_once_with_evidence_and_again_when_it_is_over() {
     let resolved = receiver.until("that it is over", |message| message["status"] == "resolved").await;
     assert_eq!(resolved.message["alerts"][0]["id"], json!(id));
     assert_eq!(resolved.message["group"], firing.message["group"], "one matter");
+    server.until("/api/v1/alerting/deliveries", |list| list["deliveries"][0]["state"] == "delivered").await;
+    assert_eq!(receiver.all().len(), 3, "the first was refused once, and none came again without need");
     assert_ne!(resolved.key, firing.key);
 
     // The time machine says the same about that time, to the second.
