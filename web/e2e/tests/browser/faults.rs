@@ -114,6 +114,9 @@ pub(crate) async fn are_found_from_the_overview(browser: &Browser) -> Result<()>
     let product = Product::serve()?;
     let shop = Shop::open(&product, &["--token-ttl", "20"])?;
     until_usual_is_known(&product).await?;
+    if std::env::var_os("ORRERY_SLOW_TESTS").is_some() {
+        until_rules_know_it(&product).await?;
+    }
     let tab = Tab::open(browser, 1440, 900).await?;
     tab.goto(&format!("{}/?theme=dark&lang=en&range=2m", product.dashboard)).await?;
     tab.wait_for("document.querySelector('.wrong-none, .wrong-row')").await?;
@@ -145,6 +148,19 @@ async fn until_usual_is_known(product: &Product) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     bail!("the shop is not busy enough within {PATIENCE:?}")
+}
+
+/// Rules take what is usual from before what may be unusual already: window, `for`, and some moments.
+async fn until_rules_know_it(product: &Product) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE * 2;
+    while Instant::now() < deadline {
+        let old = product.get("/api/v1/services?from=now-10m&to=now-160s").await.unwrap_or_default();
+        if old["services"].to_string().contains("catalog") {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    bail!("there is no telemetry of 160 s ago")
 }
 
 async fn found(tab: &Tab, product: &Product, shop: &Shop, fault: &Fault) -> Result<()> {
