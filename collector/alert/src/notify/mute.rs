@@ -36,6 +36,10 @@ impl Class {
                 CallFigure::Mean | CallFigure::P50 | CallFigure::P95 | CallFigure::P99 => Class::Late,
                 CallFigure::Rate | CallFigure::LagP95 => Class::Other,
             },
+            // Who is refused is refused for what it sent itself.
+            Measure::Errors { types, .. } if !types.is_empty() && types.iter().all(|name| name.starts_with('4')) => {
+                Class::Between
+            }
             Measure::Errors { .. } | Measure::NewErrors { .. } => Class::Failing,
             Measure::Silent { .. } => Class::Gone,
             _ => Class::Other,

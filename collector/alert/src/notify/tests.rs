@@ -233,3 +233,17 @@ fn without_a_channel_nobody_is_told_and_that_is_said() {
     assert_eq!((first.notices.len(), first.events.len()), (0, 1));
     assert_eq!(notifier.step(&policy, &alerts, &muted, 10).events, [], "once");
 }
+
+#[test]
+fn who_is_refused_is_not_excused_by_what_it_calls() {
+    let errors = |types: &[&str]| orrery_api::alerting::Measure::Errors {
+        service: None,
+        types: types.iter().map(|name| (*name).to_owned()).collect(),
+        environment: None,
+    };
+    assert_eq!(Class::of(&errors(&[])), Class::Failing);
+    assert_eq!(Class::of(&errors(&["500", "401"])), Class::Failing);
+    assert_eq!(Class::of(&errors(&["401", "403"])), Class::Between);
+    let refused = Subject { class: Class::Between, ..failing("web", 30) };
+    assert_eq!(why(&shop(), &[refused, failing("payments", 20)]), BTreeMap::new());
+}
