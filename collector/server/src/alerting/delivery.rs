@@ -209,6 +209,14 @@ async fn attempt(parts: &Parts, waiting: orrery_meta::Message, channel: Option<C
             parts.sender.send(&channel, &message, png.as_deref()).await
         }
     };
+    if let Outcome::Delivered { but: Some(but) } = &outcome {
+        tracing::warn!(
+            channel = waiting.what.channel,
+            message = id,
+            but,
+            "a message about alerts was delivered only in part"
+        );
+    }
     let now = (parts.clock)();
     let since = Duration::from_nanos(u64::try_from(now - waiting.what.created_unix_nano).unwrap_or_default());
     let ended = match (retry::next(&outcome, waiting.attempts + 1, since, retry::seed(&id)), outcome) {
