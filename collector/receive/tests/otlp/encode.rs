@@ -235,7 +235,7 @@ fn exponential_point(point: &ExponentialHistogramDataPoint) -> Value {
 
 fn summary_point(point: &SummaryDataPoint) -> Value {
     let quantiles =
-        list(&point.quantile_values, |pair| json!({ "quantile": pair.quantile, "value": double(pair.value) }));
+        list(&point.quantile_values, |pair| json!({ "quantile": double(pair.quantile), "value": double(pair.value) }));
     json!({
         "startTimeUnixNano": point.start_time_unix_nano.to_string(),
         "timeUnixNano": point.time_unix_nano.to_string(),
