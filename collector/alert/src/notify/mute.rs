@@ -50,8 +50,8 @@ impl Class {
         match symptom {
             // Who is silent may only be asked nothing any more: what fails is then no consequence.
             Class::Failing | Class::Late => matches!(self, Class::Failing | Class::Late | Class::Between),
-            Class::Between => self == Class::Gone,
-            Class::Gone | Class::Other => false,
+            Class::Between | Class::Gone => self == Class::Gone,
+            Class::Other => false,
         }
     }
 }
@@ -107,7 +107,7 @@ pub fn mutes(policy: &Policy, graph: &CallGraph, alerts: &[Subject], at: i64) ->
     for alert in &ill {
         let muted = silenced(policy, alert, at)
             .or_else(|| taken_on(alert))
-            .or_else(|| by_callee(alert, &explained))
+            .or_else(|| by_cause(alert, &explained))
             .or_else(|| inhibited(policy, alert, &ill))
             .or_else(|| unheard(policy, alert));
         if let Some(muted) = muted {
@@ -131,7 +131,7 @@ fn taken_on(alert: &Subject) -> Option<Muted> {
     Some(Muted { by: MutedBy::Acknowledged, id: String::new(), until_unix_nano: None, why })
 }
 
-/// Whether the cause lies where the symptom's calls lead, and is as bad.
+/// Whether the cause lies where the symptom's calls lead, and is as bad; or, of silence, where its calls come from.
 fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTreeSet<&str>>) -> bool {
     let is_later = cause.began > symptom.began + LATER;
     // Who makes several calls is later by more than each of them.
@@ -146,26 +146,33 @@ fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTree
         let is_between = cause.class == Class::Between && symptom.class != Class::Between;
         return symptom.caller.is_some() && (cause.caller.is_none() || is_between && cause.caller == symptom.caller);
     }
-    if symptom.class == Class::Between {
-        return false;
+    match symptom.class {
+        Class::Between => return false,
+        // Whoever calls it asks for nothing any more.
+        Class::Gone => return reaches(node, ill) && (!reaches(ill, node) || is_first(cause, symptom)),
+        _ => {}
     }
     let is_on_the_way = match cause.caller.as_deref() {
         Some(caller) => caller == ill || reaches(ill, caller),
         None => reaches(ill, node),
     };
     // In a circle whoever began explains the others.
-    let is_circle = reaches(node, ill);
-    is_on_the_way && (!is_circle || (cause.began, &cause.id) < (symptom.began, &symptom.id))
+    is_on_the_way && (!reaches(node, ill) || is_first(cause, symptom))
 }
 
-fn by_callee(alert: &Subject, explained: &BTreeMap<&str, Vec<&Subject>>) -> Option<Muted> {
+fn is_first(one: &Subject, other: &Subject) -> bool {
+    (one.began, &one.id) < (other.began, &other.id)
+}
+
+fn by_cause(alert: &Subject, explained: &BTreeMap<&str, Vec<&Subject>>) -> Option<Muted> {
     let causes = explained.get(alert.id.as_str())?;
     // The one that nothing explains is where it begins.
-    let is_first = |cause: &&&Subject| explained.get(cause.id.as_str()).is_none_or(Vec::is_empty);
-    let cause = causes.iter().find(is_first).or(causes.first())?;
+    let is_unexplained = |cause: &&&Subject| explained.get(cause.id.as_str()).is_none_or(Vec::is_empty);
+    let cause = causes.iter().find(is_unexplained).or(causes.first())?;
     let node = cause.node.as_deref().unwrap_or_default();
     let why = format!("explained by “{}” at {node}", cause.rule);
-    Some(Muted { by: MutedBy::Callee, id: cause.id.clone(), until_unix_nano: None, why })
+    let by = if alert.class == Class::Gone { MutedBy::Caller } else { MutedBy::Callee };
+    Some(Muted { by, id: cause.id.clone(), until_unix_nano: None, why })
 }
 
 fn inhibited(policy: &Policy, alert: &Subject, ill: &[&Subject]) -> Option<Muted> {

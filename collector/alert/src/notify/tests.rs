@@ -169,6 +169,20 @@ fn calls_that_get_no_answer_are_explained_only_by_silence() {
 }
 
 #[test]
+fn silence_is_explained_by_that_of_who_calls() {
+    let graph = shop();
+    let gone = |service: &str, since| Subject { class: Class::Gone, ..failing(service, since) };
+    let by_gateway = (MutedBy::Caller, "fails-gateway".to_owned());
+    let muted = why(&graph, &[gone("payments", 20), gone("orders", 10), gone("gateway", 30)]);
+    assert_eq!(
+        muted,
+        BTreeMap::from([("fails-payments".into(), by_gateway.clone()), ("fails-orders".into(), by_gateway)])
+    );
+    assert_eq!(why(&graph, &[gone("payments", 20), failing("gateway", 10)]), BTreeMap::new());
+    assert_eq!(why(&graph, &[gone("cache", 20), gone("gateway", 10)]), BTreeMap::new(), "which nobody calls");
+}
+
+#[test]
 fn in_a_circle_whoever_began_is_told() {
     let graph = CallGraph::new([("a", "b"), ("b", "a")].map(|(x, y)| (x.to_owned(), y.to_owned())));
     assert_eq!(why(&graph, &[failing("a", 20), failing("b", 10)]).into_keys().collect::<Vec<_>>(), ["fails-a"]);

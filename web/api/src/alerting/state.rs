@@ -136,6 +136,8 @@ pub enum MutedBy {
     Acknowledged,
     /// What it calls has an alert, which explains this one.
     Callee,
+    /// Who calls it is silent, and so calls it no more.
+    Caller,
     /// A worse alert with the same labels.
     Inhibited,
     /// It comes and goes all the time.

@@ -148,6 +148,7 @@ pub fn muted_word(by: MutedBy) -> &'static str {
         MutedBy::Silence => tell::MUTED_SILENCE,
         MutedBy::Acknowledged => tell::MUTED_ACKNOWLEDGED,
         MutedBy::Callee => tell::MUTED_CALLEE,
+        MutedBy::Caller => tell::MUTED_CALLER,
         MutedBy::Inhibited => tell::MUTED_INHIBITED,
         MutedBy::Flapping => tell::MUTED_FLAPPING,
         MutedBy::NoRoute => tell::MUTED_NO_ROUTE,

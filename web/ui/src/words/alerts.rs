@@ -48,6 +48,7 @@ phrases! { tell:
     MUTED_SILENCE "silenced" "음소거됨";
     MUTED_ACKNOWLEDGED "acknowledged" "확인됨";
     MUTED_CALLEE "explained by what it calls" "호출 대상의 알림으로 설명됨";
+    MUTED_CALLER "nobody calls it any more" "호출하는 쪽이 멈춤";
     MUTED_INHIBITED "a worse alert says it" "더 심각한 알림이 있음";
     MUTED_FLAPPING "comes and goes" "반복해서 오르내림";
     MUTED_NO_ROUTE "no route leads to a channel" "채널로 가는 경로 없음";

@@ -9,7 +9,7 @@ use crate::pages::{service_name, service_path};
 use crate::scope::now_nanos;
 use crate::words::{t, tell, tf};
 use leptos::prelude::*;
-use orrery_api::alerting::{Alert, AlertSeverity, AlertState};
+use orrery_api::alerting::{Alert, AlertSeverity, AlertState, MutedBy};
 use orrery_chart::Unit;
 use std::sync::Arc;
 
@@ -52,7 +52,8 @@ pub(super) fn node_link(id: &str) -> AnyView {
 pub(super) fn remarks(alert: &Alert) -> AnyView {
     let nav = nav();
     let muted = alert.muted.as_ref().map(|muted| {
-        let explained = matches!(muted.by, orrery_api::alerting::MutedBy::Callee) && !muted.id.is_empty();
+        let explained =
+            matches!(muted.by, MutedBy::Callee | MutedBy::Caller | MutedBy::Inhibited) && !muted.id.is_empty();
         let inner = view! { {icon("bell-off")}{muted_word(muted.by)} };
         let why = muted.why.clone();
         let path = format!("/alerts/{}", muted.id);
