@@ -1,10 +1,11 @@
 //! Time charts: canvas below, cursor above, keyboard and a table for those who see neither.
 
+use super::flags::{About, Flags};
 use crate::canvas::{Canvas, CanvasSurface, watch_size};
 use crate::figures::time;
 use crate::nav::nav;
 use crate::range::TimeRange;
-use crate::words::{say, t};
+use crate::words::{say, t, tf};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_chart::{ChartSpec, Plot, draw_brush, draw_cursor};
@@ -28,6 +29,7 @@ impl Cursor {
 struct Chart {
     spec: Memo<ChartSpec>,
     plot: StoredValue<Option<Plot>>,
+    flags: Option<Flags>,
     cursor: RwSignal<Option<i64>>,
     brush: RwSignal<Option<(i64, i64)>>,
     hovered: RwSignal<bool>,
@@ -41,16 +43,34 @@ pub(crate) fn TimeChart(
     /// Height in CSS pixels.
     #[prop(default = 160.0)]
     height: f64,
+    /// What it is about: alerts of that are marked.
+    #[prop(optional)]
+    about: Option<Signal<About>>,
 ) -> impl IntoView {
+    let flags = about.map(|about| Flags::of(about, move || spec.with(|spec| (spec.from, spec.to))));
+    flagged(spec, height, flags)
+}
+
+/// The same with flags of its own.
+pub(crate) fn flagged(spec: Memo<ChartSpec>, height: f64, flags: Option<Flags>) -> AnyView {
     let cursor = use_context::<Cursor>().map_or_else(|| RwSignal::new(None), |cursor| cursor.0);
-    let chart =
-        Chart { spec, plot: StoredValue::new(None), cursor, brush: RwSignal::new(None), hovered: RwSignal::new(false) };
+    let chart = Chart {
+        spec,
+        plot: StoredValue::new(None),
+        flags,
+        cursor,
+        brush: RwSignal::new(None),
+        hovered: RwSignal::new(false),
+    };
     let root = NodeRef::<html::Div>::new();
     let size = watch_size(root);
     let draw = move |surface: &mut CanvasSurface| {
         chart.spec.with(|spec| {
             let plot = Plot::new(spec, surface);
             plot.draw(spec, surface);
+            if let Some(flags) = chart.flags {
+                flags.draw(&plot, surface);
+            }
             chart.plot.set_value(Some(plot));
         })
     };
@@ -90,6 +110,7 @@ pub(crate) fn TimeChart(
         }
     };
     view! {
+        <div class="chart-box">
         <div
             class="chart-root" style=style node_ref=root tabindex="0" role="application" aria-roledescription=t(say::CHART)
             aria-label=move || chart.spec.with(|spec| spec.title.clone()) on:pointerdown=down on:pointermove=moved on:pointerup=up
@@ -100,8 +121,11 @@ pub(crate) fn TimeChart(
             {move || chart.tooltip(size.get().0)}
             <span class="sr-only" role="status">{move || chart.reading()}</span>
         </div>
+        {chart.flags.map(Flags::links)}
+        </div>
         {move || chart.spec.with(twin)}
     }
+    .into_any()
 }
 
 impl Chart {
@@ -145,6 +169,16 @@ impl Chart {
         self.hovered.set(true);
     }
 
+    /// Alerts that fired then, the first of many.
+    fn fired(self, at: i64) -> Vec<String> {
+        const NAMED: usize = 3;
+        let mut names = self.flags.map(|flags| flags.names_at(at)).unwrap_or_default();
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        names.extend((more > 0).then(|| tf(say::AND_MORE, &[("n", &more.to_string())])));
+        names
+    }
+
     /// What stands at the cursor, in words.
     fn reading(self) -> Option<String> {
         let at = self.cursor.get().filter(|_| self.hovered.get())?;
@@ -153,6 +187,9 @@ impl Chart {
             let mut text = time(at);
             for near in values {
                 text += &format!(", {} {}", spec.series[near.series].name, spec.unit.format(near.value));
+            }
+            for name in self.fired(at) {
+                text += &format!(", {name}");
             }
             Some(text)
         })
@@ -169,8 +206,9 @@ impl Chart {
                 let value = spec.unit.format(near.value);
                 view! { <div class="tip-row"><span class="swatch" style=style></span><span class="tip-name">{series.name.clone()}</span><span>{crate::components::figure::quantity(value)}</span></div> }
             }).collect();
+            let fired: Vec<_> = self.fired(at).into_iter().map(|name| view! { <div class="tip-row tip-fired"><span class="is-warn">"▲"</span><span class="tip-name">{name}</span></div> }).collect();
             let style = if x > width / 2.0 { format!("right:{}px", (width - x + 12.0).max(0.0)) } else { format!("left:{}px", x + 12.0) };
-            Some(view! { <div class="tip" style=style aria-hidden="true"><div class="tip-time">{time(moment)}</div>{rows}</div> }.into_any())
+            Some(view! { <div class="tip" style=style aria-hidden="true"><div class="tip-time">{time(moment)}</div>{rows}{fired}</div> }.into_any())
         })
     }
 }
