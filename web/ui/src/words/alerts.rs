@@ -204,7 +204,7 @@ phrases! { tell:
     SILENT_ABOUT "Seconds since a service was last heard of that usually is." "평소 데이터가 오던 서비스의 마지막 수신 이후 시간.";
     TRACES "Traces" "트레이스";
     TRACES_ABOUT "Anything TraceQL can measure: a search with a function of metrics at its end." "TraceQL로 측정할 수 있는 모든 것: 끝에 메트릭 함수가 있는 검색.";
-    TRACES_HINT "One value per combination of what stands in by (…). Run the query to use it." "by (…) 조합마다 값 하나. 실행하면 규칙에 반영됩니다.";
+    TRACES_HINT "One value per combination of what stands in by (…)." "by (…) 조합마다 값이 하나입니다.";
     LOGS "Log records" "로그 레코드";
     LOGS_ABOUT "How many log records come in the window." "구간 안의 로그 레코드 수.";
     NEW_PATTERNS "New log lines" "새 로그";

@@ -3,7 +3,7 @@
 use super::api;
 use super::detail::delivery;
 use super::dialog::dialog;
-use super::fields::{Draft, end, field, fields};
+use super::fields::{Draft, delete, end, field, fields};
 use super::kept::{Kept, kept, says};
 use super::routes;
 use crate::alerting::answers::{ChannelList, ChannelStatus};
@@ -199,14 +199,13 @@ fn edit(channel: Value, kept: Option<bool>, edited: Edited, list: Load<ChannelLi
             answered(change(if kept.is_some() { "PUT" } else { "POST" }, &url, Some(&document)).await)
         });
     };
-    let delete = move |_| {
-        let url = to_delete.clone();
-        busy.set(true);
-        spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
-    };
-    let remove = kept.is_some().then(
-        || view! { <button type="button" class="button" on:click=delete>{icon("trash-2")}{t(tell::DELETE)}</button> },
-    );
+    let remove = kept.is_some().then(|| {
+        delete(move || {
+            let url = to_delete.clone();
+            busy.set(true);
+            spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
+        })
+    });
     let secret = kind.is_some_and(|kind| kind.fields.iter().any(|field| field.input == Input::Secret)).then(|| {
         view! { <p class="hint">{t(if kept == Some(true) { tell::SECRET_SET } else { tell::SECRET_HINT })}</p> }
     });

@@ -1,7 +1,7 @@
 //! A rule, field by field; beside it what it would have said, the document, and the message it would send.
 
 use super::api;
-use super::fields::{Draft, Faults, field, fields, known};
+use super::fields::{Draft, Faults, delete, field, fields, known};
 use super::machine::machine;
 use super::rules::is_on;
 use crate::alerting::answers::{RuleList, RuleStatus};
@@ -126,7 +126,7 @@ fn to_what_is_wrong() {
     });
 }
 
-fn delete(model: Model) {
+fn remove(model: Model) {
     let Some(name) = model.saved.with_untracked(|saved| saved.as_ref().map(|saved| text(saved, "name"))) else {
         return;
     };
@@ -143,7 +143,6 @@ fn delete(model: Model) {
 fn head(model: Model, origin: RuleOrigin) -> AnyView {
     let draft = model.draft;
     let is_kept = model.saved.with_untracked(Option::is_some);
-    let sure = RwSignal::new(false);
     let toggle = move |_| {
         draft.update(|draft| {
             let off = is_on(draft).then_some(Value::Bool(false));
@@ -153,11 +152,7 @@ fn head(model: Model, origin: RuleOrigin) -> AnyView {
     let on = move || draft.with(is_on);
     // What an objective made is changed there.
     let is_made = origin == RuleOrigin::Slo;
-    let remove = (is_kept && !is_made).then(|| {
-        let click = move |_| if sure.get_untracked() { delete(model) } else { sure.set(true) };
-        let text = move || t(if sure.get() { tell::REALLY_DELETE } else { tell::DELETE });
-        view! { <button type="button" class="button" on:click=click>{icon("trash-2")}{text}</button> }
-    });
+    let remove = (is_kept && !is_made).then(|| delete(move || remove(model)));
     let wrong =
         move || model.wrong.get().map(|failure| view! { <p class="field-error" role="alert">{failure.detail}</p> });
     let title = if is_kept { tell::RULE } else { tell::NEW_RULE };

@@ -3,6 +3,7 @@
 use crate::alerting::document::{at, put, text};
 use crate::alerting::form::{Field, Input, Known, read, write};
 use crate::client::{Failure, ask, load};
+use crate::components::icon::icon;
 use crate::scope::scope;
 use crate::words::{say, t, tell};
 use leptos::prelude::*;
@@ -203,6 +204,15 @@ pub(super) fn settled<T: Clone + PartialEq + Send + Sync + 'static>(
         turn
     });
     settled
+}
+
+/// Deletes something on the second click.
+pub(super) fn delete(run: impl Fn() + Send + Sync + 'static) -> AnyView {
+    let sure = RwSignal::new(false);
+    let click = move |_| if sure.get_untracked() { run() } else { sure.set(true) };
+    let text = move || t(if sure.get() { tell::REALLY_DELETE } else { tell::DELETE });
+    view! { <button type="button" class="button" class:button-danger=move || sure.get() on:click=click on:blur=move |_| sure.set(false)>{icon("trash-2")}{text}</button> }
+        .into_any()
 }
 
 /// The end of a form: its button, what went wrong, another way out.

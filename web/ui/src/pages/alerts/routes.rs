@@ -1,7 +1,7 @@
 //! Routes: which alerts are told to whom, tried in order and moved by mouse or by keys; and which alerts mute others.
 
 use super::dialog::dialog;
-use super::fields::{Draft, end, field, fields};
+use super::fields::{Draft, delete, end, field, fields};
 use crate::alerting::answers::{ChannelList, RouteList};
 use crate::alerting::document::{put, text, words};
 use crate::alerting::form::{self, INHIBITION, ROUTE};
@@ -231,18 +231,14 @@ fn place(list: &mut Vec<Value>, at: Option<usize>, one: Value) {
 /// Takes one out.
 fn remove(model: Model, at: Option<usize>, of: fn(&mut RouteList) -> &mut Vec<Value>) -> Option<AnyView> {
     let at = at?;
-    let click = move |_| {
+    Some(delete(move || {
         model.change(|list| {
             let list = of(list);
             if at < list.len() {
                 list.remove(at);
             }
         });
-    };
-    Some(
-        view! { <button type="button" class="button" on:click=click>{icon("trash-2")}{t(tell::DELETE)}</button> }
-            .into_any(),
-    )
+    }))
 }
 
 fn edit_inhibition(model: Model, one: Value, at: Option<usize>) -> AnyView {

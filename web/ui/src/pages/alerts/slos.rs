@@ -3,7 +3,7 @@
 use super::api;
 use super::dialog::dialog;
 use super::editor::labels;
-use super::fields::{Draft, end, field, fields, known};
+use super::fields::{Draft, delete, end, field, fields, known};
 use super::kept::{Kept, kept, says};
 use super::watch::moments;
 use crate::alerting::answers::{SloList, SloStatus};
@@ -210,14 +210,13 @@ fn edit(slo: Value, is_kept: bool, edited: RwSignal<Option<(Value, bool)>>, list
         busy.set(true);
         spawn_local(async move { answered(change(if is_kept { "PUT" } else { "POST" }, &url, Some(&document)).await) });
     };
-    let delete = move |_| {
-        let url = to_delete.clone();
-        busy.set(true);
-        spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
-    };
-    let remove = is_kept.then(
-        || view! { <button type="button" class="button" on:click=delete>{icon("trash-2")}{t(tell::DELETE)}</button> },
-    );
+    let remove = is_kept.then(|| {
+        delete(move || {
+            let url = to_delete.clone();
+            busy.set(true);
+            spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
+        })
+    });
     let options = INDICATORS
         .iter()
         .map(|(name, phrase)| view! { <option value=*name selected=move || kind.get() == *name>{t(*phrase)}</option> });
