@@ -62,7 +62,7 @@ impl Plot {
     }
 }
 
-/// Draws marks above a chart: a line where each flag stands, a ribbon along the top for as long as they lasted, and with
+/// Draws marks above a chart: a line where each flag stands, a ribbon above the field for as long as they lasted, and with
 /// `shade` the field below it.
 pub fn draw_marks<S: Surface>(plot: &Plot, marks: &[Mark], flags: &[Flag], shade: bool, surface: &mut S) {
     let area = plot.area;
@@ -74,7 +74,7 @@ pub fn draw_marks<S: Surface>(plot: &Plot, marks: &[Mark], flags: &[Flag], shade
             }
             // The shortest are to be seen.
             let width = (right - left).max(2.0);
-            surface.fill_rect(left, area.top, width, RIBBON, ink(rank));
+            surface.fill_rect(left, area.top - RIBBON, width, RIBBON, ink(rank));
             if shade {
                 surface.fill_rect(left, area.top, width, area.height(), ink(rank).fade(0.1));
             }

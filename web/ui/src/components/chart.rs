@@ -66,7 +66,10 @@ pub(crate) fn flagged(spec: Memo<ChartSpec>, height: f64, flags: Option<Flags>) 
     let size = watch_size(root);
     let draw = move |surface: &mut CanvasSurface| {
         chart.spec.with(|spec| {
-            let plot = Plot::new(spec, surface);
+            let plot = match chart.flags {
+                Some(flags) => flags.lay(spec, surface),
+                None => Plot::new(spec, surface),
+            };
             plot.draw(spec, surface);
             if let Some(flags) = chart.flags {
                 flags.draw(&plot, surface);

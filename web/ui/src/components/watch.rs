@@ -1,6 +1,7 @@
 //! What fires, as every page may show it. The code that asks is the alert pages' own and comes later; here is only what
 //! it leaves behind.
 
+use super::flags::Kit;
 use crate::atlas::marks::Marks;
 use crate::words::{say, tf};
 use leptos::prelude::*;
@@ -38,11 +39,18 @@ pub(crate) struct Watched {
     pub(crate) moments: RwSignal<Vec<Moment>>,
     /// Somebody shows moments.
     pub(crate) wanted: RwSignal<bool>,
+    /// What shows them, once it is there.
+    pub(crate) kit: RwSignal<Option<Kit>>,
 }
 
 impl Watched {
     pub(crate) fn start() -> Watched {
-        Watched { firing: RwSignal::default(), moments: RwSignal::default(), wanted: RwSignal::new(false) }
+        Watched {
+            firing: RwSignal::default(),
+            moments: RwSignal::default(),
+            wanted: RwSignal::new(false),
+            kit: RwSignal::new(None),
+        }
     }
 
     /// Somebody shows when alerts fired: asks for it.

@@ -6,6 +6,7 @@ mod detail;
 mod dialog;
 mod editor;
 mod fields;
+mod flags;
 mod kept;
 mod list;
 mod machine;

@@ -209,14 +209,14 @@ fn begins(case: &Evidence) -> Option<AnyView> {
         let (place, why) = (findings::selection(found).address(), findings::reason(found));
         let size = format!("{} · {}", findings::measure(found), findings::when(found));
         view! {
-            <li class="found"><span class=class aria-hidden="true">{symbol}</span><span><a href=move || nav.href("/", &[("sel", &place)])>{findings::title(found, &name)}</a>
-                <span class="hint">{size}</span>{why.map(|why| view! { <span class="hint found-why">{why}</span> })}</span></li>
+            <li class="begins"><span class=class aria-hidden="true">{symbol}</span><span><a href=move || nav.href("/", &[("sel", &place)])>{findings::title(found, &name)}</a>
+                <span class="hint">{size}</span>{why.map(|why| view! { <span class="hint begins-why">{why}</span> })}</span></li>
         }
     });
     let edge = case.hottest.as_ref().map(|edge| {
         let place = Selection::Edge(edge.caller.clone(), edge.callee.clone()).address();
         let named = HotEdge { caller: service_name(&edge.caller), callee: service_name(&edge.callee), ..edge.clone() };
-        view! { <li class="found"><span class="is-warn" aria-hidden="true">"▲"</span><a href=move || nav.href("/", &[("sel", &place)])>{hottest(&named)}</a></li> }
+        view! { <li class="begins"><span class="is-warn" aria-hidden="true">"▲"</span><a href=move || nav.href("/", &[("sel", &place)])>{hottest(&named)}</a></li> }
     });
     Some(view! { <section><h3>{t(tell::WHERE_IT_BEGINS)}</h3><ul class="evidence-list">{found.collect_view()}{edge}</ul></section> }.into_any())
 }

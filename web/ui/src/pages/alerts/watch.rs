@@ -13,6 +13,7 @@ use orrery_chart::Mark;
 /// Shows nothing, and fills in what others show.
 pub(super) fn watch() -> AnyView {
     let (scope, watched) = (scope(), watched());
+    watched.kit.set(Some(super::flags::kit()));
     let range = move || {
         let window = scope.window.get();
         [("from", window.from.to_string()), ("to", window.to.to_string())]

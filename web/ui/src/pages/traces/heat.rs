@@ -75,7 +75,7 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
         map.with(|map| {
             let Some(map) = map else { return };
             let spec = map.spec();
-            let laid = Plot::new(&spec, surface);
+            let laid = flags.lay(&spec, surface);
             laid.draw(&spec, surface);
             map.draw(&laid, surface);
             flags.draw(&laid, surface);
