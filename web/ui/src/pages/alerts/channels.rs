@@ -104,8 +104,7 @@ fn row(name: String, status: Kept<ChannelStatus>, edited: Edited, deliveries: Lo
     let faded = move || says(status, is_off)().unwrap_or(false);
     view! {
         <li class="channel-row" class:is-off=faded>
-            <div class="channel-what"><b>{name.clone()}</b>{about}</div>
-            {off}{says(status, missing)}
+            <div class="channel-what"><span class="channel-name"><b>{name.clone()}</b>{off}{says(status, missing)}</span>{about}</div>
             <div class="channel-facts">{says(status, last)}{says(status, counts)}</div>
             {test(&name, deliveries)}
             <button type="button" class="icon-button" aria-label=label.clone() title=label on:click=edit>{icon("pencil")}</button>

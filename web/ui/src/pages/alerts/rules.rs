@@ -43,7 +43,10 @@ pub(super) fn rules() -> AnyView {
             data.with(|data| {
                 let mut found: Vec<RuleStatus> =
                     data.rules.iter().filter(|status| fits(status, &wanted)).cloned().collect();
-                found.sort_by_key(|status| (std::cmp::Reverse(status.state), text(&status.rule, "name")));
+                found.sort_by_key(|status| {
+                    let worst = tiers_worst(&status.rule);
+                    (std::cmp::Reverse((status.state, worst)), text(&status.rule, "name"))
+                });
                 found
             })
         });
