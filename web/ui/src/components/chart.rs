@@ -5,7 +5,7 @@ use crate::canvas::{Canvas, CanvasSurface, watch_size};
 use crate::figures::time;
 use crate::nav::nav;
 use crate::range::TimeRange;
-use crate::words::{say, t, tf};
+use crate::words::{say, t};
 use leptos::html;
 use leptos::prelude::*;
 use orrery_chart::{ChartSpec, Plot, draw_brush, draw_cursor};
@@ -172,16 +172,6 @@ impl Chart {
         self.hovered.set(true);
     }
 
-    /// Alerts that fired then, the first of many.
-    fn fired(self, at: i64) -> Vec<String> {
-        const NAMED: usize = 3;
-        let mut names = self.flags.map(|flags| flags.names_at(at)).unwrap_or_default();
-        let more = names.len().saturating_sub(NAMED);
-        names.truncate(NAMED);
-        names.extend((more > 0).then(|| tf(say::AND_MORE, &[("n", &more.to_string())])));
-        names
-    }
-
     /// What stands at the cursor, in words.
     fn reading(self) -> Option<String> {
         let at = self.cursor.get().filter(|_| self.hovered.get())?;
@@ -191,9 +181,7 @@ impl Chart {
             for near in values {
                 text += &format!(", {} {}", spec.series[near.series].name, spec.unit.format(near.value));
             }
-            for name in self.fired(at) {
-                text += &format!(", {name}");
-            }
+            text += &self.flags.and_then(|flags| flags.said(at)).unwrap_or_default();
             Some(text)
         })
     }
@@ -209,7 +197,7 @@ impl Chart {
                 let value = spec.unit.format(near.value);
                 view! { <div class="tip-row"><span class="swatch" style=style></span><span class="tip-name">{series.name.clone()}</span><span>{crate::components::figure::quantity(value)}</span></div> }
             }).collect();
-            let fired: Vec<_> = self.fired(at).into_iter().map(|name| view! { <div class="tip-row tip-fired"><span class="is-warn">"▲"</span><span class="tip-name">{name}</span></div> }).collect();
+            let fired = self.flags.and_then(|flags| flags.tip(at));
             let style = if x > width / 2.0 { format!("right:{}px", (width - x + 12.0).max(0.0)) } else { format!("left:{}px", x + 12.0) };
             Some(view! { <div class="tip" style=style aria-hidden="true"><div class="tip-time">{time(moment)}</div>{rows}{fired}</div> }.into_any())
         })

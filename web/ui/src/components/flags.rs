@@ -8,10 +8,9 @@ use leptos::prelude::*;
 use orrery_chart::{Flag, Ink, Plot, Token};
 
 /// What a picture is about: which alerts are marked on it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone)]
 pub(crate) enum About {
     /// All there is.
-    #[default]
     Everything,
     /// A node of the map, by its id.
     Node(String),
@@ -66,8 +65,10 @@ pub(crate) struct Kit {
     pub(crate) any: fn(Flags) -> bool,
     /// Draws flags above a chart.
     pub(crate) draw: fn(Flags, &Plot, &mut CanvasSurface),
-    /// What fired at a moment.
-    pub(crate) names: fn(Flags, i64) -> Vec<String>,
+    /// What fired at a moment, to be read after what else stands there.
+    pub(crate) said: fn(Flags, i64) -> String,
+    /// The same for a tooltip.
+    pub(crate) tip: fn(Flags, i64) -> AnyView,
     /// Links where flags are.
     pub(crate) links: fn(Flags) -> AnyView,
     /// A small chart with marks.
@@ -107,9 +108,14 @@ impl Flags {
         }
     }
 
-    /// What fired at a moment; tracked.
-    pub(crate) fn names_at(self, at: i64) -> Vec<String> {
-        self.kit.get().map(|kit| (kit.names)(self, at)).unwrap_or_default()
+    /// What fired at a moment, to be read after what else stands there; tracked.
+    pub(crate) fn said(self, at: i64) -> Option<String> {
+        self.kit.get().map(|kit| (kit.said)(self, at))
+    }
+
+    /// The same for a tooltip; tracked.
+    pub(crate) fn tip(self, at: i64) -> Option<AnyView> {
+        self.kit.get().map(|kit| (kit.tip)(self, at))
     }
 
     /// Links where flags are, to lie above the picture.

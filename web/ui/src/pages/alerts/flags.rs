@@ -18,7 +18,7 @@ const LISTED: usize = 5;
 
 /// All of it.
 pub(super) fn kit() -> Kit {
-    Kit { any, draw, names, links, sparkline, listed }
+    Kit { any, draw, said: said_at, tip, links, sparkline, listed }
 }
 
 fn has(about: &About, moment: &Moment) -> bool {
@@ -69,13 +69,28 @@ fn draw(flags: Flags, plot: &Plot, surface: &mut CanvasSurface) {
     }
 }
 
+/// Alerts that fired at a moment, the first of many.
 fn names(flags: Flags, at: i64) -> Vec<String> {
+    const FEW: usize = 3;
     let range = (at, at.saturating_add(1));
     let mut names: Vec<String> = flags.about.with(|about| {
         flags.moments.with(|moments| within(moments, about, range).map(|moment| moment.name.clone()).collect())
     });
+    names.sort_unstable();
     names.dedup();
+    let more = names.len().saturating_sub(FEW);
+    names.truncate(FEW);
+    names.extend((more > 0).then(|| tf(say::AND_MORE, &[("n", &more.to_string())])));
     names
+}
+
+fn said_at(flags: Flags, at: i64) -> String {
+    names(flags, at).iter().map(|name| format!(", {name}")).collect()
+}
+
+fn tip(flags: Flags, at: i64) -> AnyView {
+    let row = |name: String| view! { <div class="tip-row tip-fired"><span class="is-warn">"▲"</span><span class="tip-name">{name}</span></div> };
+    names(flags, at).into_iter().map(row).collect_view().into_any()
 }
 
 /// The same flag keeps it while the chart moves on.
