@@ -46,13 +46,12 @@ pub(crate) fn TimeChart(
     /// What it is about: alerts of that are marked.
     #[prop(optional)]
     about: Option<Signal<About>>,
+    /// Those marks, if they are not of the range of the page.
+    #[prop(optional)]
+    flags: Option<Flags>,
 ) -> impl IntoView {
-    let flags = about.map(|about| Flags::of(about, move || spec.with(|spec| (spec.from, spec.to))));
-    flagged(spec, height, flags)
-}
-
-/// The same with flags of its own.
-pub(crate) fn flagged(spec: Memo<ChartSpec>, height: f64, flags: Option<Flags>) -> AnyView {
+    let of_page = |about| Flags::of(about, move || spec.with(|spec| (spec.from, spec.to)));
+    let flags = flags.or_else(|| about.map(of_page));
     let cursor = use_context::<Cursor>().map_or_else(|| RwSignal::new(None), |cursor| cursor.0);
     let chart = Chart {
         spec,
@@ -128,7 +127,6 @@ pub(crate) fn flagged(spec: Memo<ChartSpec>, height: f64, flags: Option<Flags>) 
         </div>
         {move || chart.spec.with(twin)}
     }
-    .into_any()
 }
 
 impl Chart {

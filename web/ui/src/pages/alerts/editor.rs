@@ -108,6 +108,7 @@ fn save(model: Model) {
             Ok(_) => nav.go(&nav.href_now("/alerts/rules", &[])),
             Err(failure) => {
                 if model.wrong.try_set(Some(failure.clone())).is_none() {
+                    model.faults.tried.set(true);
                     model.faults.put(Some(failure), "");
                     to_what_is_wrong();
                 }

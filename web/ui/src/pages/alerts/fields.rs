@@ -16,12 +16,16 @@ pub(in crate::pages) type Draft = RwSignal<Value>;
 
 /// What the server says is wrong with a document, for the fields at fault.
 #[derive(Clone, Copy)]
-pub(super) struct Faults(RwSignal<Option<Failure>>);
+pub(super) struct Faults {
+    now: RwSignal<Option<Failure>>,
+    /// It was tried to keep the document: what is blank is at fault, too.
+    pub(super) tried: RwSignal<bool>,
+}
 
 impl Faults {
     /// For the fields below.
     pub(super) fn provide() -> Faults {
-        let faults = Faults(RwSignal::new(None));
+        let faults = Faults { now: RwSignal::new(None), tried: RwSignal::new(false) };
         provide_context(faults);
         faults
     }
@@ -37,8 +41,8 @@ impl Faults {
             let field = failure.field.as_ref()?.replace('[', ".").replace(']', "");
             Some(Failure { field: Some(field.strip_prefix(prefix)?.to_owned()), ..failure })
         });
-        if self.0.with_untracked(|now| *now != known) {
-            self.0.set(known);
+        if self.now.with_untracked(|now| *now != known) {
+            self.now.set(known);
         }
     }
 
@@ -48,7 +52,7 @@ impl Faults {
             let rest = failure.field.as_deref().and_then(|field| field.strip_prefix(path));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        self.0.with(|failure| failure.as_ref().filter(is_here).cloned())
+        self.now.with(|failure| failure.as_ref().filter(is_here).cloned())
     }
 }
 
@@ -66,9 +70,11 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
     let touched = RwSignal::new(false);
     let faults = Faults::here();
     let fault = Memo::new(move |_| {
-        let failure = path.with_value(|path| faults.and_then(|faults| faults.of(path)))?;
+        let faults = faults?;
+        let failure = path.with_value(|path| faults.of(path))?;
         // What nobody has come to yet is not wrong.
-        (touched.get() || typed.with(|typed| !typed.is_empty())).then_some(failure.detail)
+        let is_due = touched.get() || faults.tried.get() || typed.with(|typed| !typed.is_empty());
+        is_due.then_some(failure.detail)
     });
     Effect::new(move |_| {
         let now = value.get();

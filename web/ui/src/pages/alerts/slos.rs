@@ -12,7 +12,7 @@ use crate::alerting::form::{self, INDICATORS, Input, tidy};
 use crate::alerting::says::promise;
 use crate::alerting::values;
 use crate::client::{Load, ask, change, load};
-use crate::components::chart::flagged;
+use crate::components::chart::TimeChart;
 use crate::components::flags::{About, Flags};
 use crate::components::icon::icon;
 use crate::components::panel::panel;
@@ -161,7 +161,7 @@ fn chart(name: String, status: Kept<SloStatus>, moments: Signal<Vec<Moment>>) ->
     let is_drawn = Memo::new(move |_| spec.with(|spec| spec.series.iter().any(|series| series.points.len() > 1)));
     let about = Signal::stored(About::Objective(name));
     let flags = Flags::among(moments, about, move || spec.with(|spec| (spec.from, spec.to)));
-    view! { {move || is_drawn.get().then(|| flagged(spec, 110.0, Some(flags)))} }.into_any()
+    view! { {move || is_drawn.get().then(|| view! { <TimeChart spec=spec height=110.0 flags=flags /> })} }.into_any()
 }
 
 fn spec(status: &SloStatus) -> ChartSpec {
