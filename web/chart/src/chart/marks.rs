@@ -9,6 +9,8 @@ use crate::{
 /// Flags stand at least so far apart, CSS pixels: each is to be hit with a finger.
 const APART: f64 = 26.0;
 const RIBBON: f64 = 3.0;
+/// More flags than this say when by themselves: lines and shades would hide the data.
+const CROWD: usize = 12;
 
 /// A time in which something fired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,10 +64,11 @@ impl Plot {
     }
 }
 
-/// Draws marks above a chart: a line where each flag stands, a ribbon above the field for as long as they lasted, and with
-/// `shade` the field below it.
+/// Draws marks above a chart: a ribbon above the field for as long as they lasted; and unless there are many, a line where
+/// each flag stands, and with `shade` the field below the ribbon.
 pub fn draw_marks<S: Surface>(plot: &Plot, marks: &[Mark], flags: &[Flag], shade: bool, surface: &mut S) {
     let area = plot.area;
+    let is_crowded = flags.len() > CROWD;
     for rank in 0..=2 {
         for (from, to) in lasted(marks.iter().filter(|mark| mark.rank.min(2) == rank)) {
             let (left, right) = (plot.x(from).max(area.left), plot.x(to).min(area.right));
@@ -75,12 +78,12 @@ pub fn draw_marks<S: Surface>(plot: &Plot, marks: &[Mark], flags: &[Flag], shade
             // The shortest are to be seen.
             let width = (right - left).max(2.0);
             surface.fill_rect(left, area.top - RIBBON, width, RIBBON, ink(rank));
-            if shade {
+            if shade && !is_crowded {
                 surface.fill_rect(left, area.top, width, area.height(), ink(rank).fade(0.1));
             }
         }
     }
-    for flag in flags {
+    for flag in flags.iter().filter(|_| !is_crowded) {
         let x = flag.x.floor() + 0.5;
         surface.line((x, area.top), (x, area.bottom), &Stroke::new(ink(flag.rank), 1.0).dash(Dash::Short));
     }
@@ -141,6 +144,10 @@ mod tests {
         assert!(flags.windows(2).all(|two| two[1].x - two[0].x >= APART));
         draw_marks(&plot, &marks, &flags, true, &mut surface);
         let drawn = surface.finish("", "").matches("<path").count();
-        assert!(drawn <= 26, "{drawn} shapes");
+        assert_eq!(drawn, 3, "a ribbon for each rank");
+        let few = &flags[..2];
+        let mut surface = SvgSurface::new(536.0, 100.0);
+        draw_marks(&plot, &marks, few, true, &mut surface);
+        assert_eq!(surface.finish("", "").matches("<path").count(), 8, "ribbons, shades and lines");
     }
 }

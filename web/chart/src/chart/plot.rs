@@ -190,6 +190,11 @@ impl Plot {
         plot
     }
 
+    /// First and last moment, unix nanoseconds.
+    pub fn range(&self) -> (i64, i64) {
+        (self.time.from, self.time.to)
+    }
+
     /// x of a time, CSS pixels; outside the area for times outside the range.
     pub fn x(&self, at: i64) -> f64 {
         self.area.left + self.time.share(at) * self.area.width()

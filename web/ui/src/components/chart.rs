@@ -50,8 +50,7 @@ pub(crate) fn TimeChart(
     #[prop(optional)]
     flags: Option<Flags>,
 ) -> impl IntoView {
-    let of_page = |about| Flags::of(about, move || spec.with(|spec| (spec.from, spec.to)));
-    let flags = flags.or_else(|| about.map(of_page));
+    let flags = flags.or_else(|| about.map(Flags::of));
     let cursor = use_context::<Cursor>().map_or_else(|| RwSignal::new(None), |cursor| cursor.0);
     let chart = Chart {
         spec,

@@ -52,8 +52,6 @@ pub(crate) struct Raised {
 pub(crate) struct Flags {
     pub(crate) about: Signal<About>,
     pub(crate) moments: Signal<Vec<Moment>>,
-    /// First and last moment of the picture.
-    pub(crate) range: Signal<(i64, i64)>,
     pub(crate) raised: RwSignal<Vec<Raised>>,
     kit: RwSignal<Option<Kit>>,
 }
@@ -61,8 +59,8 @@ pub(crate) struct Flags {
 /// What the code of alerts does for others.
 #[derive(Clone, Copy)]
 pub(crate) struct Kit {
-    /// Whether anything fired.
-    pub(crate) any: fn(Flags) -> bool,
+    /// Whether anything fired between two moments.
+    pub(crate) any: fn(Flags, (i64, i64)) -> bool,
     /// Draws flags above a chart.
     pub(crate) draw: fn(Flags, &Plot, &mut CanvasSurface),
     /// What fired at a moment, to be read after what else stands there.
@@ -79,25 +77,20 @@ pub(crate) struct Kit {
 
 impl Flags {
     /// What fired within the range of the page.
-    pub(crate) fn of(about: Signal<About>, range: impl Fn() -> (i64, i64) + Send + Sync + 'static) -> Flags {
+    pub(crate) fn of(about: Signal<About>) -> Flags {
         let watched = watched();
         watched.want();
-        Flags::among(watched.moments.into(), about, range)
+        Flags::among(watched.moments.into(), about)
     }
 
     /// The same from moments of another range.
-    pub(crate) fn among(
-        moments: Signal<Vec<Moment>>,
-        about: Signal<About>,
-        range: impl Fn() -> (i64, i64) + Send + Sync + 'static,
-    ) -> Flags {
-        let range = Signal::derive(range);
-        Flags { about, moments, range, raised: RwSignal::new(Vec::new()), kit: watched().kit }
+    pub(crate) fn among(moments: Signal<Vec<Moment>>, about: Signal<About>) -> Flags {
+        Flags { about, moments, raised: RwSignal::new(Vec::new()), kit: watched().kit }
     }
 
     /// A chart laid out below its flags, if it has any; tracked.
     pub(crate) fn lay(self, spec: &orrery_chart::ChartSpec, surface: &CanvasSurface) -> Plot {
-        let any = self.kit.get().is_some_and(|kit| (kit.any)(self));
+        let any = self.kit.get().is_some_and(|kit| (kit.any)(self, (spec.from, spec.to)));
         if any { Plot::below_flags(spec, surface) } else { Plot::new(spec, surface) }
     }
 

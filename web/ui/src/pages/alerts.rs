@@ -7,6 +7,7 @@ mod dialog;
 mod editor;
 mod fields;
 mod flags;
+mod found;
 mod kept;
 mod list;
 mod machine;
@@ -39,6 +40,8 @@ chunks! {
     IN_TRACEQL traces_rule |draft: fields::Draft| query::bar(draft);
     /// What a rule measures with a statement: nearly all of it is the console's own.
     IN_SQL sql_rule |draft: fields::Draft| sheet::sheet(draft);
+    /// What is wrong where an alert's trouble begins: nearly all of it is the overview's own.
+    FOUND overview_found |all: std::sync::Arc<Vec<orrery_api::Finding>>| found::found(&all);
     /// Objectives.
     SLOS alerts_slos |_: ()| slos::slos();
     /// Whom to tell, and of what.

@@ -16,9 +16,8 @@ use crate::components::icon::icon;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{ago, date_time, time};
-use crate::findings;
 use crate::nav::nav;
-use crate::pages::service_name;
+use crate::pages::{later, service_name};
 use crate::scope::{now_nanos, scope};
 use crate::words::{Language, language, t, tell, tf};
 use leptos::prelude::*;
@@ -203,22 +202,13 @@ fn begins(case: &Evidence) -> Option<AnyView> {
         return None;
     }
     let nav = nav();
-    let name = |id: &str| service_name(id);
-    let found = case.found.iter().map(|found| {
-        let (symbol, class) = findings::glyph(found.kind);
-        let (place, why) = (findings::selection(found).address(), findings::reason(found));
-        let size = format!("{} · {}", findings::measure(found), findings::when(found));
-        view! {
-            <li class="begins"><span class=class aria-hidden="true">{symbol}</span><span><a href=move || nav.href("/", &[("sel", &place)])>{findings::title(found, &name)}</a>
-                <span class="hint">{size}</span>{why.map(|why| view! { <span class="hint begins-why">{why}</span> })}</span></li>
-        }
-    });
+    let found = (!case.found.is_empty()).then(|| later(super::FOUND, Arc::new(case.found.clone())));
     let edge = case.hottest.as_ref().map(|edge| {
         let place = Selection::Edge(edge.caller.clone(), edge.callee.clone()).address();
         let named = HotEdge { caller: service_name(&edge.caller), callee: service_name(&edge.callee), ..edge.clone() };
-        view! { <li class="begins"><span class="is-warn" aria-hidden="true">"▲"</span><a href=move || nav.href("/", &[("sel", &place)])>{hottest(&named)}</a></li> }
+        view! { <ul class="evidence-list"><li class="begins"><span class="is-warn" aria-hidden="true">"▲"</span><a href=move || nav.href("/", &[("sel", &place)])>{hottest(&named)}</a></li></ul> }
     });
-    Some(view! { <section><h3>{t(tell::WHERE_IT_BEGINS)}</h3><ul class="evidence-list">{found.collect_view()}{edge}</ul></section> }.into_any())
+    Some(view! { <section><h3>{t(tell::WHERE_IT_BEGINS)}</h3>{found}{edge}</section> }.into_any())
 }
 
 /// Attributes that bad spans have more often than others, both shares as bars.

@@ -41,19 +41,13 @@ fn within<'a>(
     moments.iter().filter(move |moment| moment.mark.to > from && moment.mark.from < to && has(about, moment))
 }
 
-/// What is to be seen; tracked.
-fn seen(flags: Flags) -> Vec<Moment> {
-    let range = flags.range.get();
-    flags.about.with(|about| flags.moments.with(|moments| within(moments, about, range).cloned().collect()))
-}
-
-fn any(flags: Flags) -> bool {
-    let range = flags.range.get();
+fn any(flags: Flags, range: (i64, i64)) -> bool {
     flags.about.with(|about| flags.moments.with(|moments| within(moments, about, range).next().is_some()))
 }
 
 fn draw(flags: Flags, plot: &Plot, surface: &mut CanvasSurface) {
-    let moments = seen(flags);
+    let moments: Vec<Moment> =
+        flags.about.with(|about| flags.moments.with(|moments| within(moments, about, plot.range()).cloned().collect()));
     let marks: Vec<Mark> = moments.iter().map(|moment| moment.mark).collect();
     // One thing was in trouble while its alerts fired.
     let shade = flags.about.with(|about| !matches!(about, About::Everything | About::Beside { .. }));

@@ -160,7 +160,7 @@ fn chart(name: String, status: Kept<SloStatus>, moments: Signal<Vec<Moment>>) ->
     let spec = Memo::new(move |_| status.with(|status| status.as_ref().map(spec)).unwrap_or_default());
     let is_drawn = Memo::new(move |_| spec.with(|spec| spec.series.iter().any(|series| series.points.len() > 1)));
     let about = Signal::stored(About::Objective(name));
-    let flags = Flags::among(moments, about, move || spec.with(|spec| (spec.from, spec.to)));
+    let flags = Flags::among(moments, about);
     view! { {move || is_drawn.get().then(|| view! { <TimeChart spec=spec height=110.0 flags=flags /> })} }.into_any()
 }
 

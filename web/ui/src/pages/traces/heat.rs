@@ -68,7 +68,7 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
     let size = watch_size(root);
     let plot = StoredValue::new(None::<Plot>);
     let (pointer, corner) = (RwSignal::new(None::<Point>), RwSignal::new(None::<Point>));
-    let flags = Flags::of(as_asked(), move || map.with(|map| map.as_ref().map_or((0, 0), |map| (map.from, map.to))));
+    let flags = Flags::of(as_asked());
     // The box of the arrow keys.
     let drawn = RwSignal::new(None::<(Point, Point)>);
     let draw = move |surface: &mut CanvasSurface| {
