@@ -181,7 +181,7 @@ async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
             write_query(tab, "SELECT service_nam AS service, count(*) AS value FROM spans GROUP BY ALL").await?;
             tab.wait_for("document.querySelector('.sql-editor ~ .field-error')?.innerText.includes('service_nam')")
                 .await?;
-            write_query(tab, "SELECT service_name AS service, count(*) AS value FROM spans WHERE start_time >= $from AND start_time < $to GROUP BY ALL").await?;
+            write_query(tab, "SELECT service_name AS service, count(*) AS value FROM spans WHERE start_time_unix_nano >= $from AND start_time_unix_nano < $to GROUP BY ALL").await?;
         }
         if signal == "traces" {
             write_query(tab, "{ status = eror } | rate()").await?;

@@ -145,7 +145,7 @@ const LEAST: Field = field("least_requests", tell::LEAST_REQUESTS, Input::Whole,
 const ATTRIBUTES: Field = field("attr", tell::ONLY_ATTRIBUTES, Input::Words, "http.route=/cart, tier!=gold");
 
 /// A statement to begin with.
-pub const STATEMENT: &str = "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time >= $from AND start_time < $to\nGROUP BY ALL";
+pub const STATEMENT: &str = "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time_unix_nano >= $from AND start_time_unix_nano < $to\nGROUP BY ALL";
 
 /// A signal that can be measured.
 #[derive(Clone, Copy, Debug)]
