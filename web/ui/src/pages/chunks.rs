@@ -104,7 +104,6 @@ static ALL: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
     || LOGS.ahead(),
     || METRICS.ahead(),
     || BUILDER.ahead(),
-    || traces::HEAT.ahead(),
     || traces::SERIES.ahead(),
     || traces::FLAME.ahead(),
     || trace::MAP.ahead(),

@@ -29,8 +29,6 @@ chunks! {
     /// Columns to choose, traces that are kept.
     pub(super) TOOLS traces_tools |query: Query| view! { {columns::chooser(query)}{pins::pins()} };
     IN_SQL traces_sql |(query, function): (Query, Option<&'static str>)| open_as_sql(query, function);
-    /// Durations over time, beside the list.
-    pub(super) HEAT traces_heat |query: Query| heat::panel(query);
     /// Where what is found spends its time.
     pub(super) FLAME traces_flame |(query, refused): (Query, RwSignal<Option<Failure>>)| flame::flame(query, refused);
     /// What a query of metrics makes of it.

@@ -1,7 +1,7 @@
 //! What a search finds: over time, and below that one by one or added up.
 
 use super::file::Reading;
-use super::{counts, list};
+use super::{counts, heat, list};
 use crate::client::Failure;
 use crate::components::icon::icon;
 use crate::components::query::Query;
@@ -25,7 +25,7 @@ pub(super) fn views(query: Query, refused: RwSignal<Option<Failure>>, reading: R
     view! {
         <div class="columns traces-overview">
             {counts::panel(query)}
-            {crate::pages::part(super::HEAT, query)}
+            {heat::panel(query)}
         </div>
         <div class="panel-fill found">{shown}</div>
     }
