@@ -1,6 +1,6 @@
 //! Alerts in words.
 
-use orrery_api::alerting::{CallFigure, Figure, Measure, ValueUnit};
+use orrery_api::alerting::{CallFigure, Figure, Measure, Saying, ValueUnit};
 use std::collections::BTreeMap;
 
 /// In which unit the values of a measure are.
@@ -151,6 +151,55 @@ fn said(
     format!("{what}{than}")
 }
 
+/// What [`summary`] makes its sentence of.
+pub fn saying(measure: &Measure, is_less: bool) -> Saying {
+    let (signal, figure, name) = match measure {
+        Measure::Requests { figure, .. } => ("requests", figure_name(*figure), ""),
+        Measure::Calls { figure, .. } => ("calls", call_figure_name(*figure), ""),
+        Measure::Errors { .. } => ("errors", "", ""),
+        Measure::NewErrors { .. } => ("new_errors", "", ""),
+        Measure::NewEdges { .. } => ("new_edges", "", ""),
+        Measure::Silent { .. } => ("silent", "", ""),
+        Measure::Traces { .. } => ("traces", "", ""),
+        Measure::Logs { .. } => ("logs", "", ""),
+        Measure::NewLogPatterns { .. } => ("new_log_patterns", "", ""),
+        Measure::Metric { name, .. } => ("metric", "", name.as_str()),
+        Measure::Hosts { .. } => ("hosts", "", ""),
+        Measure::Sql { .. } => ("sql", "", ""),
+        Measure::Heartbeat { name } => ("heartbeat", "", name.as_str()),
+        Measure::Burn { slo, .. } => ("burn", "", slo.as_str()),
+    };
+    Saying { signal: signal.to_owned(), figure: figure.to_owned(), name: name.to_owned(), is_less }
+}
+
+fn figure_name(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Rate => "rate",
+        Figure::Errors => "errors",
+        Figure::ErrorRatio => "error_ratio",
+        Figure::Mean => "mean",
+        Figure::P50 => "p50",
+        Figure::P90 => "p90",
+        Figure::P95 => "p95",
+        Figure::P99 => "p99",
+    }
+}
+
+fn call_figure_name(figure: CallFigure) -> &'static str {
+    match figure {
+        CallFigure::Rate => "rate",
+        CallFigure::Errors => "errors",
+        CallFigure::ErrorRatio => "error_ratio",
+        CallFigure::UnansweredRatio => "unanswered_ratio",
+        CallFigure::Mean => "mean",
+        CallFigure::P50 => "p50",
+        CallFigure::P95 => "p95",
+        CallFigure::P99 => "p99",
+        CallFigure::NetworkP95 => "network_p95",
+        CallFigure::LagP95 => "lag_p95",
+    }
+}
+
 /// What a measure is about, by the labels that say it.
 fn subject(measure: &Measure, labels: &BTreeMap<String, String>) -> String {
     let label = |name: &str| labels.get(name).map(String::as_str);
@@ -188,6 +237,27 @@ mod tests {
             (0.0, ValueUnit::None, "0"),
         ] {
             assert_eq!(value(number, unit), text);
+        }
+    }
+
+    #[test]
+    fn what_a_sentence_is_made_of_is_spelled_as_in_documents() {
+        use serde_json::json;
+        for document in [
+            json!({ "signal": "requests", "figure": "p90" }),
+            json!({ "signal": "requests", "figure": "error_ratio" }),
+            json!({ "signal": "calls", "figure": "unanswered_ratio" }),
+            json!({ "signal": "calls", "figure": "network_p95" }),
+            json!({ "signal": "calls", "figure": "lag_p95" }),
+            json!({ "signal": "new_log_patterns" }),
+            json!({ "signal": "heartbeat", "name": "backup" }),
+            json!({ "signal": "burn", "slo": "s", "short": "5m" }),
+        ] {
+            let said = saying(&serde_json::from_value(document.clone()).unwrap(), false);
+            assert_eq!(document["signal"], said.signal);
+            assert_eq!(document.get("figure").map_or("", |it| it.as_str().unwrap()), said.figure);
+            let name = document.get("name").or(document.get("slo"));
+            assert_eq!(name.map_or("", |it| it.as_str().unwrap()), said.name);
         }
     }
 

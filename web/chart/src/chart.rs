@@ -8,6 +8,7 @@ mod draw;
 mod heatmap;
 mod histogram;
 mod hover;
+mod marks;
 mod plot;
 mod series;
 mod sparkline;
@@ -15,6 +16,7 @@ mod sparkline;
 pub use heatmap::{Cell, Heatmap, draw_box};
 pub use histogram::{Histogram, Level};
 pub use hover::{draw_brush, draw_cursor};
+pub use marks::{Flag, Mark, draw_marks};
 pub use plot::{Area, Near, Plot};
 pub use sparkline::{Sparkline, SparklineShape};
 

@@ -44,8 +44,8 @@ pub mod waterfall;
 
 pub use backend::{Pen, SurfaceBackend};
 pub use chart::{
-    Annotation, Axes, Cell, ChartSpec, Heatmap, Histogram, Level, Plot, Series, Shape, Sparkline, SparklineShape,
-    Threshold, ValueScale, draw_box, draw_brush, draw_cursor,
+    Annotation, Axes, Cell, ChartSpec, Flag, Heatmap, Histogram, Level, Mark, Plot, Series, Shape, Sparkline,
+    SparklineShape, Threshold, ValueScale, draw_box, draw_brush, draw_cursor, draw_marks,
 };
 pub use surface::{Align, Dash, Draw, Face, Stroke, Surface, TextStyle, fit_text};
 pub use svg::SvgSurface;

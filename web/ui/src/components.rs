@@ -10,6 +10,7 @@ pub(crate) mod endpoints;
 pub(crate) mod figure;
 pub(crate) mod filter;
 pub(crate) mod finding;
+pub(crate) mod flags;
 pub(crate) mod icon;
 pub(crate) mod map;
 pub(crate) mod open_in_sql;

@@ -57,6 +57,7 @@ fn failing() -> Message {
             traces: vec!["4bf92f3577b34da6a3ce929d0e0e4736".into(), "00f067aa0ba902b700f067aa0ba902b7".into()],
             last_deploy: Some(Deploy { version: "2.4.1".into(), at_unix_nano: Nanos(NOW - 1_020 * SECOND) }),
             normal: vec!["traffic of payments".into(), "latency of payments".into(), "postgres".into()],
+            ..Evidence::default()
         },
         url: "https://orrery.example/alerts/a1?from=1763632100".into(),
         silence_url: "https://orrery.example/silences/new?match=rule%3D%22Errors%22&service=payments".into(),

@@ -47,7 +47,7 @@ pub(crate) fn complete(
     message.recent = points.iter().map(|point| point.value).collect();
     let class = rule.map_or(Class::Other, |rule| Class::of(&rule.measure));
     if message.evidence == Default::default() {
-        message.evidence = evidence(store, &Control::within(PATIENCE), &first, class, now);
+        message.evidence = evidence(store, &Control::within(PATIENCE), &first, class, now).told();
     }
     let png = if points.iter().any(|point| point.value.is_some()) { draw(&chart(&first, points)) } else { None };
     Case { message, png }

@@ -48,6 +48,7 @@ pub(crate) fn alert(id: &str, rule: &Rule, tracked: &Tracked) -> Alert {
         threshold: instance.threshold,
         unit: text::unit(&rule.measure),
         summary: summary(rule, tracked),
+        says: Some(text::saying(&rule.measure, looks_down(rule))),
         node: tracked.node.clone(),
         caller: tracked.caller.clone(),
         muted: None,

@@ -1,6 +1,7 @@
 //! What rules say now, and what they said.
 
 use super::rule::{AlertSeverity, Rule};
+use crate::findings::Finding;
 use crate::time::{Nanos, Range};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +71,9 @@ pub struct Alert {
     pub unit: ValueUnit,
     /// In a sentence: `52 % of the requests to payments fail (more than 5 %)`.
     pub summary: String,
+    /// What that sentence is made of, besides the labels and values: for whoever says it in another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<Saying>,
     /// Id of the node it is about; of the callee, where it is about calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -86,6 +90,23 @@ pub struct Alert {
     pub judged_unix_nano: Nanos,
     /// Share of the data expected by then that had arrived, 0 to 1.
     pub coverage: f64,
+}
+
+/// What a sentence about an alert is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Saying {
+    /// Signal of the rule's measure, as documents spell it.
+    pub signal: String,
+    /// Figure of it, where the signal has several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub figure: String,
+    /// The metric, heartbeat or objective that the rule names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Small values are bad.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_less: bool,
 }
 
 /// Units of values.
@@ -341,6 +362,72 @@ pub struct Evidence {
     /// What was looked at and is as usual.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub normal: Vec<String>,
+    /// `findings` as data; messages do not carry it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Finding>,
+    /// `hottest_edge` as data; messages do not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hottest: Option<HotEdge>,
+    /// `normal` as data; messages do not carry it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub usual: Vec<Usual>,
+}
+
+impl Evidence {
+    /// What messages carry: sentences, not the data they were made of.
+    pub fn told(self) -> Evidence {
+        Evidence { found: Vec::new(), hottest: None, usual: Vec::new(), ..self }
+    }
+}
+
+/// An edge of the map on which much goes wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HotEdge {
+    /// Id of who calls.
+    pub caller: String,
+    /// Id of who is called.
+    pub callee: String,
+    /// Calls per second.
+    pub rate: f64,
+    /// Failed share, 0 to 1, where that is what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<f64>,
+    /// 95th percentile in seconds, where time is what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<f64>,
+}
+
+/// Something that was looked at and is as usual.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Usual {
+    /// What.
+    pub what: UsualKind,
+    /// Id of the node.
+    pub node: String,
+    /// Requests per second, 95th percentile in seconds, or failed share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Ids of what it calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callees: Vec<String>,
+}
+
+/// What may be as usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsualKind {
+    /// As many requests come.
+    #[default]
+    Traffic,
+    /// They take as long.
+    Duration,
+    /// As few fail.
+    Errors,
+    /// What it calls answers as it did.
+    Callees,
 }
 
 /// An attribute that bad spans have more often than others.

@@ -153,6 +153,7 @@ pub struct Plot {
 pub(crate) const AXIS_TEXT: f64 = 11.0;
 const TIME_ROW: f64 = 20.0;
 const TOP: f64 = 8.0;
+const FLAG_ROW: f64 = 12.0;
 /// Vertical distance of two value ticks, at least.
 const TICK_GAP: f64 = 34.0;
 const END_LABEL_GAP: f64 = 14.0;
@@ -164,9 +165,18 @@ pub(crate) fn axis_style() -> TextStyle {
 impl Plot {
     /// Lays a chart out on a surface of this size, measuring labels with it. Draws nothing.
     pub fn new<S: Surface + ?Sized>(spec: &ChartSpec, surface: &S) -> Plot {
+        Plot::below(TOP, spec, surface)
+    }
+
+    /// The same with a row above it for [flags](Plot::flags).
+    pub fn below_flags<S: Surface + ?Sized>(spec: &ChartSpec, surface: &S) -> Plot {
+        Plot::below(TOP + FLAG_ROW, spec, surface)
+    }
+
+    fn below<S: Surface + ?Sized>(top: f64, spec: &ChartSpec, surface: &S) -> Plot {
         let (width, height) = surface.size();
         let measure = |text: &str| surface.measure(text, &axis_style());
-        let (top, bottom) = (TOP, (height - TIME_ROW).max(TOP + 1.0));
+        let bottom = (height - TIME_ROW).max(top + 1.0);
         let (value, value_ticks) = value_axis(spec, ((bottom - top) / TICK_GAP) as usize);
         let widest = value_ticks.iter().map(|t| measure(&t.label)).fold(0.0, f64::max);
         let left = if spec.axes == Axes::Both { widest.ceil() + 10.0 } else { 1.0 };
@@ -178,6 +188,11 @@ impl Plot {
         let mut plot = Plot { area, time, value, value_ticks, time_ticks, end_labels: Vec::new() };
         plot.end_labels = plot.place_end_labels(spec);
         plot
+    }
+
+    /// First and last moment, unix nanoseconds.
+    pub fn range(&self) -> (i64, i64) {
+        (self.time.from, self.time.to)
     }
 
     /// x of a time, CSS pixels; outside the area for times outside the range.

@@ -36,12 +36,14 @@ pub struct Sparkline {
     pub shape: SparklineShape,
     /// Colour role.
     pub ink: Ink,
+    /// When something fired: shares of the width, and colours.
+    pub marks: Vec<(f64, Ink)>,
 }
 
 impl Sparkline {
     /// A quiet area over the values.
     pub fn new(values: Vec<Option<f64>>) -> Sparkline {
-        Sparkline { values, max: None, shape: SparklineShape::Area, ink: Token::Series1.into() }
+        Sparkline { values, max: None, shape: SparklineShape::Area, ink: Token::Series1.into(), marks: Vec::new() }
     }
 
     /// As SVG for inlining. `title` is for screen readers; leave it empty if the value stands beside it.
@@ -73,6 +75,13 @@ impl Sparkline {
         let (room, base) = ((height - 3.0).max(1.0), height - 1.0);
         let max = self.top();
         let y = |v: f64| base - (v / max).clamp(0.0, 1.0) * room;
+        for (share, ink) in &self.marks {
+            let x = (1.5 + share.clamp(0.0, 1.0) * (width - 3.0)).floor() + 0.5;
+            canvas
+                .draw(&PathElement::new([pen.point(x, 0.0), pen.point(x, base)], pen.stroke(Stroke::new(*ink, 1.0))))?;
+            let flag = [(x - 2.5, 0.0), (x + 2.5, 0.0), (x, 4.0)].map(|at| pen.point(at.0, at.1));
+            canvas.draw(&Polygon::new(flag, pen.fill(*ink)))?;
+        }
         if self.shape == SparklineShape::Bars {
             let slot = width / self.values.len().max(1) as f64;
             let air = if slot >= 3.0 { 1.0 } else { 0.0 };

@@ -25,10 +25,12 @@ pub(crate) async fn from_rule_to_silence(browser: &Browser) -> Result<()> {
     a_channel_is_tried(&tab, &product).await?;
     a_rule_is_written(&tab, &product).await?;
     let id = fires(&product).await?;
+    is_marked_on_charts(&tab, &product, &id).await?;
     is_taken_on_by_keyboard(&tab, &product, &id).await?;
     is_silenced(&tab, &product).await?;
     is_turned_off(&tab, &product).await?;
     an_objective_is_made(&tab, &product).await?;
+    every_signal_makes_a_rule(&tab, &product).await?;
     // A private address is refused: that is what the test message says.
     ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
     tab.close().await?;
@@ -93,7 +95,7 @@ async fn a_channel_is_tried(tab: &Tab, product: &Product) -> Result<()> {
 
 /// The time machine follows what is written; the document is the rule.
 async fn a_rule_is_written(tab: &Tab, product: &Product) -> Result<()> {
-    tab.goto(&format!("{}/alerts/rules/new?range=1h&theme=dark&lang=en", product.dashboard)).await?;
+    tab.goto(&format!("{}/alerts/rules/new/requests?range=1h&theme=dark&lang=en", product.dashboard)).await?;
     fill(tab, ".rule-form", "Name", RULE).await?;
     fill(tab, ".rule-form", "Figure", "rate").await?;
     fill(tab, ".rule-form", "Only this service", "orders").await?;
@@ -120,6 +122,105 @@ async fn fires(product: &Product) -> Result<String> {
     };
     let answer = until(product, "/api/v1/alerting/alerts", |answer| ours(answer).is_some()).await?;
     ours(&answer).context("it fired just now")
+}
+
+/// Every chart of time says when it fired, and leads to it by mouse and by keyboard.
+async fn is_marked_on_charts(tab: &Tab, product: &Product, id: &str) -> Result<()> {
+    let alert = product.get(&format!("/api/v1/alerting/alerts/{id}")).await?;
+    let node = alert["alert"]["node"].as_str().context("it is about a node")?.replace('/', "%2F");
+    let ours = |selector: &str| format!("document.querySelector('{selector}[href*=\"/alerts\"]')");
+    let pages = [
+        (format!("/services/{node}?"), ".chart-box a.flag"),
+        (format!("/logs?service={node}&"), ".chart-box a.flag"),
+        ("/traces?".to_owned(), ".heat ~ .flags a.flag"),
+        ("/metrics?".to_owned(), ".chart-box a.flag"),
+        ("/services?".to_owned(), "a.sparkline-link"),
+        ("/?".to_owned(), ".strip a.sparkline-link"),
+        (format!("/?sel=node:{node}&"), ".drawer .mini a"),
+    ];
+    for (page, flag) in pages {
+        tab.goto(&format!("{}{page}theme=dark&lang=en", product.dashboard)).await?;
+        tab.wait_for(&ours(flag)).await.with_context(|| page)?;
+    }
+    tab.goto(&format!("{}/services/{node}?theme=dark&lang=en", product.dashboard)).await?;
+    tab.wait_for(&ours(".chart-box a.flag")).await?;
+    tab.tab_until(".chart-box a.flag").await?;
+    ensure!(tab.eval::<bool>(&format!("document.activeElement.ariaLabel.includes({RULE:?})")).await?, "it says which");
+    tab.key("Enter").await?;
+    tab.wait_for(&format!("location.pathname === '/alerts/{id}'")).await?;
+    tab.settled().await
+}
+
+/// Each form can be filled in, replayed and kept; what is wrong stands at its field.
+async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
+    const SIGNALS: [(&str, &str, &str); 13] = [
+        ("requests", "", ""),
+        ("calls", "Only of this caller", "gateway"),
+        ("errors", "", ""),
+        ("new_errors", "", ""),
+        ("new_edges", "", ""),
+        ("silent", "", ""),
+        ("traces", "", ""),
+        ("logs", "Contains", "timeout"),
+        ("new_log_patterns", "", ""),
+        ("metric", "Metric", "process.cpu.utilization"),
+        ("hosts", "", ""),
+        ("sql", "", ""),
+        ("heartbeat", "Name of the heartbeat", "nightly"),
+    ];
+    let replayed = "document.querySelector('.replay-said') && !document.querySelector('.machine [aria-busy=\"true\"], .rule-form [aria-invalid=\"true\"]')";
+    for (signal, label, text) in SIGNALS {
+        tab.goto(&format!("{}/alerts/rules/new/{signal}?range=1h&theme=dark&lang=en", product.dashboard)).await?;
+        // A rule may be called as the address once was.
+        let name = if signal == "heartbeat" { "new".to_owned() } else { format!("Made of {signal}") };
+        fill(tab, ".rule-form", "Name", &name).await?;
+        if !label.is_empty() {
+            fill(tab, ".rule-form", label, text).await?;
+        }
+        if signal == "sql" {
+            write_query(tab, "SELECT service_nam AS service, count(*) AS value FROM spans GROUP BY ALL").await?;
+            tab.wait_for("document.querySelector('.sql-editor ~ .field-error')?.innerText.includes('service_nam')")
+                .await?;
+            write_query(tab, "SELECT service_name AS service, count(*) AS value FROM spans WHERE start_time_unix_nano >= $from AND start_time_unix_nano < $to GROUP BY ALL").await?;
+        }
+        if signal == "traces" {
+            write_query(tab, "{ status = eror } | rate()").await?;
+            tab.wait_for("document.querySelector('.rule-form .query.is-wrong, .rule-form .query-text')").await?;
+            write_query(tab, "{ status = error } | rate() by (resource.service.name)").await?;
+        }
+        if signal == "requests" {
+            tab.eval::<bool>("(document.querySelector('.guards').closest('details').open = true)").await?;
+            tab.click_visible(".guards .actions .button").await?;
+            tab.wait_for("document.querySelector('.document').innerText.includes('only_if')").await?;
+        }
+        tab.wait_for(replayed).await.with_context(|| format!("{signal} is not replayed"))?;
+        tab.click_words(".rule-form", "Save").await?;
+        tab.wait_for(&format!(
+            "location.pathname === '/alerts/rules' && document.querySelector('.table-rules')?.innerText.includes({name:?})"
+        ))
+        .await
+        .with_context(|| format!("{signal} is not kept"))?;
+    }
+    tab.goto(&format!("{}/alerts/rules/new?theme=dark&lang=en", product.dashboard)).await?;
+    tab.wait_for("document.querySelector('.rule-form input')?.value === 'new'").await?;
+    // What the server finds wrong is at the field, which has the cursor.
+    fill(tab, ".rule-form", "Name", " ").await?;
+    tab.click_words(".rule-form", "Save").await?;
+    tab.wait_for("document.activeElement.ariaInvalid === 'true' && document.querySelector('.field .field-error')")
+        .await?;
+    tab.expect_complaint("400");
+    Ok(())
+}
+
+/// Writes into a query bar or editor, as typing does.
+async fn write_query(tab: &Tab, text: &str) -> Result<()> {
+    tab.wait_for("document.querySelector('.rule-form .query-text')").await?;
+    let write = format!(
+        "(() => {{ const field = document.querySelector('.rule-form .query-text'); field.focus(); field.value = {text:?}; \
+         field.dispatchEvent(new Event('input', {{ bubbles: true }})); return true }})()"
+    );
+    tab.eval::<bool>(&write).await?;
+    Ok(())
 }
 
 /// `j`, `a`, a comment, Enter; the rail counts it meanwhile.
@@ -205,7 +306,7 @@ async fn in_every_dress(browser: &Browser, product: &Product, id: &str) -> Resul
         ("alert", format!("/alerts/{id}")),
         ("alert-rules", "/alerts/rules".to_owned()),
         ("alert-rule", "/alerts/rules/Shop%20is%20busy".to_owned()),
-        ("alert-rule-new", "/alerts/rules/new?signal=traces".to_owned()),
+        ("alert-rule-new", "/alerts/rules/new/traces".to_owned()),
         ("alert-slos", "/alerts/slos".to_owned()),
         ("alert-channels", "/alerts/channels".to_owned()),
         ("alert-silences", "/alerts/silences".to_owned()),

@@ -144,6 +144,9 @@ const ENVIRONMENT: Field = completed("environment", tell::ONLY_ENVIRONMENT, "*",
 const LEAST: Field = field("least_requests", tell::LEAST_REQUESTS, Input::Whole, "0");
 const ATTRIBUTES: Field = field("attr", tell::ONLY_ATTRIBUTES, Input::Words, "http.route=/cart, tier!=gold");
 
+/// A statement to begin with.
+pub const STATEMENT: &str = "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time_unix_nano >= $from AND start_time_unix_nano < $to\nGROUP BY ALL";
+
 /// A signal that can be measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Signal {
@@ -203,8 +206,20 @@ pub const SIGNALS: [Signal; 13] = [
         icon: "triangle-alert",
         fields: &[SERVICE, ENVIRONMENT],
     },
-    Signal { name: "new_edges", title: tell::NEW_EDGES, about: tell::NEW_EDGES_ABOUT, icon: "waypoints", fields: &[ENVIRONMENT] },
-    Signal { name: "silent", title: tell::SILENT, about: tell::SILENT_ABOUT, icon: "radio", fields: &[SERVICE, ENVIRONMENT] },
+    Signal {
+        name: "new_edges",
+        title: tell::NEW_EDGES,
+        about: tell::NEW_EDGES_ABOUT,
+        icon: "waypoints",
+        fields: &[ENVIRONMENT],
+    },
+    Signal {
+        name: "silent",
+        title: tell::SILENT,
+        about: tell::SILENT_ABOUT,
+        icon: "radio",
+        fields: &[SERVICE, ENVIRONMENT],
+    },
     Signal { name: "traces", title: tell::TRACES, about: tell::TRACES_ABOUT, icon: "chart-gantt", fields: &[] },
     Signal {
         name: "logs",
@@ -250,13 +265,7 @@ pub const SIGNALS: [Signal; 13] = [
         title: tell::SQL,
         about: tell::SQL_ABOUT,
         icon: "database",
-        fields: &[field(
-            "statement",
-            tell::STATEMENT,
-            Input::Code,
-            "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time >= $from AND start_time < $to\nGROUP BY ALL",
-        )
-        .needed()],
+        fields: &[field("statement", tell::STATEMENT, Input::Code, STATEMENT).needed()],
     },
     Signal {
         name: "heartbeat",
@@ -279,7 +288,7 @@ pub fn measure(signal: &str) -> Value {
         "calls" => json!({ "signal": signal, "figure": "error_ratio", "least_requests": 20 }),
         "traces" => json!({ "signal": signal, "q": "{ status = error } | rate() by (resource.service.name)" }),
         "metric" => json!({ "signal": signal, "name": "" }),
-        "sql" => json!({ "signal": signal, "statement": "" }),
+        "sql" => json!({ "signal": signal, "statement": STATEMENT }),
         "heartbeat" => json!({ "signal": signal, "name": "" }),
         _ => json!({ "signal": signal }),
     }

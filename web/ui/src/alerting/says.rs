@@ -4,7 +4,9 @@ use super::document::{at, text, words};
 use super::form::{INDICATORS, Input, SEVERITIES, signal};
 use super::values::{number, shown, unit_of};
 use crate::words::{Phrase, t, tell, tf};
-use orrery_api::alerting::{Alert, AlertEventKind, AlertSeverity, AlertState, MutedBy, RuleOrigin, ValueUnit};
+use orrery_api::alerting::{
+    Alert, AlertEventKind, AlertSeverity, AlertState, HotEdge, MutedBy, RuleOrigin, Saying, Usual, UsualKind, ValueUnit,
+};
 use serde_json::Value;
 
 /// What a rule watches: `Share that fails, one per service of payments`.
@@ -209,6 +211,120 @@ pub fn by_rule<'a>(alerts: &[&'a Alert]) -> Vec<(&'a str, Vec<&'a Alert>)> {
     groups
 }
 
+/// What an alert says, in the reader's language: `52 % of the requests to payments fail, more than 5 %`. The server's
+/// sentence where it says no more than that.
+pub fn summary(alert: &Alert) -> String {
+    match &alert.says {
+        _ if alert.state == AlertState::Error => t(tell::SAY_FAILS).to_owned(),
+        Some(says) => said(alert, says),
+        None if alert.summary.is_empty() => instance(&alert.labels),
+        None => alert.summary.clone(),
+    }
+}
+
+fn said(alert: &Alert, says: &Saying) -> String {
+    let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
+    let listed = |names: &[&str]| {
+        let values: Vec<&str> = names.iter().map(|name| label(name)).filter(|value| !value.is_empty()).collect();
+        values.join(" · ")
+    };
+    let version = if label("version").is_empty() { "instance" } else { "version" };
+    let whom = match says.signal.as_str() {
+        "requests" => listed(&["service", "operation", version]),
+        "hosts" => label("host").to_owned(),
+        _ => label("service").to_owned(),
+    };
+    let Some(value) = alert.value else {
+        return if whom.is_empty() {
+            t(tell::SAY_NO_VALUES).to_owned()
+        } else {
+            tf(tell::SAY_NO_VALUES_FOR, &[("whom", &whom)])
+        };
+    };
+    let (phrase, n) = sentence(says);
+    let size = shown(alert.unit, value);
+    let words = [
+        ("whom", whom.as_str()),
+        ("size", &size),
+        ("n", n),
+        ("caller", label("caller")),
+        ("callee", label("callee")),
+        ("type", label("error.type")),
+        ("name", &says.name),
+    ];
+    let mut what = tf(phrase, &words);
+    if matches!(says.signal.as_str(), "metric" | "traces" | "sql") && !alert.labels.is_empty() {
+        let labels = alert.labels.iter().filter(|(name, _)| !is_added(name));
+        let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+        what += &format!(" ({})", labels.join(", "));
+    }
+    let is_beyond = |limit: &f64| if says.is_less { value < *limit } else { value > *limit };
+    match alert.threshold.filter(is_beyond) {
+        Some(limit) => {
+            let phrase = if says.is_less { tell::SAY_LESS } else { tell::SAY_MORE };
+            tf(phrase, &[("what", &what), ("limit", &shown(alert.unit, limit))])
+        }
+        None => what,
+    }
+}
+
+/// The sentence of a signal and figure, and of how many one is worse.
+fn sentence(says: &Saying) -> (Phrase, &'static str) {
+    let phrase = match (says.signal.as_str(), says.figure.as_str()) {
+        ("requests", "p90") => return (tell::SAY_REQUESTS_ONE_IN, "10"),
+        ("requests", "p95") => return (tell::SAY_REQUESTS_ONE_IN, "20"),
+        ("requests", "p99") => return (tell::SAY_REQUESTS_ONE_IN, "100"),
+        ("requests", "rate") => tell::SAY_REQUESTS_RATE,
+        ("requests", "errors") => tell::SAY_REQUESTS_ERRORS,
+        ("requests", "mean") => tell::SAY_REQUESTS_MEAN,
+        ("requests", "p50") => tell::SAY_REQUESTS_HALF,
+        ("requests", _) => tell::SAY_REQUESTS_RATIO,
+        ("calls", "p95") => return (tell::SAY_CALLS_ONE_IN, "20"),
+        ("calls", "p99") => return (tell::SAY_CALLS_ONE_IN, "100"),
+        ("calls", "rate") => tell::SAY_CALLS_RATE,
+        ("calls", "errors") => tell::SAY_CALLS_ERRORS,
+        ("calls", "unanswered_ratio") => tell::SAY_CALLS_UNANSWERED,
+        ("calls", "mean") => tell::SAY_CALLS_MEAN,
+        ("calls", "p50") => tell::SAY_CALLS_HALF,
+        ("calls", "network_p95") => tell::SAY_CALLS_NETWORK,
+        ("calls", "lag_p95") => tell::SAY_CALLS_LAG,
+        ("calls", _) => tell::SAY_CALLS_RATIO,
+        ("errors", _) => tell::SAY_ERRORS,
+        ("new_errors", _) => tell::SAY_NEW_ERRORS,
+        ("new_edges", _) => tell::SAY_NEW_EDGES,
+        ("silent", _) => tell::SAY_SILENT,
+        ("logs", _) => tell::SAY_LOGS,
+        ("new_log_patterns", _) => tell::SAY_NEW_PATTERNS,
+        ("hosts", _) => tell::SAY_HOSTS,
+        ("heartbeat", _) => tell::SAY_HEARTBEAT,
+        ("burn", _) => tell::SAY_BURN,
+        ("metric", _) => tell::SAY_METRIC,
+        _ => tell::SAY_VALUE,
+    };
+    (phrase, "")
+}
+
+/// The worst edge on the way: `orders → payments: 52 % of 14/s fail`.
+pub fn hottest(edge: &HotEdge) -> String {
+    let (phrase, size) = match edge.p95 {
+        Some(p95) => (tell::HOT_LATE, shown(ValueUnit::Seconds, p95)),
+        None => (tell::HOT_FAILING, shown(ValueUnit::Ratio, edge.failed.unwrap_or(0.0))),
+    };
+    let rate = shown(ValueUnit::PerSecond, edge.rate);
+    tf(phrase, &[("caller", &edge.caller), ("callee", &edge.callee), ("rate", &rate), ("size", &size)])
+}
+
+/// What was looked at and is as usual.
+pub fn as_usual(usual: &Usual) -> String {
+    let (phrase, unit) = match usual.what {
+        UsualKind::Traffic => (tell::USUAL_TRAFFIC, ValueUnit::PerSecond),
+        UsualKind::Duration => (tell::USUAL_DURATION, ValueUnit::Seconds),
+        UsualKind::Errors => (tell::USUAL_ERRORS, ValueUnit::Ratio),
+        UsualKind::Callees => return tf(tell::USUAL_CALLEES, &[("names", &usual.callees.join(", "))]),
+    };
+    tf(phrase, &[("node", &usual.node), ("size", &shown(unit, usual.value.unwrap_or(0.0)))])
+}
+
 /// What an objective promises: `99.9 % of the requests to checkout succeed within 300 ms`.
 pub fn promise(slo: &Value) -> String {
     let kind = text(slo, "indicator.kind");
@@ -313,6 +429,43 @@ mod tests {
             groups.iter().map(|(rule, alerts)| (*rule, alerts.len())).collect::<Vec<_>>(),
             [("Requests fail", 2), ("Other", 1)]
         );
+    }
+
+    #[test]
+    fn alerts_are_said_as_the_server_says_them() {
+        let say = |signal: &str, figure: &str, unit, value: Option<f64>, is_less| {
+            let labels = [("service", "payments"), ("caller", "orders"), ("callee", "bank")];
+            let alert = Alert {
+                says: Some(Saying { signal: signal.into(), figure: figure.into(), name: "x".into(), is_less }),
+                labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+                threshold: Some(0.05),
+                value,
+                unit,
+                ..Alert::default()
+            };
+            summary(&alert).replace('\u{2009}', " ")
+        };
+        let ratio = ValueUnit::Ratio;
+        assert_eq!(
+            say("requests", "error_ratio", ratio, Some(0.52), false),
+            "52 % of the requests to payments fail, more than 5 %"
+        );
+        assert_eq!(say("requests", "error_ratio", ratio, Some(0.01), false), "1 % of the requests to payments fail");
+        assert_eq!(
+            say("requests", "p99", ValueUnit::Seconds, Some(0.01), true),
+            "1 in 100 requests to payments takes over 10 ms, less than 50 ms"
+        );
+        assert_eq!(
+            say("calls", "unanswered_ratio", ratio, Some(0.04), false),
+            "4 % of the calls from orders to bank get no answer"
+        );
+        assert_eq!(say("requests", "error_ratio", ratio, None, false), "no values for payments");
+        for signal in form::SIGNALS.iter().map(|signal| signal.name).chain(["burn"]) {
+            let said = say(signal, "", ValueUnit::Count, Some(0.0), false);
+            assert!(!said.contains('{'), "{signal}: {said}");
+        }
+        let alone = Alert { summary: "as it is".to_owned(), ..Alert::default() };
+        assert_eq!(summary(&alone), "as it is");
     }
 
     #[test]

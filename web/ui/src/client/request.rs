@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) status: u16,
     /// Plain words.
     pub(crate) detail: String,
+    /// Of what was sent.
+    pub(crate) field: Option<String>,
     /// Where in the query.
     pub(crate) place: Option<Place>,
     /// What to write there instead.
@@ -147,7 +149,14 @@ fn problem(status: u16, bytes: &[u8]) -> Failure {
                 what_to_do if status >= 500 => format!("{}. {what_to_do}", problem.title),
                 detail => detail,
             };
-            Failure { status, detail, place: problem.place, hint: problem.hint, request_id: problem.request_id }
+            Failure {
+                status,
+                detail,
+                field: problem.field,
+                place: problem.place,
+                hint: problem.hint,
+                request_id: problem.request_id,
+            }
         }
         Err(_) => Failure { status, detail: format!("HTTP {status}"), ..Failure::default() },
     }

@@ -1,5 +1,6 @@
 //! Time charts: canvas below, cursor above, keyboard and a table for those who see neither.
 
+use super::flags::{About, Flags};
 use crate::canvas::{Canvas, CanvasSurface, watch_size};
 use crate::figures::time;
 use crate::nav::nav;
@@ -28,6 +29,7 @@ impl Cursor {
 struct Chart {
     spec: Memo<ChartSpec>,
     plot: StoredValue<Option<Plot>>,
+    flags: Option<Flags>,
     cursor: RwSignal<Option<i64>>,
     brush: RwSignal<Option<(i64, i64)>>,
     hovered: RwSignal<bool>,
@@ -41,16 +43,35 @@ pub(crate) fn TimeChart(
     /// Height in CSS pixels.
     #[prop(default = 160.0)]
     height: f64,
+    /// What it is about: alerts of that are marked.
+    #[prop(optional)]
+    about: Option<Signal<About>>,
+    /// Those marks, if they are not of the range of the page.
+    #[prop(optional)]
+    flags: Option<Flags>,
 ) -> impl IntoView {
+    let flags = flags.or_else(|| about.map(Flags::of));
     let cursor = use_context::<Cursor>().map_or_else(|| RwSignal::new(None), |cursor| cursor.0);
-    let chart =
-        Chart { spec, plot: StoredValue::new(None), cursor, brush: RwSignal::new(None), hovered: RwSignal::new(false) };
+    let chart = Chart {
+        spec,
+        plot: StoredValue::new(None),
+        flags,
+        cursor,
+        brush: RwSignal::new(None),
+        hovered: RwSignal::new(false),
+    };
     let root = NodeRef::<html::Div>::new();
     let size = watch_size(root);
     let draw = move |surface: &mut CanvasSurface| {
         chart.spec.with(|spec| {
-            let plot = Plot::new(spec, surface);
+            let plot = match chart.flags {
+                Some(flags) => flags.lay(spec, surface),
+                None => Plot::new(spec, surface),
+            };
             plot.draw(spec, surface);
+            if let Some(flags) = chart.flags {
+                flags.draw(&plot, surface);
+            }
             chart.plot.set_value(Some(plot));
         })
     };
@@ -90,6 +111,7 @@ pub(crate) fn TimeChart(
         }
     };
     view! {
+        <div class="chart-box">
         <div
             class="chart-root" style=style node_ref=root tabindex="0" role="application" aria-roledescription=t(say::CHART)
             aria-label=move || chart.spec.with(|spec| spec.title.clone()) on:pointerdown=down on:pointermove=moved on:pointerup=up
@@ -99,6 +121,8 @@ pub(crate) fn TimeChart(
             <Canvas draw=move |surface: &mut CanvasSurface| chart.draw_overlay(surface) />
             {move || chart.tooltip(size.get().0)}
             <span class="sr-only" role="status">{move || chart.reading()}</span>
+        </div>
+        {chart.flags.map(Flags::links)}
         </div>
         {move || chart.spec.with(twin)}
     }
@@ -154,6 +178,7 @@ impl Chart {
             for near in values {
                 text += &format!(", {} {}", spec.series[near.series].name, spec.unit.format(near.value));
             }
+            text += &self.flags.and_then(|flags| flags.said(at)).unwrap_or_default();
             Some(text)
         })
     }
@@ -169,8 +194,9 @@ impl Chart {
                 let value = spec.unit.format(near.value);
                 view! { <div class="tip-row"><span class="swatch" style=style></span><span class="tip-name">{series.name.clone()}</span><span>{crate::components::figure::quantity(value)}</span></div> }
             }).collect();
+            let fired = self.flags.and_then(|flags| flags.tip(at));
             let style = if x > width / 2.0 { format!("right:{}px", (width - x + 12.0).max(0.0)) } else { format!("left:{}px", x + 12.0) };
-            Some(view! { <div class="tip" style=style aria-hidden="true"><div class="tip-time">{time(moment)}</div>{rows}</div> }.into_any())
+            Some(view! { <div class="tip" style=style aria-hidden="true"><div class="tip-time">{time(moment)}</div>{rows}{fired}</div> }.into_any())
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::{Health, Nanos, NodeKind, Red, RedPoint};
-use orrery_chart::{Quantity, Sparkline, Token, Unit};
+use orrery_chart::{Quantity, Token, Unit};
 
 /// A quantity, its unit quieter.
 pub(crate) fn figure(unit: &Unit, value: f64) -> AnyView {
@@ -131,17 +131,17 @@ pub(crate) fn steps(points: &[RedPoint], value: impl Fn(&Red) -> Option<f64>) ->
     values
 }
 
-/// Failed shares over time: red only where something failed.
-pub(crate) fn error_sparkline(points: &[RedPoint], width: f64, height: f64) -> AnyView {
-    let values = steps(points, |red| Some(red.error_ratio()));
-    let failed = values.iter().flatten().any(|ratio| *ratio > 0.0);
-    sparkline(values, if failed { Token::Err } else { Token::Errors0 }, width, height)
+/// Times of the first and the last point.
+pub(crate) fn ends(points: &[RedPoint]) -> (i64, i64) {
+    let at = |point: Option<&RedPoint>| point.map(|point| point.time_unix_nano.0).unwrap_or_default();
+    (at(points.first()), at(points.last()))
 }
 
-/// A small chart without words; the number stands beside it.
-pub(crate) fn sparkline(values: Vec<Option<f64>>, token: Token, width: f64, height: f64) -> AnyView {
-    let svg = Sparkline { ink: token.into(), ..Sparkline::new(values) }.to_svg(width, height, "");
-    view! { <span class="sparkline" aria-hidden="true" inner_html=svg></span> }.into_any()
+/// Failed shares over time: red only where something failed.
+pub(crate) fn failed_shares(points: &[RedPoint]) -> (Vec<Option<f64>>, Token) {
+    let values = steps(points, |red| Some(red.error_ratio()));
+    let failed = values.iter().flatten().any(|ratio| *ratio > 0.0);
+    (values, if failed { Token::Err } else { Token::Errors0 })
 }
 
 /// One number with its name, and how it went.

@@ -20,7 +20,7 @@ const RESULTS: usize = 12;
 /// Pages that the rail has no entry for.
 const BELOW_ALERTS: [(&str, Phrase); 5] = [
     ("/alerts/rules", tell::RULES),
-    ("/alerts/rules/new", tell::NEW_RULE),
+    ("/alerts/rules/new/requests", tell::NEW_RULE),
     ("/alerts/slos", tell::SLOS),
     ("/alerts/channels", tell::CHANNELS),
     ("/alerts/silences", tell::SILENCES),

@@ -109,6 +109,16 @@ impl Query {
         self.nav.set(&[("q", Some(text.to_owned()))]);
     }
 
+    /// What is written; tracked.
+    pub(crate) fn written(self) -> String {
+        self.typed.with(|typed| typed.trim().to_owned())
+    }
+
+    /// The language finds nothing wrong with what is written; tracked.
+    pub(crate) fn is_sound(self) -> bool {
+        self.reading.with(|reading| reading.problem.is_none())
+    }
+
     fn run(self) {
         self.ask(&self.typed.get_untracked());
     }

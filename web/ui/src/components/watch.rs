@@ -1,11 +1,11 @@
 //! What fires, as every page may show it. The code that asks is the alert pages' own and comes later; here is only what
 //! it leaves behind.
 
+use super::flags::Kit;
 use crate::atlas::marks::Marks;
 use crate::words::{say, tf};
 use leptos::prelude::*;
-use orrery_api::Range;
-use orrery_chart::{Annotation, Token};
+use orrery_chart::Mark;
 use std::collections::BTreeMap;
 
 /// An alert that fires.
@@ -20,11 +20,16 @@ pub(crate) struct Firing {
 /// A time in which an alert fired.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Moment {
+    /// Id of the alert.
+    pub(crate) alert: String,
+    /// Its rule, and what sets it apart from others of it.
+    pub(crate) name: String,
+    /// Id of the node it is about; empty: of none.
     pub(crate) node: String,
-    pub(crate) rule: String,
-    pub(crate) rank: u8,
-    pub(crate) from: i64,
-    pub(crate) to: i64,
+    /// Id of the other end of a call; empty: it is about none.
+    pub(crate) caller: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) mark: Mark,
 }
 
 /// What is known of what fires.
@@ -34,11 +39,25 @@ pub(crate) struct Watched {
     pub(crate) moments: RwSignal<Vec<Moment>>,
     /// Somebody shows moments.
     pub(crate) wanted: RwSignal<bool>,
+    /// What shows them, once it is there.
+    pub(crate) kit: RwSignal<Option<Kit>>,
 }
 
 impl Watched {
     pub(crate) fn start() -> Watched {
-        Watched { firing: RwSignal::default(), moments: RwSignal::default(), wanted: RwSignal::new(false) }
+        Watched {
+            firing: RwSignal::default(),
+            moments: RwSignal::default(),
+            wanted: RwSignal::new(false),
+            kit: RwSignal::new(None),
+        }
+    }
+
+    /// Somebody shows when alerts fired: asks for it.
+    pub(crate) fn want(self) {
+        if !self.wanted.get_untracked() {
+            self.wanted.set(true);
+        }
     }
 
     /// Marks on the map; tracked.
@@ -79,30 +98,4 @@ pub(crate) fn badge(node: Option<String>) -> AnyView {
         (count > 0).then(|| view! { <span class=class title=title><span aria-hidden="true">{count}</span><span class="sr-only">{said}</span></span> })
     };
     view! { {badge} }.into_any()
-}
-
-/// When alerts fired about a node, for its charts over a range; tracked. Names stand where there is room.
-pub(crate) fn moments_of(node: &str, range: Range) -> Vec<Annotation> {
-    let watched = watched();
-    if !watched.wanted.get_untracked() {
-        watched.wanted.set(true);
-    }
-    let room = (range.to.0 - range.from.0) / 4;
-    let (mut named, mut shaded) = (i64::MIN, i64::MIN);
-    let mark = |moment: &Moment| Annotation {
-        at: moment.from,
-        // One shade, however many fire.
-        until: (moment.to > shaded).then(|| {
-            shaded = moment.to;
-            moment.to
-        }),
-        label: if named.saturating_add(room) <= moment.from {
-            named = moment.from;
-            moment.rule.clone()
-        } else {
-            String::new()
-        },
-        ink: [Token::Accent, Token::Warn, Token::Err][usize::from(moment.rank.min(2))].into(),
-    };
-    watched.moments.with(|moments| moments.iter().filter(|moment| moment.node == node).map(mark).collect())
 }

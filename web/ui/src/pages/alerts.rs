@@ -6,12 +6,16 @@ mod detail;
 mod dialog;
 mod editor;
 mod fields;
+mod flags;
+mod found;
+mod kept;
 mod list;
 mod machine;
 mod query;
 mod routes;
 mod row;
 mod rules;
+mod sheet;
 mod silences;
 mod slos;
 mod track;
@@ -28,13 +32,29 @@ chunks! {
     /// What fires, for every page: asked again and again.
     pub(crate) WATCH alerts_watch |_: ()| watch::watch();
     /// A rule, field by field, and what it would have said.
-    pub(crate) EDITOR alerts_editor |name: String| editor::editor(name);
+    pub(crate) EDITOR alerts_editor |rule: Edited| match rule {
+        Edited::New(signal) => editor::create(&signal),
+        Edited::Kept(name) => editor::editor(name),
+    };
     /// What a rule measures of traces: nearly all of it is the page of traces' own.
     IN_TRACEQL traces_rule |draft: fields::Draft| query::bar(draft);
+    /// What a rule measures with a statement: nearly all of it is the console's own.
+    IN_SQL sql_rule |draft: fields::Draft| sheet::sheet(draft);
+    /// What is wrong where an alert's trouble begins: nearly all of it is the overview's own.
+    FOUND overview_found |all: std::sync::Arc<Vec<orrery_api::Finding>>| found::found(&all);
     /// Objectives.
     SLOS alerts_slos |_: ()| slos::slos();
     /// Whom to tell, and of what.
     WHOM alerts_whom |_: ()| channels::channels();
+}
+
+/// Which rule is edited.
+#[derive(Clone)]
+pub(crate) enum Edited {
+    /// One that is not kept yet, about a signal.
+    New(String),
+    /// One by its name.
+    Kept(String),
 }
 
 /// The pages below `/alerts`.
@@ -53,7 +73,8 @@ pub(crate) fn page() -> AnyView {
     let body = match segments[..] {
         ["alerts"] => list::list(),
         ["alerts", "rules"] => rules::rules(),
-        ["alerts", "rules", name] => part(EDITOR, name.to_owned()),
+        ["alerts", "rules", "new", signal] => part(EDITOR, Edited::New(signal.to_owned())),
+        ["alerts", "rules", name] => part(EDITOR, Edited::Kept(name.to_owned())),
         ["alerts", "slos"] => part(SLOS, ()),
         ["alerts", "channels"] => part(WHOM, ()),
         ["alerts", "silences"] => silences::silences(),

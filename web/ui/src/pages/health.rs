@@ -3,7 +3,8 @@
 use crate::client::live::live;
 use crate::client::{ask, load};
 use crate::components::endpoints;
-use crate::components::figure::{figure, sparkline, tile};
+use crate::components::figure::{figure, tile};
+use crate::components::flags::{About, sparkline};
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::{empty, loaded};
@@ -107,8 +108,11 @@ fn host_tile(host: &Host) -> AnyView {
 }
 
 fn host_row(host: &Host) -> AnyView {
-    let trend = |points: &[MetricPoint]| {
-        sparkline(points.iter().map(|point| Some(point.value)).collect(), Token::Series1, 72.0, 20.0)
+    let trend = |points: &[MetricPoint], leads: bool| {
+        let at = |point: Option<&MetricPoint>| point.map(|point| point.time_unix_nano.0).unwrap_or_default();
+        let values = points.iter().map(|point| Some(point.value)).collect();
+        let (times, about) = ((at(points.first()), at(points.last())), About::Host(host.name.clone()));
+        sparkline(values, times, Token::Series1, (72.0, 20.0), about, leads)
     };
     let number = |unit: &Unit, value: Option<f64>| figure(unit, value.unwrap_or(f64::NAN));
     let services = host.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>().join(", ");
@@ -121,8 +125,8 @@ fn host_row(host: &Host) -> AnyView {
     view! {
         <tr>
             <th scope="row" class="cell-name"><span class="name-stack"><span>{host.name.clone()}</span><span class="hint clamp">{system}</span></span></th>
-            <td class="num"><span class="cell-trend">{trend(&host.cpu_series)}{number(&Unit::Ratio, host.cpu_utilization)}</span></td>
-            <td class="num"><span class="cell-trend">{trend(&host.memory_series)}<span class="nowrap">{number(&Unit::Ratio, host.memory_utilization)}{total}</span></span></td>
+            <td class="num"><span class="cell-trend">{trend(&host.cpu_series, true)}{number(&Unit::Ratio, host.cpu_utilization)}</span></td>
+            <td class="num"><span class="cell-trend">{trend(&host.memory_series, false)}<span class="nowrap">{number(&Unit::Ratio, host.memory_utilization)}{total}</span></span></td>
             <td class="num">{number(&Unit::Ratio, host.filesystem_utilization)}</td><td class="num col-wide">{number(&Unit::Number, host.load_1m)}</td>
             <td class="num col-wide">{number(&Unit::BytesPerSecond, host.network_bytes_per_second)}</td><td class="num col-wide">{number(&Unit::BytesPerSecond, host.disk_bytes_per_second)}</td>
             <td class="col-wide hint clamp">{services}</td><td class="col-wide hint nowrap">{ago(host.last_seen_unix_nano.0, now_nanos())}</td>

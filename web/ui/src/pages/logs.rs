@@ -6,6 +6,7 @@ use crate::components::attributes::{attributes, row, text};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::copy::Copy;
 use crate::components::filter::FilterBar;
+use crate::components::flags::as_asked;
 use crate::components::icon::icon;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::outside::outside;
@@ -176,7 +177,8 @@ fn put(records: &mut VecDeque<Arc<LogRecord>>, log: Arc<LogRecord>) {
 
 fn charted(histogram: Signal<Arc<LogHistogram>>) -> AnyView {
     let spec = Memo::new(move |_| histogram.with(|histogram| spec(histogram)));
-    view! { <div class="panel-body"><TimeChart spec=spec height=104.0 />{legend(spec)}</div> }.into_any()
+    view! { <div class="panel-body"><TimeChart spec=spec height=104.0 about=as_asked() />{legend(spec)}</div> }
+        .into_any()
 }
 
 fn spec(histogram: &LogHistogram) -> ChartSpec {

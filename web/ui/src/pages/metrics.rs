@@ -3,6 +3,7 @@
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::figure;
+use crate::components::flags::everything;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
 use crate::components::state::{chips, empty, loaded};
@@ -165,7 +166,7 @@ fn about(metric: &MetricName) -> AnyView {
 
 fn charted(list: Signal<Arc<MetricSeriesList>>) -> AnyView {
     let spec = Memo::new(move |_| list.with(|list| spec(list)));
-    view! { <div class="panel-body"><TimeChart spec=spec height=320.0 />{legend(spec)}{move || list.with(|list| latest(list))}</div> }.into_any()
+    view! { <div class="panel-body"><TimeChart spec=spec height=320.0 about=everything() />{legend(spec)}{move || list.with(|list| latest(list))}</div> }.into_any()
 }
 
 fn spec(list: &MetricSeriesList) -> ChartSpec {

@@ -7,12 +7,13 @@ mod logs;
 use crate::client::{ask, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::{duration, error_ratio, figure, health_badge, kind_icon, kind_word, tile};
+use crate::components::flags::About;
 use crate::components::icon::icon;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::outside::outside;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
-use crate::components::watch::{badge, moments_of};
+use crate::components::watch::badge;
 use crate::figures::{ago, utc_offset};
 use crate::nav::nav;
 use crate::outside::Subject;
@@ -170,7 +171,8 @@ fn header(detail: Detail) -> AnyView {
 fn charted(detail: Detail, spec: fn(&ServiceDetail) -> ChartSpec) -> AnyView {
     let spec = Memo::new(move |_| detail.with(|detail| spec(detail)));
     let direct = spec.with_untracked(|spec| spec.end_labels);
-    view! { <div class="panel-body"><TimeChart spec=spec height=180.0 />{(!direct).then(|| legend(spec))}</div> }
+    let about = Signal::derive(move || About::Node(detail.with(|detail| detail.node.id.clone())));
+    view! { <div class="panel-body"><TimeChart spec=spec height=180.0 about=about />{(!direct).then(|| legend(spec))}</div> }
         .into_any()
 }
 
@@ -202,7 +204,7 @@ fn requests(detail: &ServiceDetail) -> ChartSpec {
                 .shape(Shape::Bars)
                 .ink(Token::Series1.alpha(0.75)),
         ],
-        annotations: marks(detail),
+        annotations: deploys(detail),
         ..base(t(say::REQUESTS_AND_ERRORS), detail.range, &detail.series, Unit::PerSecond)
     }
 }
@@ -222,16 +224,9 @@ fn latency(detail: &ServiceDetail) -> ChartSpec {
             Series::line("p99", 3, of(|red| red.p99_nanos)),
         ],
         end_labels: true,
-        annotations: marks(detail),
+        annotations: deploys(detail),
         ..base(t(say::LATENCY), detail.range, &detail.series, Unit::Nanos)
     }
-}
-
-/// New versions, and when alerts fired; tracked.
-fn marks(detail: &ServiceDetail) -> Vec<Annotation> {
-    let mut marks = moments_of(&detail.node.id, detail.range);
-    marks.extend(deploys(detail));
-    marks
 }
 
 /// When versions came that were not there when the range began.

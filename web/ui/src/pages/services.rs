@@ -3,8 +3,9 @@
 use crate::client::{Load, ask, load};
 use crate::components::endpoints;
 use crate::components::figure::{
-    duration, error_ratio, error_sparkline, figure, health_glyph, kind_icon, kind_word, sparkline, steps,
+    duration, ends, error_ratio, failed_shares, figure, health_glyph, kind_icon, kind_word, steps,
 };
+use crate::components::flags::{About, sparkline};
 use crate::components::icon::icon;
 use crate::components::open_in_sql::open_in_sql;
 use crate::components::panel::panel;
@@ -149,17 +150,19 @@ fn row(line: &ServiceSummary) -> AnyView {
         .copied()
         .collect::<Vec<_>>()
         .join(" · ");
-    let trend =
-        |value: fn(&orrery_api::Red) -> Option<f64>, token| sparkline(steps(&line.series, value), token, 72.0, 20.0);
+    let drawn = |(values, token): (Vec<Option<f64>>, Token), leads: bool| {
+        sparkline(values, ends(&line.series), token, (72.0, 20.0), About::Node(line.service.id.clone()), leads)
+    };
+    let trend = |value: fn(&orrery_api::Red) -> Option<f64>| drawn((steps(&line.series, value), Token::Series1), false);
     let versions = line.versions.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
     view! {
         <tr>
             <td class="col-glyph">{health_glyph(line.health)}</td>
             <th scope="row" class="cell-name"><span class="kind" title=kind_word(line.kind)>{icon(kind_icon(line.kind))}</span><span class="name-stack"><a href=move || nav.href(&path, &[])>{line.service.name.clone()}</a><span class="hint">{context}</span></span>{badge(Some(line.service.id.clone()))}</th>
-            <td class="num"><span class="cell-trend">{trend(|red| Some(red.rate), Token::Series1)}{figure(&Unit::PerSecond, line.red.rate)}</span></td>
-            <td class="num"><span class="cell-trend">{error_sparkline(&line.series, 72.0, 20.0)}{error_ratio(&line.red)}</span></td>
+            <td class="num"><span class="cell-trend">{trend(|red| Some(red.rate))}{figure(&Unit::PerSecond, line.red.rate)}</span></td>
+            <td class="num"><span class="cell-trend">{drawn(failed_shares(&line.series), true)}{error_ratio(&line.red)}</span></td>
             <td class="num col-wide">{duration(line.red.p50_nanos)}</td>
-            <td class="num"><span class="cell-trend">{trend(|red| red.p95_nanos.map(|nanos| nanos.0 as f64), Token::Series1)}{duration(line.red.p95_nanos)}</span></td>
+            <td class="num"><span class="cell-trend">{trend(|red| red.p95_nanos.map(|nanos| nanos.0 as f64))}{duration(line.red.p95_nanos)}</span></td>
             <td class="num col-wide">{duration(line.red.p99_nanos)}</td>
             <td class="col-wide mono">{versions}</td>
             <td class="num col-wide">{line.instances}</td>

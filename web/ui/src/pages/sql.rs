@@ -1,14 +1,15 @@
 //! SQL: a statement, the tables it can speak of, and what it answers.
 
-mod editor;
+pub(in crate::pages) mod editor;
 mod grid;
 mod history;
 mod tree;
 
-use crate::client::{Load, ask, load, post, save};
+use crate::client::{Load, load, post, save};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::copy::Copy;
 use crate::components::figure::figure;
+use crate::components::flags::everything;
 use crate::components::icon::icon;
 use crate::components::panel::panel;
 use crate::components::state::empty;
@@ -17,10 +18,10 @@ use crate::query::{bytes_of, plain};
 use crate::scope::{Scope, scope};
 use crate::sql::{Bars, Picture, picture};
 use crate::words::{Phrase, say, t, tf};
-use leptos::html;
+use editor::Sheet;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use orrery_api::{SqlAnswer, SqlRequest, SqlSchema, paths};
+use orrery_api::{SqlAnswer, SqlRequest, paths};
 use orrery_chart::{ChartSpec, Unit, grouped};
 use std::sync::Arc;
 
@@ -62,11 +63,7 @@ struct Console {
     asked: Memo<String>,
     /// Changes when the same is asked again.
     again: RwSignal<u32>,
-    typed: RwSignal<String>,
-    /// Byte of the cursor in it.
-    cursor: RwSignal<usize>,
-    input: NodeRef<html::Textarea>,
-    schema: Load<SqlSchema>,
+    sheet: Sheet,
     answer: Load<SqlAnswer>,
 }
 
@@ -76,14 +73,6 @@ impl Console {
         let param = nav.param("q");
         let asked = Memo::new(move |_| param.get().unwrap_or_default());
         let again = RwSignal::new(0);
-        let schema = load::<SqlSchema>(move || {
-            scope.range.track();
-            let window = scope.window.get_untracked();
-            Some(
-                ask(paths::SQL_SCHEMA, &[("from", window.from.to_string()), ("to", window.to.to_string())])
-                    .chosen(scope.range.get()),
-            )
-        });
         let answer = load::<SqlAnswer>(move || {
             let statement = asked.get();
             scope.range.track();
@@ -101,30 +90,19 @@ impl Console {
                 answer.progress.arrived.set(0.0);
             }
         });
-        let typed = RwSignal::new(asked.get_untracked());
-        let console = Console {
-            nav,
-            scope,
-            asked,
-            again,
-            typed,
-            cursor: RwSignal::new(0),
-            input: NodeRef::new(),
-            schema,
-            answer,
-        };
+        let sheet = Sheet::start(asked.get_untracked());
         Effect::new(move |_| {
             let asked = asked.get();
-            if typed.with_untracked(|typed| typed.trim() != asked) {
-                typed.set(asked);
+            if sheet.typed.with_untracked(|typed| typed.trim() != asked) {
+                sheet.typed.set(asked);
             }
         });
-        console
+        Console { nav, scope, asked, again, sheet, answer }
     }
 
     /// Runs what is written.
     fn run(self) {
-        let text = self.typed.with_untracked(|typed| typed.trim().to_owned());
+        let text = self.sheet.typed.with_untracked(|typed| typed.trim().to_owned());
         if text.is_empty() {
             return self.nav.set(&[("q", None)]);
         }
@@ -138,29 +116,9 @@ impl Console {
         self.nav.set(&[("q", Some(text)), ("sort", None)]);
     }
 
-    /// Puts a text into the editor and the cursor somewhere in it.
-    fn write(self, text: String, cursor: usize) {
-        if let Some(input) = self.input.get_untracked() {
-            let units = crate::query::units_at(&text, cursor);
-            input.set_value(&text);
-            let _ = input.focus();
-            let _ = input.set_selection_range(units, units);
-        }
-        self.typed.set(text);
-        self.cursor.set(cursor);
-    }
-
-    /// Writes a word at the cursor.
-    fn insert(self, word: &str) {
-        let (mut text, cursor) = (self.typed.get_untracked(), self.cursor.get_untracked());
-        let cursor = cursor.min(text.len());
-        text.insert_str(cursor, word);
-        self.write(text, cursor + word.len());
-    }
-
     /// Runs a whole statement.
     fn take(self, statement: &str) {
-        self.write(statement.to_owned(), statement.len());
+        self.sheet.write(statement.to_owned(), statement.len());
         self.run();
     }
 }
@@ -187,7 +145,7 @@ pub(crate) fn Sql() -> impl IntoView {
         <div class="page page-fill sql">
             {tree::panel(console)}
             <div class="sql-main">
-                {editor::editor(console)}
+                {editor::of_console(console)}
                 {move || if is_asked.get() { answered(console) } else { welcome(console) }}
             </div>
         </div>
@@ -317,7 +275,7 @@ fn chart(data: Signal<Arc<SqlAnswer>>) -> AnyView {
                 Some(Picture::Time(spec)) => spec,
                 _ => ChartSpec::default(),
             });
-            view! { <div class="panel-body"><TimeChart spec=spec height=320.0 />{legend(spec)}</div> }.into_any()
+            view! { <div class="panel-body"><TimeChart spec=spec height=320.0 about=everything() />{legend(spec)}</div> }.into_any()
         }
     };
     view! { {view} }.into_any()

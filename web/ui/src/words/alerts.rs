@@ -18,6 +18,45 @@ phrases! { tell:
     EDIT_WHAT "Edit “{name}”" "“{name}” 편집";
     OFF "off" "꺼짐";
 
+    // What an alert says.
+    SAY_REQUESTS_RATE "{whom} gets {size} requests" "{whom} 요청 {size}";
+    SAY_REQUESTS_ERRORS "{size} requests to {whom} failed" "{whom} 요청 {size}건 실패";
+    SAY_REQUESTS_RATIO "{size} of the requests to {whom} fail" "{whom} 요청 중 {size} 실패";
+    SAY_REQUESTS_MEAN "requests to {whom} take {size} on average" "{whom} 요청이 평균 {size} 걸림";
+    SAY_REQUESTS_HALF "half of the requests to {whom} take over {size}" "{whom} 요청의 절반이 {size} 초과";
+    SAY_REQUESTS_ONE_IN "1 in {n} requests to {whom} takes over {size}" "{whom} 요청 {n}건 중 1건이 {size} 초과";
+    SAY_CALLS_RATE "{caller} calls {callee} {size}" "{caller} → {callee} 호출 {size}";
+    SAY_CALLS_ERRORS "{size} calls from {caller} to {callee} failed" "{caller} → {callee} 호출 {size}건 실패";
+    SAY_CALLS_RATIO "{size} of the calls from {caller} to {callee} fail" "{caller} → {callee} 호출 중 {size} 실패";
+    SAY_CALLS_UNANSWERED "{size} of the calls from {caller} to {callee} get no answer" "{caller} → {callee} 호출 중 {size} 응답 없음";
+    SAY_CALLS_MEAN "calls from {caller} to {callee} take {size} on average" "{caller} → {callee} 호출이 평균 {size} 걸림";
+    SAY_CALLS_HALF "half of the calls from {caller} to {callee} take over {size}" "{caller} → {callee} 호출의 절반이 {size} 초과";
+    SAY_CALLS_ONE_IN "1 in {n} calls from {caller} to {callee} takes over {size}" "{caller} → {callee} 호출 {n}건 중 1건이 {size} 초과";
+    SAY_CALLS_NETWORK "1 in 20 calls from {caller} to {callee} spends over {size} between the two" "{caller} → {callee} 호출 20건 중 1건이 둘 사이에서 {size} 초과";
+    SAY_CALLS_LAG "1 in 20 messages from {caller} waits over {size} for {callee}" "{caller}의 메시지 20건 중 1건이 {callee} 처리까지 {size} 넘게 대기";
+    SAY_ERRORS "{size} × {type} in {whom}" "{whom}에서 {type} {size}건";
+    SAY_NEW_ERRORS "{size} × {type}, new in {whom}" "{whom}에서 처음 보는 {type} {size}건";
+    SAY_NEW_EDGES "{caller} calls {callee}, which it did not before" "{caller} → {callee} 호출이 새로 생김";
+    SAY_SILENT "nothing heard of {whom} for {size}" "{whom} 소식 없음 {size}";
+    SAY_LOGS "{size} log records of {whom}" "{whom} 로그 레코드 {size}건";
+    SAY_NEW_PATTERNS "{size} × a new kind of log record in {whom}" "{whom}에서 새로운 종류의 로그 레코드 {size}건";
+    SAY_HOSTS "nothing heard of host {whom} for {size}" "호스트 {whom} 소식 없음 {size}";
+    SAY_HEARTBEAT "no heartbeat “{name}” for {size}" "하트비트 “{name}” 없음 {size}";
+    SAY_BURN "the error budget of “{name}” burns {size} as fast as it may" "“{name}” 오류 예산이 허용 속도의 {size}로 소진 중";
+    SAY_METRIC "{name} is {size}" "{name} 값 {size}";
+    SAY_VALUE "value {size}" "값 {size}";
+    SAY_MORE "{what}, more than {limit}" "{what} (기준 {limit} 초과)";
+    SAY_LESS "{what}, less than {limit}" "{what} (기준 {limit} 미만)";
+    SAY_NO_VALUES "no values" "값 없음";
+    SAY_NO_VALUES_FOR "no values for {whom}" "{whom} 값 없음";
+    SAY_FAILS "the rule's question fails" "규칙의 질의가 실패함";
+    HOT_LATE "{caller} → {callee}: 1 in 20 of {rate} takes over {size}" "{caller} → {callee}: {rate} 중 20건에 1건이 {size} 초과";
+    HOT_FAILING "{caller} → {callee}: {size} of {rate} fail" "{caller} → {callee}: {rate} 중 {size} 실패";
+    USUAL_TRAFFIC "traffic of {node}: {size}" "{node} 트래픽: {size}";
+    USUAL_DURATION "duration at {node}: 1 in 20 over {size}" "{node} 소요 시간: 20건 중 1건이 {size} 초과";
+    USUAL_ERRORS "errors of {node}: {size}" "{node} 오류: {size}";
+    USUAL_CALLEES "what it calls: {names}" "호출 대상: {names}";
+
     // What fires.
     N_FIRING "{n} firing" "{n}건 발생 중";
     N_PENDING "{n} pending" "{n}건 대기";
@@ -166,7 +205,7 @@ phrases! { tell:
     SILENT_ABOUT "Seconds since a service was last heard of that usually is." "평소 데이터가 오던 서비스의 마지막 수신 이후 시간.";
     TRACES "Traces" "트레이스";
     TRACES_ABOUT "Anything TraceQL can measure: a search with a function of metrics at its end." "TraceQL로 측정할 수 있는 모든 것: 끝에 메트릭 함수가 있는 검색.";
-    TRACES_HINT "One value per combination of what stands in by (…). Run the query to use it." "by (…) 조합마다 값 하나. 실행하면 규칙에 반영됩니다.";
+    TRACES_HINT "One value per combination of what stands in by (…)." "by (…) 조합마다 값이 하나입니다.";
     LOGS "Log records" "로그 레코드";
     LOGS_ABOUT "How many log records come in the window." "구간 안의 로그 레코드 수.";
     NEW_PATTERNS "New log lines" "새 로그";

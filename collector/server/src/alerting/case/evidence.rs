@@ -7,7 +7,7 @@ use orrery_alert::notify::Class;
 use orrery_alert::text;
 use orrery_api as api;
 use orrery_api::Nanos;
-use orrery_api::alerting::{Alert, Deploy, Difference, Evidence, ValueUnit};
+use orrery_api::alerting::{Alert, Deploy, Difference, Evidence, HotEdge, Usual, UsualKind, ValueUnit};
 use orrery_model::ServiceKey;
 use orrery_query::answer::{Edge, EdgeKind, Red, ServiceDetail};
 use orrery_query::traceql::{Metrics, parse};
@@ -30,14 +30,18 @@ pub(crate) fn evidence(store: &dyn Store, control: &Control, alert: &Alert, clas
         return Evidence::default();
     };
     let case = Investigation { store, control, alert, class, during };
-    let mut found = Evidence { findings: case.findings(), ..Evidence::default() };
+    let findings = case.findings();
+    let sentences = findings.iter().map(sentence).collect();
+    let mut found = Evidence { findings: sentences, found: findings, ..Evidence::default() };
     if let Some(node) = alert.node.as_deref() {
         let now = case.node(node, during);
         let before = TimeRange::new(during.from - HOUR, during.from).and_then(|range| case.node(node, range));
-        found.hottest_edge = now.as_ref().and_then(|now| case.hottest_edge(now));
+        found.hottest = now.as_ref().and_then(|now| case.hottest_edge(now));
+        found.hottest_edge = found.hottest.as_ref().map(hot);
         found.last_deploy = case.last_deploy(node, during.to);
         if let (Some(now), Some(before)) = (&now, &before) {
-            found.normal = case.normal(node, now, before);
+            found.usual = case.usual(node, now, before);
+            found.normal = found.usual.iter().map(as_usual).collect();
         }
         // What is asked of a service tells most; a client is asked nothing.
         for kinds in [" && (kind = server || kind = consumer)", ""] {
@@ -61,12 +65,12 @@ struct Investigation<'a> {
 }
 
 impl Investigation<'_> {
-    /// What the overview would say is wrong, in sentences.
-    fn findings(&self) -> Vec<String> {
+    /// What the overview would say is wrong.
+    fn findings(&self) -> Vec<api::Finding> {
         let range = TimeRange { from: self.during.to - 15 * MINUTE, ..self.during };
         let asked = plan::Findings { range, environment: None, limit: MOST as u32 };
         let Ok(answer) = self.store.findings(&asked, self.control) else { return Vec::new() };
-        answer.value.into_iter().map(convert::finding).map(|finding| sentence(&finding)).collect()
+        answer.value.into_iter().map(convert::finding).collect()
     }
 
     fn is_about_time(&self) -> bool {
@@ -79,7 +83,7 @@ impl Investigation<'_> {
     }
 
     /// The edge of the node, or the one the alert is about, on which most goes wrong.
-    fn hottest_edge(&self, node: &ServiceDetail) -> Option<String> {
+    fn hottest_edge(&self, node: &ServiceDetail) -> Option<HotEdge> {
         let seconds = (self.during.to - self.during.from) as f64 / 1e9;
         let is_late = self.is_about_time();
         let heat = |edge: &&Edge| {
@@ -89,14 +93,13 @@ impl Investigation<'_> {
         let edges = edges.filter(|edge| matches!(edge.kind, EdgeKind::Call | EdgeKind::Database));
         let hottest = edges.max_by(|a, b| heat(a).total_cmp(&heat(b))).filter(|edge| heat(edge) > 0.0)?;
         let Red { count, errors, p95_nanos, .. } = hottest.red;
-        let rate = text::value(count / seconds.max(1.0), ValueUnit::PerSecond);
-        let what = if is_late {
-            let p95 = text::value(p95_nanos.unwrap_or(0) as f64 / 1e9, ValueUnit::Seconds);
-            format!("1 in 20 of {rate} takes over {p95}")
-        } else {
-            format!("{} of {rate} fail", text::value(errors / count.max(1.0), ValueUnit::Ratio))
-        };
-        Some(format!("{} → {}: {what}", hottest.caller, hottest.callee))
+        Some(HotEdge {
+            caller: hottest.caller.clone(),
+            callee: hottest.callee.clone(),
+            rate: count / seconds.max(1.0),
+            failed: (!is_late).then(|| errors / count.max(1.0)),
+            p95: is_late.then(|| p95_nanos.unwrap_or(0) as f64 / 1e9),
+        })
     }
 
     /// The newest version, if it began within a day.
@@ -109,24 +112,24 @@ impl Investigation<'_> {
     }
 
     /// What was looked at and is as usual.
-    fn normal(&self, node: &str, now: &ServiceDetail, before: &ServiceDetail) -> Vec<String> {
+    fn usual(&self, node: &str, now: &ServiceDetail, before: &ServiceDetail) -> Vec<Usual> {
         let seconds = |range: TimeRange| ((range.to - range.from) as f64 / 1e9).max(1.0);
         let is_usual = |now: f64, before: f64| before > 0.0 && AS_USUAL.contains(&(now / before));
         let (red, was) = (now.node.red, before.node.red);
-        let mut normal = Vec::new();
+        let mut usual = Vec::new();
+        let of = |what, value| Usual { what, node: node.to_owned(), value: Some(value), callees: Vec::new() };
         let rates = (red.count / seconds(self.during), was.count / HOUR as f64 * 1e9);
         if is_usual(rates.0, rates.1) {
-            normal.push(format!("traffic of {node}: {}", text::value(rates.0, ValueUnit::PerSecond)));
+            usual.push(of(UsualKind::Traffic, rates.0));
         }
         if let (Some(p95), Some(was)) = (red.p95_nanos, was.p95_nanos)
             && is_usual(p95 as f64, was as f64)
         {
-            let p95 = text::value(p95 as f64 / 1e9, ValueUnit::Seconds);
-            normal.push(format!("duration at {node}: 1 in 20 over {p95}"));
+            usual.push(of(UsualKind::Duration, p95 as f64 / 1e9));
         }
         let share = |red: &Red| red.errors / red.count.max(1.0);
         if red.count > 0.0 && share(&red) <= share(&was).max(0.01) {
-            normal.push(format!("errors of {node}: {}", text::value(share(&red), ValueUnit::Ratio)));
+            usual.push(of(UsualKind::Errors, share(&red)));
         }
         let fine = |edge: &&Edge| {
             let old = before.callees.iter().find(|old| old.callee == edge.callee && old.kind == edge.kind);
@@ -136,11 +139,11 @@ impl Investigation<'_> {
             };
             share(&edge.red) <= old.map_or(0.01, |old| share(&old.red)).max(0.01) && is_quick
         };
-        let callees: Vec<&str> = now.callees.iter().filter(fine).map(|edge| edge.callee.as_str()).take(5).collect();
+        let callees: Vec<String> = now.callees.iter().filter(fine).map(|edge| edge.callee.clone()).take(5).collect();
         if !callees.is_empty() {
-            normal.push(format!("what it calls: {}", callees.join(", ")));
+            usual.push(Usual { what: UsualKind::Callees, node: node.to_owned(), value: None, callees });
         }
-        normal
+        usual
     }
 
     /// A filter for spans of the node, and one for those of them that are bad.
@@ -226,6 +229,27 @@ fn is_service(id: &str) -> bool {
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// An edge in a sentence.
+fn hot(edge: &HotEdge) -> String {
+    let rate = text::value(edge.rate, ValueUnit::PerSecond);
+    let what = match edge.p95 {
+        Some(p95) => format!("1 in 20 of {rate} takes over {}", text::value(p95, ValueUnit::Seconds)),
+        None => format!("{} of {rate} fail", text::value(edge.failed.unwrap_or(0.0), ValueUnit::Ratio)),
+    };
+    format!("{} → {}: {what}", edge.caller, edge.callee)
+}
+
+/// What is as usual in a few words.
+fn as_usual(usual: &Usual) -> String {
+    let (node, value) = (&usual.node, usual.value.unwrap_or(0.0));
+    match usual.what {
+        UsualKind::Traffic => format!("traffic of {node}: {}", text::value(value, ValueUnit::PerSecond)),
+        UsualKind::Duration => format!("duration at {node}: 1 in 20 over {}", text::value(value, ValueUnit::Seconds)),
+        UsualKind::Errors => format!("errors of {node}: {}", text::value(value, ValueUnit::Ratio)),
+        UsualKind::Callees => format!("what it calls: {}", usual.callees.join(", ")),
+    }
 }
 
 /// A finding in a sentence.

@@ -1,11 +1,12 @@
 //! What rules say, and what they said.
 
-use crate::alerting::{case, present};
+use crate::alerting::{Snapshot, case, present};
 use crate::api::convert;
 use crate::api::endpoint::{Ask, Endpoint, Verb};
 use crate::api::failure::Failure;
 use crate::api::params::{FROM, Parameter, TO};
 use orrery_alert::notify::Class;
+use orrery_alert::replay::looks_down;
 use orrery_alert::text;
 use orrery_api::alerting::{
     AcknowledgeInput, Acknowledgement, Alert, AlertDetail, AlertEvent, AlertEventKind, AlertEventList, AlertList,
@@ -71,30 +72,33 @@ fn resolved(ask: &Ask<'_>, range: TimeRange) -> Result<Vec<Alert>, Failure> {
             _ => {}
         }
     }
-    let alert = |(event, begin): (AlertEvent, Option<Nanos>)| {
-        let measure = live.rules.get(&event.rule).map(|figures| &figures.rule.measure);
-        Alert {
-            summary: measure
-                .map(|measure| text::summary(measure, &event.labels, event.value, None))
-                .unwrap_or_default(),
-            unit: measure.map(text::unit).unwrap_or_default(),
-            id: event.alert,
-            rule: event.rule,
-            labels: event.labels,
-            state: AlertState::Normal,
-            severity: event.severity,
-            since_unix_nano: event.at_unix_nano,
-            began_unix_nano: begin,
-            value: event.value,
-            node: event.node,
-            judged_unix_nano: event.at_unix_nano,
-            coverage: event.coverage,
-            ..Alert::default()
-        }
-    };
+    let alert = |(event, begin)| was(&live, event, begin, AlertState::Normal);
     let mut all: Vec<Alert> = last.into_values().map(alert).collect();
     all.sort_by_key(present::order);
     Ok(all)
+}
+
+/// An alert as an event left it.
+fn was(live: &Snapshot, event: AlertEvent, began: Option<Nanos>, state: AlertState) -> Alert {
+    let rule = live.rules.get(&event.rule).map(|figures| &figures.rule);
+    Alert {
+        summary: rule.map(|rule| text::summary(&rule.measure, &event.labels, event.value, None)).unwrap_or_default(),
+        says: rule.map(|rule| text::saying(&rule.measure, looks_down(rule))),
+        unit: rule.map(|rule| text::unit(&rule.measure)).unwrap_or_default(),
+        id: event.alert,
+        rule: event.rule,
+        labels: event.labels,
+        state,
+        severity: event.severity,
+        since_unix_nano: event.at_unix_nano,
+        began_unix_nano: began,
+        value: event.value,
+        node: event.node,
+        caller: event.caller,
+        judged_unix_nano: event.at_unix_nano,
+        coverage: event.coverage,
+        ..Alert::default()
+    }
 }
 
 /// `GET /alerting/alerts/{id}`.
@@ -116,7 +120,8 @@ pub(crate) fn detail(ask: &Ask<'_>) -> Result<AlertDetail, Failure> {
         Some(alert) => alert,
         None => {
             let over = resolved_alone(ask, range, id)?;
-            over.ok_or_else(|| Failure::NotFound(format!("Nothing is known of an alert `{id}` in this range.")))?
+            over.or_else(|| left_firing(&live, &events))
+                .ok_or_else(|| Failure::NotFound(format!("Nothing is known of an alert `{id}` in this range.")))?
         }
     };
     let rule: Option<Rule> = live.rules.get(&alert.rule).map(|figures| figures.rule.clone());
@@ -132,6 +137,14 @@ pub(crate) fn detail(ask: &Ask<'_>) -> Result<AlertDetail, Failure> {
 
 fn resolved_alone(ask: &Ask<'_>, range: TimeRange, id: &str) -> Result<Option<Alert>, Failure> {
     Ok(resolved(ask, range)?.into_iter().find(|alert| alert.id == id))
+}
+
+/// As it was at the end of a range after which it went on.
+fn left_firing(live: &Snapshot, events: &[AlertEvent]) -> Option<Alert> {
+    let fired = |event: &&AlertEvent| matches!(event.what, AlertEventKind::Firing | AlertEventKind::Severity);
+    let last = events.iter().rev().find(fired)?;
+    let began = events.iter().find(|event| event.what == AlertEventKind::Pending).map(|event| event.at_unix_nano);
+    Some(was(live, last.clone(), began, AlertState::Firing))
 }
 
 /// `GET /alerting/events`.

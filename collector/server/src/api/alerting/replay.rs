@@ -52,10 +52,10 @@ pub(crate) fn replay(ask: &Ask<'_>) -> Result<Replay, Failure> {
     let telling = Telling { policy: &policy, graph: &live.graph, others: &others };
     let source = ask.api.source();
     let mut answer = Replay { range: convert::range(range), ..Replay::default() };
-    for rule in &request.rules {
+    for (number, rule) in request.rules.iter().enumerate() {
         let telling = request.notify.then_some(telling);
-        let (found, partial) =
-            alert_replay(rule, &source, (range.from, range.to), telling).map_err(|error| failed("rules", error))?;
+        let (found, partial) = alert_replay(rule, &source, (range.from, range.to), telling)
+            .map_err(|error| failed(&format!("rules.{number}.measure"), error))?;
         answer.drafts.push(found);
         answer.partial = answer.partial.or(partial);
     }

@@ -3,7 +3,8 @@
 use super::api;
 use super::detail::delivery;
 use super::dialog::dialog;
-use super::fields::{Draft, end, field, fields};
+use super::fields::{Draft, delete, end, field, fields};
+use super::kept::{Kept, kept, says};
 use super::routes;
 use crate::alerting::answers::{ChannelList, ChannelStatus};
 use crate::alerting::document::{put, text, words};
@@ -44,8 +45,9 @@ pub(super) fn channels() -> AnyView {
     let tiles = move || view! { <div class="signals" role="group" aria-label=t(tell::ADD_CHANNEL)>{CHANNELS.iter().map(tile).collect_view()}</div> };
     let add = view! { <button type="button" class="button button-primary" aria-expanded=move || adding.get().to_string() on:click=move |_| adding.update(|adding| *adding = !*adding)>{icon("plus")}{t(tell::ADD_CHANNEL)}</button> };
     let body = move |data: Signal<Arc<ChannelList>>| {
-        let rows =
-            move || data.with(|list| list.channels.iter().map(|status| row(status, edited, deliveries)).collect_view());
+        let all = Memo::new(move |_| data.with(|list| list.channels.clone()));
+        let name = |status: &ChannelStatus| text(&status.channel, "name");
+        let rows = kept(all, name, move |name, status| row(name, status, edited, deliveries));
         view! { <Show when=move || adding.get()><div class="panel-body">{tiles()}</div></Show><ul class="channel-rows">{rows}</ul> }.into_any()
     };
     let none = move |_: &ChannelList| {
@@ -87,43 +89,56 @@ fn target(channel: &Value) -> String {
     }
 }
 
-fn row(status: &ChannelStatus, edited: Edited, deliveries: Load<DeliveryList>) -> AnyView {
-    let channel = status.channel.clone();
-    let name = text(&channel, "name");
-    let off = channel.get("enabled") == Some(&Value::Bool(false));
-    let last = status.last.as_ref().map(|last| {
-        let (class, word) = match last.state {
-            DeliveryState::Delivered => ("is-ok", tell::DELIVERED),
-            DeliveryState::Waiting => ("is-warn", tell::WAITING),
-            DeliveryState::Failed => ("is-err", tell::GIVEN_UP),
-        };
-        let error = last.error.clone().filter(|_| last.state != DeliveryState::Delivered);
-        view! { <span class="channel-last"><span class=class>{t(word)}</span>" "<span class="hint">{ago(last.created_unix_nano.0, now_nanos())}</span>{error.map(|error| view! { <span class="is-err channel-error">{error}</span> })}</span> }
-    });
-    let counts = tf(
-        tell::SENT_COUNTS,
-        &[
-            ("delivered", &status.delivered.to_string()),
-            ("failed", &status.failed.to_string()),
-            ("waiting", &status.waiting.to_string()),
-        ],
-    );
-    let needs_secret = kind(&channel)
-        .is_some_and(|kind| matches!(kind.name, "slack" | "teams" | "pagerduty" | "opsgenie" | "telegram"));
-    let missing = (needs_secret && !status.has_secret)
-        .then(|| view! { <span class="badge badge-warn">{t(tell::SECRET_MISSING)}</span> });
-    let has_secret = status.has_secret;
+fn row(name: String, status: Kept<ChannelStatus>, edited: Edited, deliveries: Load<DeliveryList>) -> AnyView {
     let label = tf(tell::EDIT_WHAT, &[("name", &name)]);
+    let edit = move |_| {
+        if let Some(status) = status.get_untracked() {
+            edited.set(Some((status.channel, Some(status.has_secret))));
+        }
+    };
+    let is_off = move |status: &ChannelStatus| status.channel.get("enabled") == Some(&Value::Bool(false));
+    let about = says(status, |status| {
+        view! { <span class="hint">{kind_title(&status.channel)}" "<span class="channel-target">{target(&status.channel)}</span></span> }
+    });
+    let off = says(status, move |status| is_off(status).then(|| view! { <span class="badge">{t(tell::OFF)}</span> }));
+    let faded = move || says(status, is_off)().unwrap_or(false);
     view! {
-        <li class="channel-row" class:is-off=off>
-            <div class="channel-what"><b>{name.clone()}</b><span class="hint">{kind_title(&channel)}" "<span class="channel-target">{target(&channel)}</span></span></div>
-            {off.then(|| view! { <span class="badge">{t(tell::OFF)}</span> })}{missing}
-            <div class="channel-facts">{last}<span class="hint">{counts}</span></div>
+        <li class="channel-row" class:is-off=faded>
+            <div class="channel-what"><span class="channel-name"><b>{name.clone()}</b>{off}{says(status, missing)}</span>{about}</div>
+            <div class="channel-facts">{says(status, last)}{says(status, counts)}</div>
             {test(&name, deliveries)}
-            <button type="button" class="icon-button" aria-label=label.clone() title=label on:click=move |_| edited.set(Some((channel.clone(), Some(has_secret))))>{icon("pencil")}</button>
+            <button type="button" class="icon-button" aria-label=label.clone() title=label on:click=edit>{icon("pencil")}</button>
         </li>
     }
     .into_any()
+}
+
+/// How the last message went.
+fn last(status: &ChannelStatus) -> Option<AnyView> {
+    let last = status.last.as_ref()?;
+    let (class, word) = match last.state {
+        DeliveryState::Delivered => ("is-ok", tell::DELIVERED),
+        DeliveryState::Waiting => ("is-warn", tell::WAITING),
+        DeliveryState::Failed => ("is-err", tell::GIVEN_UP),
+    };
+    let error = last.error.clone().filter(|_| last.state != DeliveryState::Delivered);
+    let error = error.map(|error| view! { <span class="is-err channel-error">{error}</span> });
+    let when = ago(last.created_unix_nano.0, now_nanos());
+    Some(view! { <span class="channel-last"><span class=class>{t(word)}</span>" "<span class="hint">{when}</span>{error}</span> }.into_any())
+}
+
+fn counts(status: &ChannelStatus) -> AnyView {
+    let (delivered, failed) = (status.delivered.to_string(), status.failed.to_string());
+    let words = [("delivered", delivered.as_str()), ("failed", &failed), ("waiting", &status.waiting.to_string())];
+    view! { <span class="hint">{tf(tell::SENT_COUNTS, &words)}</span> }.into_any()
+}
+
+/// It cannot send without.
+fn missing(status: &ChannelStatus) -> Option<AnyView> {
+    const NEEDING: [&str; 5] = ["slack", "teams", "pagerduty", "opsgenie", "telegram"];
+    let needs = kind(&status.channel).is_some_and(|kind| NEEDING.contains(&kind.name));
+    (needs && !status.has_secret)
+        .then(|| view! { <span class="badge badge-warn">{t(tell::SECRET_MISSING)}</span> }.into_any())
 }
 
 /// Sends a message now, and says what the channel said.
@@ -183,14 +198,13 @@ fn edit(channel: Value, kept: Option<bool>, edited: Edited, list: Load<ChannelLi
             answered(change(if kept.is_some() { "PUT" } else { "POST" }, &url, Some(&document)).await)
         });
     };
-    let delete = move |_| {
-        let url = to_delete.clone();
-        busy.set(true);
-        spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
-    };
-    let remove = kept.is_some().then(
-        || view! { <button type="button" class="button" on:click=delete>{icon("trash-2")}{t(tell::DELETE)}</button> },
-    );
+    let remove = kept.is_some().then(|| {
+        delete(move || {
+            let url = to_delete.clone();
+            busy.set(true);
+            spawn_local(async move { answered(change("DELETE", &url, None::<&()>).await) });
+        })
+    });
     let secret = kind.is_some_and(|kind| kind.fields.iter().any(|field| field.input == Input::Secret)).then(|| {
         view! { <p class="hint">{t(if kept == Some(true) { tell::SECRET_SET } else { tell::SECRET_HINT })}</p> }
     });

@@ -1,25 +1,28 @@
 //! One alert: its values, what happened to it, what is known about the case, and who was told.
 
 use super::act::{Act, acting};
-use super::row::{actions, node_link, remarks, state_badge};
+use super::row::{Followed, actions, node_link, remarks, state_badge};
 use super::{api, rule_path};
 use crate::alerting::answers::AlertDetail;
 use crate::alerting::document::text;
 use crate::alerting::draw::{Look, chart, spans, told};
-use crate::alerting::says::{compared, event_word, instance, severity_glyph, tiers};
+use crate::alerting::says::{as_usual, compared, event_word, hottest, muted_word, severity_glyph, summary, tiers};
 use crate::alerting::values::shown;
+use crate::atlas::Selection;
 use crate::client::{Load, ask, change, load};
 use crate::components::chart::{TimeChart, legend};
+use crate::components::flags::About;
 use crate::components::icon::icon;
 use crate::components::panel::{frame, panel};
 use crate::components::state::{chips, empty, loaded};
 use crate::figures::{ago, date_time, time};
 use crate::nav::nav;
+use crate::pages::{later, service_name};
 use crate::scope::{now_nanos, scope};
-use crate::words::{say, t, tell, tf};
+use crate::words::{Language, language, t, tell, tf};
 use leptos::prelude::*;
 use orrery_api::alerting::{
-    Alert, AlertEvent, AlertState, Delivery, DeliveryList, DeliveryState, Difference, Evidence,
+    Alert, AlertEvent, AlertState, Delivery, DeliveryList, DeliveryState, Difference, Evidence, HotEdge, MutedBy, Usual,
 };
 use orrery_api::paths;
 use orrery_chart::Unit;
@@ -61,66 +64,86 @@ pub(super) fn detail(id: String) -> AnyView {
 
 fn head(detail: Detail, act: RwSignal<Option<Act>>, done: Callback<()>) -> AnyView {
     let nav = nav();
-    let head = move || {
-        detail.with(|detail| {
-            let alert = Arc::new(detail.alert.clone());
-            let (symbol, class) = severity_glyph(alert.severity);
-            let is_firing = alert.state == AlertState::Firing;
-            let title = if alert.summary.is_empty() { instance(&alert.labels) } else { alert.summary.clone() };
-            let (rule, path) = (alert.rule.clone(), rule_path(&alert.rule));
-            let labels = alert.labels.iter().filter(|(name, _)| *name != "rule").map(|(name, value)| {
-                view! { <li class="chip alert-label"><span class="chip-name">{name.clone()}"="</span><span class="chip-value">{value.clone()}</span></li> }
-            });
-            let measured = compared(&alert).map(|(value, against)| {
-                view! { <li>{t(tell::NOW_AT)}" "<b>{value}</b>" "{against}</li> }
-            });
-            let began = alert.began_unix_nano.unwrap_or(alert.since_unix_nano).0;
-            view! {
-                <section class="alert-head">
-                    <p class="hint"><a href=move || nav.href(&path, &[])>{rule}</a></p>
-                    <div class="trace-title">{is_firing.then(|| view! { <span class=format!("{class} alert-glyph") aria-hidden="true">{symbol}</span> })}<h2 class="trace-name">{title}</h2>{state_badge(alert.state, alert.severity)}</div>
-                    <ul class="facts">
-                        {measured}
-                        <li title=date_time(began)>{tf(tell::SINCE_AGO, &[("time", &time(began)), ("ago", &ago(began, now_nanos()))])}</li>
-                        {alert.node.as_deref().map(|node| view! { <li>{node_link(node)}</li> })}
-                        {alert.caller.as_deref().map(|node| view! { <li>{t(tell::CALLED_BY)}" "{node_link(node)}</li> })}
-                        <li>{remarks(&alert)}</li>
-                    </ul>
-                    <ul class="alert-labels">{labels.collect_view()}</ul>
-                    {why_muted(&alert)}
-                    <div class="actions">{actions(&alert, act)}{give_back(&alert, done)}</div>
-                </section>
-            }
+    let alert: Followed = Memo::new(move |_| Some(Arc::new(detail.with(|detail| detail.alert.clone()))));
+    let of = move |say: fn(&Alert) -> AnyView| move || alert.with(|alert| alert.as_deref().map(say));
+    let (rule, labels, nodes) = detail.with_untracked(|detail| {
+        let alert = &detail.alert;
+        let label = |(name, value): (&String, &String)| {
+            view! { <li class="chip alert-label"><span class="chip-name">{name.clone()}"="</span><span class="chip-value">{value.clone()}</span></li> }
+        };
+        let labels = alert.labels.iter().filter(|(name, _)| *name != "rule").map(label).collect_view();
+        let nodes = view! {
+            {alert.node.as_deref().map(|node| view! { <li>{node_link(node)}</li> })}
+            {alert.caller.as_deref().map(|node| view! { <li>{t(tell::CALLED_BY)}" "{node_link(node)}</li> })}
+        };
+        (alert.rule.clone(), labels, nodes)
+    });
+    let path = rule_path(&rule);
+    let title = of(|alert| {
+        let (symbol, class) = severity_glyph(alert.severity);
+        let glyph = (alert.state == AlertState::Firing)
+            .then(|| view! { <span class=format!("{class} alert-glyph") aria-hidden="true">{symbol}</span> });
+        view! { {glyph}<h2 class="trace-name">{summary(alert)}</h2>{state_badge(alert.state, alert.severity)} }
             .into_any()
-        })
-    };
-    view! { {head} }.into_any()
+    });
+    let facts = of(|alert| {
+        let measured = compared(alert).map(|(value, against)| {
+            view! { <li>{t(tell::NOW_AT)}" "<b>{value}</b>" "{against}</li> }
+        });
+        let began = alert.began_unix_nano.unwrap_or(alert.since_unix_nano).0;
+        let since = tf(tell::SINCE_AGO, &[("time", &time(began)), ("ago", &ago(began, now_nanos()))]);
+        view! { {measured}<li title=date_time(began)>{since}</li><li>{remarks(alert)}</li> }.into_any()
+    });
+    view! {
+        <section class="alert-head">
+            <p class="hint"><a href=move || nav.href(&path, &[])>{rule}</a></p>
+            <div class="trace-title">{title}</div>
+            <ul class="facts">{facts}{nodes}</ul>
+            <ul class="alert-labels">{labels}</ul>
+            {of(|alert| why_muted(alert).into_any())}
+            <div class="actions">{actions(alert, act)}{give_back(alert, done)}</div>
+        </section>
+    }
+    .into_any()
 }
 
 fn why_muted(alert: &Alert) -> Option<AnyView> {
-    let muted = alert.muted.as_ref().filter(|muted| !muted.why.is_empty())?;
+    let nav = nav();
+    let muted = alert.muted.as_ref()?;
     let until = muted.until_unix_nano.map(|until| tf(tell::UNTIL, &[("time", &date_time(until.0)[..16])]));
-    Some(
-        view! { <p class="notice-line hint">{icon("bell-off")}<span>{muted.why.clone()}" "{until}</span></p> }
-            .into_any(),
-    )
+    // What the server says is English; who says it there is behind the link.
+    let why = (language() == Language::English).then(|| muted.why.clone()).filter(|why| !why.is_empty());
+    let why = why.unwrap_or_else(|| muted_word(muted.by).to_owned());
+    let path = match muted.by {
+        MutedBy::Silence => Some("/alerts/silences".to_owned()),
+        MutedBy::Callee | MutedBy::Inhibited if !muted.id.is_empty() => Some(format!("/alerts/{}", muted.id)),
+        MutedBy::NoRoute => Some("/alerts/channels".to_owned()),
+        _ => None,
+    };
+    let why = match path {
+        Some(path) => view! { <a href=move || nav.href(&path, &[])>{why}</a> }.into_any(),
+        None => why.into_any(),
+    };
+    Some(view! { <p class="notice-line hint">{icon("bell-off")}<span>{why}" "{until}</span></p> }.into_any())
 }
 
 /// Takes back that somebody has taken it on.
-fn give_back(alert: &Alert, done: Callback<()>) -> Option<AnyView> {
-    alert.acknowledged.as_ref()?;
-    let url = api(paths::ALERT_ACKNOWLEDGE, &alert.id);
-    let click = move |_| {
-        let url = url.clone();
-        spawn_local(async move {
-            let _ = change::<Alert>("DELETE", &url, None::<&()>).await;
-            done.run(());
-        });
+fn give_back(alert: Followed, done: Callback<()>) -> AnyView {
+    let taken = Memo::new(move |_| {
+        alert.with(|alert| alert.as_ref().filter(|alert| alert.acknowledged.is_some()).map(|alert| alert.id.clone()))
+    });
+    let button = move || {
+        let url = api(paths::ALERT_ACKNOWLEDGE, &taken.get()?);
+        let click = move |_| {
+            let url = url.clone();
+            spawn_local(async move {
+                let _ = change::<Alert>("DELETE", &url, None::<&()>).await;
+                done.run(());
+            });
+        };
+        Some(view! { <button type="button" class="button" on:click=click>{icon("x")}{t(tell::GIVE_BACK)}</button> })
     };
-    Some(
-        view! { <button type="button" class="button" on:click=click>{icon("x")}{t(tell::GIVE_BACK)}</button> }
-            .into_any(),
-    )
+    view! { {button} }.into_any()
 }
 
 fn charted(detail: Detail) -> AnyView {
@@ -145,11 +168,18 @@ fn charted(detail: Detail) -> AnyView {
             Some(view! { <span class="tiers hint">{tiers}<span>{tf(tell::OVER_WINDOW, &[("window", &text(rule, "window"))])}</span></span> })
         })
     };
+    let about = Signal::derive(move || {
+        detail.with(|detail| About::Beside {
+            alert: detail.alert.id.clone(),
+            node: detail.alert.node.clone().unwrap_or_default(),
+        })
+    });
     let body = move || {
         if detail.with(|detail| detail.points.iter().all(|point| point.value.is_none())) {
             return empty(t(tell::NO_VALUES), None);
         }
-        view! { <div class="panel-body"><TimeChart spec=spec height=220.0 />{legend(spec)}</div> }.into_any()
+        view! { <div class="panel-body"><TimeChart spec=spec height=220.0 about=about />{legend(spec)}</div> }
+            .into_any()
     };
     frame(t(tell::VALUES), Some(watched.into_any()), body.into_any())
 }
@@ -168,18 +198,17 @@ fn evidence(detail: Detail) -> AnyView {
 }
 
 fn begins(case: &Evidence) -> Option<AnyView> {
-    if case.findings.is_empty() && case.hottest_edge.is_none() {
+    if case.found.is_empty() && case.hottest.is_none() {
         return None;
     }
-    let findings = case
-        .findings
-        .iter()
-        .map(|found| view! { <li><span class="is-err" aria-hidden="true">"◆ "</span>{found.clone()}</li> });
     let nav = nav();
-    let edge = case.hottest_edge.clone().map(|edge| {
-        view! { <li><span class="is-warn" aria-hidden="true">"▲ "</span>{edge}" "<a href=move || nav.href("/", &[])>{t(say::MAP)}</a></li> }
+    let found = (!case.found.is_empty()).then(|| later(super::FOUND, Arc::new(case.found.clone())));
+    let edge = case.hottest.as_ref().map(|edge| {
+        let place = Selection::Edge(edge.caller.clone(), edge.callee.clone()).address();
+        let named = HotEdge { caller: service_name(&edge.caller), callee: service_name(&edge.callee), ..edge.clone() };
+        view! { <ul class="evidence-list"><li class="begins"><span class="is-warn" aria-hidden="true">"▲"</span><a href=move || nav.href("/", &[("sel", &place)])>{hottest(&named)}</a></li></ul> }
     });
-    Some(view! { <section><h3>{t(tell::WHERE_IT_BEGINS)}</h3><ul class="evidence-list">{findings.collect_view()}{edge}</ul></section> }.into_any())
+    Some(view! { <section><h3>{t(tell::WHERE_IT_BEGINS)}</h3>{found}{edge}</section> }.into_any())
 }
 
 /// Attributes that bad spans have more often than others, both shares as bars.
@@ -223,12 +252,16 @@ fn deploy(case: &Evidence) -> Option<AnyView> {
 }
 
 fn normal(case: &Evidence) -> Option<AnyView> {
-    let lines = case
-        .normal
-        .iter()
-        .map(|line| view! { <li><span class="is-ok" aria-hidden="true">"● "</span>{line.clone()}</li> })
-        .collect_view();
-    (!case.normal.is_empty()).then(|| {
+    let line = |usual: &Usual| {
+        let named = Usual {
+            node: service_name(&usual.node),
+            callees: usual.callees.iter().map(|id| service_name(id)).collect(),
+            ..usual.clone()
+        };
+        view! { <li><span class="is-ok" aria-hidden="true">"● "</span>{as_usual(&named)}</li> }
+    };
+    let lines = case.usual.iter().map(line).collect_view();
+    (!case.usual.is_empty()).then(|| {
         view! { <section><h3>{t(tell::AS_USUAL)}</h3><ul class="evidence-list">{lines}</ul></section> }.into_any()
     })
 }

@@ -16,7 +16,10 @@ pub(super) fn dialog<T: Clone + Send + Sync + 'static>(
     Effect::new(move |_| {
         let (open, Some(dialog)) = (asked.with(Option::is_some), node.get()) else { return };
         match (open, dialog.open()) {
-            (true, false) => drop(dialog.show_modal()),
+            (true, false) => {
+                let _ = dialog.show_modal();
+                to_the_first_field();
+            }
             (false, true) => dialog.close(),
             _ => {}
         }
@@ -38,6 +41,17 @@ pub(super) fn dialog<T: Clone + Send + Sync + 'static>(
         </dialog>
     }
     .into_any()
+}
+
+/// Whoever opens a form is about to write.
+fn to_the_first_field() {
+    request_animation_frame(|| {
+        let field = "dialog[open] .dialog-body :is(input, textarea, select)";
+        let field = document().query_selector(field).ok().flatten();
+        if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = field.focus();
+        }
+    });
 }
 
 /// Whether a dialog is open: then keys are its own.

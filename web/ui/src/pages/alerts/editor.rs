@@ -1,7 +1,7 @@
 //! A rule, field by field; beside it what it would have said, the document, and the message it would send.
 
 use super::api;
-use super::fields::{Draft, field, fields, known};
+use super::fields::{Draft, Faults, delete, field, fields, known};
 use super::machine::machine;
 use super::rules::is_on;
 use crate::alerting::answers::{RuleList, RuleStatus};
@@ -22,6 +22,7 @@ use orrery_api::alerting::{AlertSeverity, MAX_LEVELS, Message, RuleOrigin, Value
 use orrery_api::paths;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
 /// Guards of each kind, at most.
@@ -33,17 +34,19 @@ pub(super) struct Model {
     pub(super) draft: Draft,
     /// As it is kept, if it is.
     pub(super) saved: RwSignal<Option<Value>>,
+    pub(super) faults: Faults,
     wrong: RwSignal<Option<Failure>>,
     busy: RwSignal<bool>,
 }
 
-/// `/alerts/rules/{name}` and `/alerts/rules/new`.
+/// `/alerts/rules/new/{signal}`, which no rule's name can be.
+pub(super) fn create(signal: &str) -> AnyView {
+    let signal = form::signal(signal).unwrap_or(&SIGNALS[0]);
+    edit(form::rule(signal.name), None, RuleOrigin::User)
+}
+
+/// `/alerts/rules/{name}`.
 pub(super) fn editor(name: String) -> AnyView {
-    if name == "new" {
-        let signal = nav().param("signal").get_untracked();
-        let signal = signal.filter(|name| form::signal(name).is_some()).unwrap_or_else(|| SIGNALS[0].name.to_owned());
-        return edit(form::rule(&signal), None, RuleOrigin::User);
-    }
     let list = load::<RuleList>(move || Some(ask(paths::ALERT_RULES, &[])));
     let found = move || {
         let list = list.data.get()?;
@@ -62,6 +65,7 @@ fn edit(rule: Value, saved: Option<Value>, origin: RuleOrigin) -> AnyView {
     let model = Model {
         draft: RwSignal::new(rule),
         saved: RwSignal::new(saved),
+        faults: Faults::provide(),
         wrong: RwSignal::new(None),
         busy: RwSignal::new(false),
     };
@@ -102,12 +106,28 @@ fn save(model: Model) {
         model.busy.try_set(false);
         match answer {
             Ok(_) => nav.go(&nav.href_now("/alerts/rules", &[])),
-            Err(failure) => drop(model.wrong.try_set(Some(failure))),
+            Err(failure) => {
+                if model.wrong.try_set(Some(failure.clone())).is_none() {
+                    model.faults.tried.set(true);
+                    model.faults.put(Some(failure), "");
+                    to_what_is_wrong();
+                }
+            }
         }
     });
 }
 
-fn delete(model: Model) {
+/// Puts the cursor into the first field at fault, once it is marked.
+fn to_what_is_wrong() {
+    request_animation_frame(|| {
+        let wrong = leptos::prelude::document().query_selector(".rule-form [aria-invalid=true]").ok().flatten();
+        if let Some(wrong) = wrong.and_then(|wrong| wrong.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = wrong.focus();
+        }
+    });
+}
+
+fn remove(model: Model) {
     let Some(name) = model.saved.with_untracked(|saved| saved.as_ref().map(|saved| text(saved, "name"))) else {
         return;
     };
@@ -124,7 +144,6 @@ fn delete(model: Model) {
 fn head(model: Model, origin: RuleOrigin) -> AnyView {
     let draft = model.draft;
     let is_kept = model.saved.with_untracked(Option::is_some);
-    let sure = RwSignal::new(false);
     let toggle = move |_| {
         draft.update(|draft| {
             let off = is_on(draft).then_some(Value::Bool(false));
@@ -134,11 +153,7 @@ fn head(model: Model, origin: RuleOrigin) -> AnyView {
     let on = move || draft.with(is_on);
     // What an objective made is changed there.
     let is_made = origin == RuleOrigin::Slo;
-    let remove = (is_kept && !is_made).then(|| {
-        let click = move |_| if sure.get_untracked() { delete(model) } else { sure.set(true) };
-        let text = move || t(if sure.get() { tell::REALLY_DELETE } else { tell::DELETE });
-        view! { <button type="button" class="button" on:click=click>{icon("trash-2")}{text}</button> }
-    });
+    let remove = (is_kept && !is_made).then(|| delete(move || remove(model)));
     let wrong =
         move || model.wrong.get().map(|failure| view! { <p class="field-error" role="alert">{failure.detail}</p> });
     let title = if is_kept { tell::RULE } else { tell::NEW_RULE };
@@ -187,6 +202,9 @@ fn measured(model: Model, prefix: &'static str) -> AnyView {
         match (name.as_str(), form::signal(&name)) {
             ("traces", Some(signal)) => {
                 view! { <p class="hint">{t(signal.about)}</p>{part(super::IN_TRACEQL, draft)} }.into_any()
+            }
+            ("sql", Some(signal)) => {
+                view! { <p class="hint">{t(signal.about)}</p>{part(super::IN_SQL, draft)} }.into_any()
             }
             (_, Some(signal)) => {
                 let id = signal.name;

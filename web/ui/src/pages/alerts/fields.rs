@@ -2,7 +2,8 @@
 
 use crate::alerting::document::{at, put, text};
 use crate::alerting::form::{Field, Input, Known, read, write};
-use crate::client::{ask, load};
+use crate::client::{Failure, ask, load};
+use crate::components::icon::icon;
 use crate::scope::scope;
 use crate::words::{say, t, tell};
 use leptos::prelude::*;
@@ -12,6 +13,48 @@ use std::time::Duration;
 
 /// A document being edited.
 pub(in crate::pages) type Draft = RwSignal<Value>;
+
+/// What the server says is wrong with a document, for the fields at fault.
+#[derive(Clone, Copy)]
+pub(super) struct Faults {
+    now: RwSignal<Option<Failure>>,
+    /// It was tried to keep the document: what is blank is at fault, too.
+    pub(super) tried: RwSignal<bool>,
+}
+
+impl Faults {
+    /// For the fields below.
+    pub(super) fn provide() -> Faults {
+        let faults = Faults { now: RwSignal::new(None), tried: RwSignal::new(false) };
+        provide_context(faults);
+        faults
+    }
+
+    /// Of the form around, if it tells.
+    pub(super) fn here() -> Option<Faults> {
+        use_context()
+    }
+
+    /// What is wrong now. The names of fields begin with `prefix`, or say nothing of the document.
+    pub(super) fn put(self, failure: Option<Failure>, prefix: &str) {
+        let known = failure.and_then(|failure| {
+            let field = failure.field.as_ref()?.replace('[', ".").replace(']', "");
+            Some(Failure { field: Some(field.strip_prefix(prefix)?.to_owned()), ..failure })
+        });
+        if self.now.with_untracked(|now| *now != known) {
+            self.now.set(known);
+        }
+    }
+
+    /// What is wrong with a field or a part of it; tracked.
+    pub(super) fn of(self, path: &str) -> Option<Failure> {
+        let is_here = |failure: &&Failure| {
+            let rest = failure.field.as_deref().and_then(|field| field.strip_prefix(path));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.now.with(|failure| failure.as_ref().filter(is_here).cloned())
+    }
+}
 
 /// Several fields, one after the other.
 pub(super) fn fields(draft: Draft, prefix: &str, fields: &[Field]) -> AnyView {
@@ -24,6 +67,15 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
     let value = Memo::new(move |_| draft.with(|draft| path.with_value(|path| at(draft, path).cloned())));
     let typed = RwSignal::new(write(field.input, value.get_untracked().as_ref()));
     let wrong = RwSignal::new(false);
+    let touched = RwSignal::new(false);
+    let faults = Faults::here();
+    let fault = Memo::new(move |_| {
+        let faults = faults?;
+        let failure = path.with_value(|path| faults.of(path))?;
+        // What nobody has come to yet is not wrong.
+        let is_due = touched.get() || faults.tried.get() || typed.with(|typed| !typed.is_empty());
+        is_due.then_some(failure.detail)
+    });
     Effect::new(move |_| {
         let now = value.get();
         if typed.with_untracked(|typed| read(field.input, typed)) != Ok(now.clone()) && !wrong.get_untracked() {
@@ -33,13 +85,14 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
     let change = move |written: String| {
         let found = read(field.input, &written);
         typed.set(written);
+        touched.set(true);
         wrong.set(found.is_err());
         let Ok(found) = found else { return };
         let found = found.or_else(|| field.needed.then(|| Value::from("")));
         draft.update(|draft| path.with_value(|path| put(draft, path, found)));
     };
     let input = move |event: web_sys::Event| change(event_target_value(&event));
-    let invalid = move || wrong.get().then_some("true");
+    let invalid = move || (wrong.get() || fault.with(Option::is_some)).then_some("true");
     let name = t(field.name);
     let is_mono = matches!(field.input, Input::Code | Input::Matchers);
     let list = match field.from {
@@ -63,7 +116,7 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
             let options = choices.iter().map(|(value, phrase)| {
                 view! { <option value=*value selected=move || now() == *value>{t(*phrase)}</option> }
             });
-            view! { <select class="select" on:change=input prop:value=now>{options.collect_view()}</select> }.into_any()
+            view! { <select class="select" aria-invalid=invalid on:change=input prop:value=now>{options.collect_view()}</select> }.into_any()
         }
         Input::Lines | Input::Code | Input::Matchers => {
             let rows = if field.input == Input::Code { "5" } else { "3" };
@@ -88,15 +141,14 @@ pub(super) fn field(draft: Draft, prefix: &str, field: Field) -> AnyView {
         .into_any(),
     };
     let help = move || {
-        wrong.get().then(|| {
-            let how = match field.input {
-                Input::Period => tell::HOW_PERIOD,
-                Input::Matchers => tell::HOW_MATCHERS,
-                Input::Whole => tell::HOW_WHOLE,
-                _ => tell::HOW_NUMBER,
-            };
-            view! { <span class="field-error" role="alert">{t(how)}</span> }
-        })
+        let how = match field.input {
+            _ if !wrong.get() => fault.get()?,
+            Input::Period => t(tell::HOW_PERIOD).to_owned(),
+            Input::Matchers => t(tell::HOW_MATCHERS).to_owned(),
+            Input::Whole => t(tell::HOW_WHOLE).to_owned(),
+            _ => t(tell::HOW_NUMBER).to_owned(),
+        };
+        Some(view! { <span class="field-error" role="alert">{how}</span> })
     };
     view! { <label class="field" class:field-wide=matches!(field.input, Input::Lines | Input::Code | Input::Matchers)>{name}{inner}{help}</label> }
         .into_any()
@@ -158,6 +210,15 @@ pub(super) fn settled<T: Clone + PartialEq + Send + Sync + 'static>(
         turn
     });
     settled
+}
+
+/// Deletes something on the second click.
+pub(super) fn delete(run: impl Fn() + Send + Sync + 'static) -> AnyView {
+    let sure = RwSignal::new(false);
+    let click = move |_| if sure.get_untracked() { run() } else { sure.set(true) };
+    let text = move || t(if sure.get() { tell::REALLY_DELETE } else { tell::DELETE });
+    view! { <button type="button" class="button" class:button-danger=move || sure.get() on:click=click on:blur=move |_| sure.set(false)>{icon("trash-2")}{text}</button> }
+        .into_any()
 }
 
 /// The end of a form: its button, what went wrong, another way out.

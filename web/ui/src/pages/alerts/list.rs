@@ -81,7 +81,7 @@ fn notices(list: Signal<Arc<AlertList>>) -> AnyView {
     let shown = move || {
         let (rules, has_channel, quiet, skipped) = known.get();
         let no_rules = (rules == 0).then(|| {
-            let next = view! { <div class="actions">{button("/alerts/rules/new", tell::NEW_RULE, "plus")}{button("/alerts/rules", tell::RULES, "funnel")}</div> };
+            let next = view! { <div class="actions">{button("/alerts/rules/new/requests", tell::NEW_RULE, "plus")}{button("/alerts/rules", tell::RULES, "funnel")}</div> };
             view! { <section class="panel">{empty(t(tell::NO_RULES), Some(next.into_any()))}</section> }
         });
         let fine = (rules > 0 && quiet).then(|| {
@@ -107,29 +107,38 @@ fn groups(
     act: RwSignal<Option<Act>>,
 ) -> AnyView {
     let nav = nav();
-    let shown = move || {
+    // Who is there: what they are changes in place, and what has the focus keeps it.
+    let there = Memo::new(move |_| {
         list.with(|list| {
             let found: Vec<&Alert> = list.alerts.iter().filter(|alert| wanted(alert)).collect();
-            if found.is_empty() {
-                return ().into_any();
-            }
-            let count = found.len();
-            let group = |(rule, alerts): (&str, Vec<&Alert>)| {
-                let path = rule_path(rule);
-                let worst = alerts.iter().map(|alert| alert.severity).max().unwrap_or_default();
-                let state = alerts.iter().map(|alert| alert.state).max().unwrap_or_default();
-                let rows = alerts.iter().map(|alert| row(&Arc::new((*alert).clone()), act)).collect_view();
-                let count = alerts.len();
-                view! {
-                    <li class="alert-group">
-                        <h3 class="alert-rule">{glyph(state, worst)}<a href=move || nav.href(&path, &[])>{rule.to_owned()}</a><span class="hint">{count}</span></h3>
-                        <ul>{rows}</ul>
-                    </li>
-                }
-            };
-            let groups = by_rule(&found).into_iter().map(group).collect_view();
+            let ids = |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| alert.id.clone()).collect::<Vec<_>>();
+            by_rule(&found).into_iter().map(|(rule, alerts)| (rule.to_owned(), ids(alerts))).collect::<Vec<_>>()
+        })
+    });
+    let group = move |(rule, ids): (String, Vec<String>)| {
+        let (path, count) = (rule_path(&rule), ids.len());
+        let own = rule.clone();
+        let worst = move || {
+            list.with(|list| {
+                let of_rule = list.alerts.iter().filter(|alert| alert.rule == own && wanted(alert));
+                let (states, severities): (Vec<_>, Vec<_>) = of_rule.map(|alert| (alert.state, alert.severity)).unzip();
+                glyph(states.into_iter().max().unwrap_or_default(), severities.into_iter().max().unwrap_or_default())
+            })
+        };
+        let rows = ids.into_iter().map(|id| row(list, id, act)).collect_view();
+        view! {
+            <li class="alert-group">
+                <h3 class="alert-rule">{worst}<a href=move || nav.href(&path, &[])>{rule}</a><span class="hint">{count}</span></h3>
+                <ul>{rows}</ul>
+            </li>
+        }
+    };
+    let shown = move || {
+        let groups = there.get();
+        let count: usize = groups.iter().map(|(_, ids)| ids.len()).sum();
+        (count > 0).then(|| {
+            let groups = groups.into_iter().map(group).collect_view();
             view! { <section class="panel"><header class="panel-head"><h2>{title(count)}</h2></header><ul class="alert-groups">{groups}</ul></section> }
-                .into_any()
         })
     };
     view! { {shown} }.into_any()
@@ -141,13 +150,14 @@ fn resolved(
     over: impl Fn(&Alert) -> bool + Copy + Send + Sync + 'static,
     act: RwSignal<Option<Act>>,
 ) -> AnyView {
-    let count = Memo::new(move |_| list.with(|list| list.alerts.iter().filter(|alert| over(alert)).count()));
-    let rows = move || {
-        list.with(|list| {
-            let found = list.alerts.iter().filter(|alert| over(alert));
-            found.map(|alert| row(&Arc::new(alert.clone()), act)).collect_view()
-        })
-    };
+    let there = Memo::new(move |_| {
+        let found = |list: &Arc<AlertList>| {
+            list.alerts.iter().filter(|alert| over(alert)).map(|alert| alert.id.clone()).collect::<Vec<_>>()
+        };
+        list.with(found)
+    });
+    let count = Memo::new(move |_| there.with(Vec::len));
+    let rows = move || there.get().into_iter().map(|id| row(list, id, act)).collect_view();
     let title = move || tf(tell::N_RESOLVED, &[("n", &count.get().to_string())]);
     view! {
         <Show when=move || count.get() != 0>

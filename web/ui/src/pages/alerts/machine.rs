@@ -52,6 +52,7 @@ pub(super) fn machine(model: Model) -> AnyView {
         let body = json!({ "rules": rules.get(), "notify": true });
         Some(ask(paths::ALERT_REPLAY, &range).posting(body.to_string()).chosen(scope.range.get()))
     });
+    Effect::new(move |_| model.faults.put(replay.progress.failure.get(), "rules.0."));
     let range = move |seconds: i64| {
         let range = TimeRange::Last(seconds);
         view! { <button type="button" class="button button-quiet" aria-pressed=move || (scope.range.get() == range).to_string() on:click=move |_| nav.set_range(range)>{range_label(range)}</button> }

@@ -1,6 +1,6 @@
 //! The query bar within a rule.
 
-use super::fields::Draft;
+use super::fields::{Draft, Faults};
 use crate::alerting::document::{put, text};
 use crate::client::Failure;
 use crate::components::query::{Query, QueryBar};
@@ -9,16 +9,18 @@ use crate::words::{t, tell};
 use leptos::prelude::*;
 use serde_json::json;
 
-/// The query bar of the traces page; what is asked there is what is measured.
+const PATH: &str = "measure.q";
+
+/// The query bar of the traces page; what is written there is what is measured.
 pub(super) fn bar(draft: Draft) -> AnyView {
     let nav = nav();
-    let now = draft.with_untracked(|draft| text(draft, "measure.q"));
+    let now = draft.with_untracked(|draft| text(draft, PATH));
     nav.replace(&[("q", Some(now))]);
     let query = Query::start();
     Effect::new(move |_| {
-        let asked = query.asked.get();
-        if !asked.is_empty() && draft.with_untracked(|draft| text(draft, "measure.q") != asked) {
-            draft.update(|draft| put(draft, "measure.q", Some(json!(asked))));
+        let written = query.written();
+        if !written.is_empty() && draft.with_untracked(|draft| text(draft, PATH) != written) {
+            draft.update(|draft| put(draft, PATH, Some(json!(written))));
         }
     });
     on_cleanup(move || {
@@ -27,6 +29,12 @@ pub(super) fn bar(draft: Draft) -> AnyView {
             nav.replace(&[("q", None), ("builder", None)]);
         }
     });
+    let faults = Faults::here();
+    // What the language itself knows to be wrong is underlined already.
+    let said = move || {
+        let fault = faults.and_then(|faults| faults.of(PATH)).filter(|_| query.is_sound())?;
+        Some(view! { <p class="field-error" role="alert">{fault.detail}</p> })
+    };
     let refused = RwSignal::new(None::<Failure>);
-    view! { <QueryBar query=query refused=refused /><p class="hint">{t(tell::TRACES_HINT)}</p> }.into_any()
+    view! { <QueryBar query=query refused=refused />{said}<p class="hint">{t(tell::TRACES_HINT)}</p> }.into_any()
 }

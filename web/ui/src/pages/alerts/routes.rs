@@ -1,7 +1,7 @@
 //! Routes: which alerts are told to whom, tried in order and moved by mouse or by keys; and which alerts mute others.
 
 use super::dialog::dialog;
-use super::fields::{Draft, end, field, fields};
+use super::fields::{Draft, delete, end, field, fields};
 use crate::alerting::answers::{ChannelList, RouteList};
 use crate::alerting::document::{put, text, words};
 use crate::alerting::form::{self, INHIBITION, ROUTE};
@@ -14,6 +14,7 @@ use leptos::prelude::*;
 use orrery_api::paths;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
 /// What is edited, and its place; none: a new one.
@@ -30,11 +31,17 @@ struct Model {
     edited: RwSignal<Option<Edited>>,
     wrong: RwSignal<String>,
     dragged: RwSignal<Option<usize>>,
+    /// Over which one that is.
+    over: RwSignal<Option<usize>>,
 }
 
 impl Model {
     /// Changes all of them and keeps that.
     fn change(self, change: impl FnOnce(&mut RouteList)) {
+        self.change_then(change, || ());
+    }
+
+    fn change_then(self, change: impl FnOnce(&mut RouteList), then: impl FnOnce() + 'static) {
         let mut list = self.list.data.with_untracked(|list| list.as_deref().cloned()).unwrap_or_default();
         change(&mut list);
         spawn_local(async move {
@@ -43,6 +50,7 @@ impl Model {
                     self.list.put(kept);
                     self.wrong.try_set(String::new());
                     self.edited.try_set(None);
+                    then();
                 }
                 Err(Failure { detail, .. }) => drop(self.wrong.try_set(detail)),
             }
@@ -50,11 +58,25 @@ impl Model {
     }
 
     fn move_to(self, from: usize, to: usize) {
-        self.change(|list| {
+        let change = |list: &mut RouteList| {
             if from < list.routes.len() && to < list.routes.len() {
                 let route = list.routes.remove(from);
                 list.routes.insert(to, route);
             }
+        };
+        // Whoever moves by keys goes with it.
+        let wanted = if to < from { 0 } else { 1 };
+        self.change_then(change, move || {
+            request_animation_frame(move || {
+                let buttons = format!(".route-rows > li:nth-child({}) .route-tools button:not(:disabled)", to + 1);
+                let Ok(buttons) = document().query_selector_all(&buttons) else { return };
+                let all = buttons.length();
+                // At an end there is only the other way.
+                let at = if all < 3 { 0 } else { wanted };
+                if let Some(button) = buttons.item(at).and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok()) {
+                    let _ = button.focus();
+                }
+            });
         });
     }
 
@@ -73,8 +95,8 @@ impl Model {
 
 pub(super) fn routes(channels: Load<ChannelList>) -> AnyView {
     let list = load::<RouteList>(|| Some(ask(paths::ALERT_ROUTES, &[])));
-    let (edited, wrong, dragged) = (RwSignal::new(None), RwSignal::new(String::new()), RwSignal::new(None));
-    let model = Model { list, channels, edited, wrong, dragged };
+    let (edited, wrong) = (RwSignal::new(None), RwSignal::new(String::new()));
+    let model = Model { list, channels, edited, wrong, dragged: RwSignal::new(None), over: RwSignal::new(None) };
     let make = move || view! { <button type="button" class="button" on:click=move |_| model.new_route()>{icon("plus")}{t(tell::NEW_ROUTE)}</button> };
     let mute = move || {
         let click = move |_| edited.set(Some(Edited::Inhibition(form::inhibition(), None)));
@@ -133,9 +155,31 @@ fn row(model: Model, route: &Value, at: usize, count: usize) -> AnyView {
     let opened = route.clone();
     let label = tf(tell::EDIT_WHAT, &[("name", &name)]);
     let (higher, lower) = (tf(tell::MOVE_UP, &[("name", &name)]), tf(tell::MOVE_DOWN, &[("name", &name)]));
+    let start = move |event: web_sys::DragEvent| {
+        // Some browsers drag nothing that has no data.
+        if let Some(data) = event.data_transfer() {
+            let _ = data.set_data("text/plain", &(at + 1).to_string());
+        }
+        model.dragged.set(Some(at));
+    };
     let over = move |event: web_sys::DragEvent| {
         if model.dragged.get_untracked().is_some() {
             event.prevent_default();
+            model.over.set(Some(at));
+        }
+    };
+    let end = move |_| {
+        model.dragged.set(None);
+        model.over.set(None);
+    };
+    let is_dragged = move || model.dragged.get() == Some(at);
+    // It comes to stand above what is before it, and below what is after it.
+    let comes = move |above: bool| {
+        move || {
+            model
+                .dragged
+                .get()
+                .is_some_and(|from| model.over.get() == Some(at) && if above { from > at } else { from < at })
         }
     };
     let drop_here = move |event: web_sys::DragEvent| {
@@ -144,9 +188,10 @@ fn row(model: Model, route: &Value, at: usize, count: usize) -> AnyView {
             model.move_to(from, at);
         }
         model.dragged.set(None);
+        model.over.set(None);
     };
     view! {
-        <li class="route-row" draggable="true" on:dragstart=move |_| model.dragged.set(Some(at)) on:dragover=over on:drop=drop_here>
+        <li class="route-row" class:is-dragged=is_dragged class:comes-above=comes(true) class:comes-below=comes(false) draggable="true" on:dragstart=start on:dragover=over on:dragend=end on:drop=drop_here>
             <span class="route-number hint" aria-hidden="true">{at + 1}</span>
             <div class="route-what"><b>{name}</b><span class="route-matchers">{what}</span></div>
             <span class="route-to">{icon("arrow-right")}{to}{continues.then(|| view! { <span class="badge">{t(tell::GOES_ON)}</span> })}</span>
@@ -186,18 +231,14 @@ fn place(list: &mut Vec<Value>, at: Option<usize>, one: Value) {
 /// Takes one out.
 fn remove(model: Model, at: Option<usize>, of: fn(&mut RouteList) -> &mut Vec<Value>) -> Option<AnyView> {
     let at = at?;
-    let click = move |_| {
+    Some(delete(move || {
         model.change(|list| {
             let list = of(list);
             if at < list.len() {
                 list.remove(at);
             }
         });
-    };
-    Some(
-        view! { <button type="button" class="button" on:click=click>{icon("trash-2")}{t(tell::DELETE)}</button> }
-            .into_any(),
-    )
+    }))
 }
 
 fn edit_inhibition(model: Model, one: Value, at: Option<usize>) -> AnyView {

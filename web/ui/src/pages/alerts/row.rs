@@ -1,7 +1,7 @@
 //! One alert in a line, and its parts.
 
 use super::act::Act;
-use crate::alerting::says::{compared, instance, muted_word, severity_glyph, severity_word, state_word};
+use crate::alerting::says::{compared, instance, muted_word, severity_glyph, severity_word, state_word, summary};
 use crate::components::icon::icon;
 use crate::figures::{ago, date_time};
 use crate::nav::nav;
@@ -9,7 +9,7 @@ use crate::pages::{service_name, service_path};
 use crate::scope::now_nanos;
 use crate::words::{t, tell, tf};
 use leptos::prelude::*;
-use orrery_api::alerting::{Alert, AlertSeverity, AlertState, MutedBy};
+use orrery_api::alerting::{Alert, AlertList, AlertSeverity, AlertState, MutedBy};
 use orrery_chart::Unit;
 use std::sync::Arc;
 
@@ -88,33 +88,58 @@ pub(super) fn since(alert: &Alert) -> AnyView {
     view! { <span class="hint nowrap" title=date_time(at)>{ago(at, now_nanos())}</span> }.into_any()
 }
 
+/// An alert as it changes: what stands for it keeps the focus.
+pub(super) type Followed = Memo<Option<Arc<Alert>>>;
+
+/// An alert of a list.
+pub(super) fn followed(list: Signal<Arc<AlertList>>, id: String) -> Followed {
+    let find = move |list: &Arc<AlertList>| list.alerts.iter().find(|alert| alert.id == id).cloned().map(Arc::new);
+    Memo::new(move |_| list.with(&find))
+}
+
 /// What can be done about it.
-pub(super) fn actions(alert: &Arc<Alert>, act: RwSignal<Option<Act>>) -> AnyView {
-    let (to_take, to_silence) = (alert.clone(), alert.clone());
-    let take = (alert.acknowledged.is_none() && alert.state.is_told()).then(|| {
-        view! { <button type="button" class="button" on:click=move |_| act.set(Some(Act::Acknowledge(to_take.clone())))>{icon("check")}{t(tell::ACKNOWLEDGE)}</button> }
-    });
-    let is_silenced = alert.muted.as_ref().is_some_and(|muted| muted.by == orrery_api::alerting::MutedBy::Silence);
-    let silence = (!is_silenced).then(|| {
-        view! { <button type="button" class="button" on:click=move |_| act.set(Some(Act::silence(&to_silence)))>{icon("bell-off")}{t(tell::SILENCE)}</button> }
-    });
+pub(super) fn actions(alert: Followed, act: RwSignal<Option<Act>>) -> AnyView {
+    let can = move |may: fn(&Alert) -> bool| {
+        Memo::new(move |_| alert.with(|alert| alert.as_deref().is_some_and(|alert| may(alert))))
+    };
+    let can_take = can(|alert| alert.acknowledged.is_none() && alert.state.is_told());
+    let can_silence = can(|alert| alert.muted.as_ref().is_none_or(|muted| muted.by != MutedBy::Silence));
+    let ask = move |asked: fn(Arc<Alert>) -> Act| {
+        move |_| {
+            if let Some(alert) = alert.get_untracked() {
+                act.set(Some(asked(alert)));
+            }
+        }
+    };
+    let take = move || {
+        can_take.get().then(|| view! { <button type="button" class="button" on:click=ask(Act::Acknowledge)>{icon("check")}{t(tell::ACKNOWLEDGE)}</button> })
+    };
+    let silence = move || {
+        can_silence.get().then(|| view! { <button type="button" class="button" on:click=ask(|alert| Act::silence(&alert))>{icon("bell-off")}{t(tell::SILENCE)}</button> })
+    };
     view! { <span class="alert-actions">{take}{silence}</span> }.into_any()
 }
 
 /// One line of the list. It takes the focus as a whole, for the keys.
-pub(super) fn row(alert: &Arc<Alert>, act: RwSignal<Option<Act>>) -> AnyView {
+pub(super) fn row(list: Signal<Arc<AlertList>>, id: String, act: RwSignal<Option<Act>>) -> AnyView {
     let nav = nav();
-    let path = format!("/alerts/{}", alert.id);
-    let name = instance(&alert.labels);
-    let name = if name.is_empty() { alert.rule.clone() } else { name };
-    let is_muted = alert.muted.is_some() || alert.acknowledged.is_some();
-    let folded = alert.state == AlertState::Normal;
+    let path = format!("/alerts/{id}");
+    let alert = followed(list, id.clone());
+    let of = move |say: fn(&Alert) -> AnyView| move || alert.with(|alert| alert.as_deref().map(say));
+    let name = alert.with_untracked(|alert| {
+        let alert = alert.as_deref()?;
+        Some(instance(&alert.labels)).filter(|name| !name.is_empty()).or_else(|| Some(alert.rule.clone()))
+    });
+    let node = alert.with_untracked(|alert| alert.as_deref()?.node.as_deref().map(node_link));
+    let is = move |may: fn(&Alert) -> bool| move || alert.with(|alert| alert.as_deref().is_some_and(may));
+    let is_muted = is(|alert| alert.muted.is_some() || alert.acknowledged.is_some());
+    let is_over = alert.with_untracked(|alert| alert.as_ref().is_none_or(|alert| alert.state == AlertState::Normal));
     view! {
-        <li class="alert-row" class:is-muted=is_muted tabindex="-1" data-alert=alert.id.clone()>
-            {glyph(alert.state, alert.severity)}
-            <div class="alert-what"><a class="alert-name" href=move || nav.href(&path, &[])>{name}</a><span class="alert-summary">{alert.summary.clone()}</span></div>
-            <div class="alert-facts">{value(alert)}{since(alert)}{alert.node.as_deref().map(node_link)}{remarks(alert)}</div>
-            {(!folded).then(|| actions(alert, act))}
+        <li class="alert-row" class:is-muted=is_muted tabindex="-1" data-alert=id>
+            {of(|alert| glyph(alert.state, alert.severity))}
+            <div class="alert-what"><a class="alert-name" href=move || nav.href(&path, &[])>{name}</a><span class="alert-summary">{of(|alert| summary(alert).into_any())}</span></div>
+            <div class="alert-facts">{of(|alert| value(alert).into_any())}{of(since)}{node}{of(remarks)}</div>
+            {(!is_over).then(|| actions(alert, act))}
         </li>
     }
     .into_any()

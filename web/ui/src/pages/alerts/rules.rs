@@ -1,5 +1,6 @@
 //! Rules: what each watches, how it stands, what it costs; on and off by one click.
 
+use super::kept::{Kept, kept, says};
 use super::row::glyph;
 use super::{api, rule_path};
 use crate::alerting::answers::{RuleList, RuleStatus};
@@ -12,9 +13,9 @@ use crate::components::state::empty;
 use crate::figures::ago;
 use crate::nav::nav;
 use crate::scope::{now_nanos, scope};
-use crate::words::{say, t, tell, tf};
+use crate::words::{Phrase, say, t, tell, tf};
 use leptos::prelude::*;
-use orrery_api::alerting::{AlertState, RuleOrigin};
+use orrery_api::alerting::RuleOrigin;
 use orrery_api::paths;
 use orrery_chart::Unit;
 use serde_json::Value;
@@ -30,21 +31,27 @@ pub(super) fn rules() -> AnyView {
     });
     let find = nav.param("q");
     let wrong = RwSignal::new(String::new());
-    let make = move || view! { <a class="button button-primary" href=move || nav.href("/alerts/rules/new", &[])>{icon("plus")}{t(tell::NEW_RULE)}</a> };
+    let make = move || view! { <a class="button button-primary" href=move || nav.href("/alerts/rules/new/requests", &[])>{icon("plus")}{t(tell::NEW_RULE)}</a> };
     let tools = view! {
         <input class="input" type="search" placeholder=t(tell::FIND_RULE) aria-label=t(tell::FIND_RULE) prop:value=move || find.get().unwrap_or_default()
             on:input=move |event| nav.replace(&[("q", Some(event_target_value(&event)))]) />
         {make()}
     };
     let body = move |data: Signal<Arc<RuleList>>| {
-        let rows = move || {
+        let found = Memo::new(move |_| {
             let wanted = find.get().unwrap_or_default().to_lowercase();
             data.with(|data| {
-                let mut found: Vec<&RuleStatus> = data.rules.iter().filter(|status| fits(status, &wanted)).collect();
-                found.sort_by_key(|status| (std::cmp::Reverse(status.state), text(&status.rule, "name")));
-                found.into_iter().map(|status| row(status, list, wrong)).collect_view()
+                let mut found: Vec<RuleStatus> =
+                    data.rules.iter().filter(|status| fits(status, &wanted)).cloned().collect();
+                found.sort_by_key(|status| {
+                    let worst = tiers_worst(&status.rule);
+                    (std::cmp::Reverse((status.state, worst)), text(&status.rule, "name"))
+                });
+                found
             })
-        };
+        });
+        let name = |status: &RuleStatus| text(&status.rule, "name");
+        let rows = kept(found, name, move |name, status| row(name, status, list, wrong));
         view! {
             <Show when=move || wrong.with(|wrong| !wrong.is_empty())><p class="field-error panel-note" role="alert">{move || wrong.get()}</p></Show>
             <div class="table-wrap"><table class="table table-rules">
@@ -67,50 +74,70 @@ fn fits(status: &RuleStatus, wanted: &str) -> bool {
     wanted.split_whitespace().all(|word| said.contains(word))
 }
 
-fn row(status: &RuleStatus, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
+fn row(name: String, status: Kept<RuleStatus>, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
     let nav = nav();
-    let name = text(&status.rule, "name");
     let path = rule_path(&name);
-    let description = text(&status.rule, "description");
-    let tiers: Vec<_> = tiers(&status.rule)
-        .into_iter()
-        .map(|(severity, when)| {
-            let (symbol, class) = severity_glyph(severity);
-            let word = severity_word(severity);
-            view! { <span class="tier" title=word><span class=class aria-hidden="true">{symbol}</span><span class="sr-only">{word}</span>{when}</span> }
-        })
-        .collect();
-    let firing = (status.firing > 0).then(
-        || view! { <span class="badge badge-err">{tf(tell::N_FIRING, &[("n", &status.firing.to_string())])}</span> },
-    );
-    let pending = (status.pending > 0).then(|| view! { <span class="badge badge-unknown">{tf(tell::N_PENDING, &[("n", &status.pending.to_string())])}</span> });
-    let error = status.error.clone().map(|error| view! { <span class="rule-error is-err">"◆ "{error}</span> });
-    let is_on = is_on(&status.rule);
+    let about = says(status, |status| {
+        let description = text(&status.rule, "description");
+        view! { <span class="hint" title=description>{watches(&status.rule["measure"])}</span> }
+    });
+    let error = says(status, |status| {
+        status.error.clone().map(|error| view! { <span class="rule-error is-err">"◆ "{error}</span> })
+    });
+    let firing = says(status, |status| {
+        let badge = |class: &'static str, phrase: Phrase, n: u32| {
+            (n > 0).then(|| view! { <span class=class>{tf(phrase, &[("n", &n.to_string())])}</span> })
+        };
+        let firing = badge("badge badge-err", tell::N_FIRING, status.firing);
+        view! { {firing}{badge("badge badge-unknown", tell::N_PENDING, status.pending)} }
+    });
+    let origin = says(status, |status| {
+        let badge = if status.origin == RuleOrigin::User { "badge" } else { "badge badge-unknown" };
+        view! { <span class=badge>{origin_word(status.origin)}</span> }
+    });
+    let is_off = move || says(status, |status| !is_on(&status.rule))().unwrap_or(false);
     // Those of objectives come and go with them.
-    let can_switch = status.origin != RuleOrigin::Slo;
-    let state = if is_on { status.state } else { AlertState::Normal };
-    let mark = match (is_on, status.judged_unix_nano) {
-        (false, _) => view! { <span class="glyph is-quiet" title=t(tell::OFF)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::OFF)}</span></span> }.into_any(),
-        (true, None) => view! { <span class="glyph is-quiet" title=t(tell::NOT_JUDGED)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::NOT_JUDGED)}</span></span> }.into_any(),
-        (true, Some(_)) => glyph(state, tiers_worst(&status.rule)),
-    };
-    let judged = status.judged_unix_nano.map(|at| tf(tell::JUDGED, &[("ago", &ago(at.0, now_nanos()))]));
-    let cost = Unit::Ratio.format(status.cost).to_string();
-    let took = Unit::Micros.format(status.took_micros as f64).to_string();
-    let badge = if status.origin == RuleOrigin::User { "badge" } else { "badge badge-unknown" };
+    let can_switch = status.with_untracked(|status| status.as_ref().is_some_and(|it| it.origin != RuleOrigin::Slo));
     view! {
-        <tr class:is-off={!is_on}>
-            <td class="col-switch">{can_switch.then(|| switch(&status.rule, list, wrong))}</td>
-            <td class="col-glyph">{mark}</td>
-            <th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href(&path, &[])>{name}</a><span class="hint" title=description>{watches(&status.rule["measure"])}</span>{error}</span>{firing}{pending}</th>
-            <td><span class="tiers">{tiers}</span></td>
-            <td class="num col-mid">{status.fired_in_week}</td>
-            <td class="num col-wide">{status.instances}</td>
-            <td class="num col-wide" title=judged>{took}" "<span class="hint">{tf(tell::OF_A_CORE, &[("share", &cost)])}</span></td>
-            <td class="col-wide"><span class=badge>{origin_word(status.origin)}</span></td>
+        <tr class:is-off=is_off>
+            <td class="col-switch">{can_switch.then(|| switch(name.clone(), status, list, wrong))}</td>
+            <td class="col-glyph">{says(status, mark)}</td>
+            <th scope="row" class="cell-name"><span class="name-stack"><a href=move || nav.href(&path, &[])>{name.clone()}</a>{about}{error}</span>{firing}</th>
+            <td>{says(status, levels)}</td>
+            <td class="num col-mid">{says(status, |status| status.fired_in_week)}</td>
+            <td class="num col-wide">{says(status, |status| status.instances)}</td>
+            <td class="num col-wide">{says(status, costs)}</td>
+            <td class="col-wide">{origin}</td>
         </tr>
     }
     .into_any()
+}
+
+/// How it stands.
+fn mark(status: &RuleStatus) -> AnyView {
+    match (is_on(&status.rule), status.judged_unix_nano) {
+        (false, _) => view! { <span class="glyph is-quiet" title=t(tell::OFF)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::OFF)}</span></span> }.into_any(),
+        (true, None) => view! { <span class="glyph is-quiet" title=t(tell::NOT_JUDGED)><span aria-hidden="true">"○"</span><span class="sr-only">{t(tell::NOT_JUDGED)}</span></span> }.into_any(),
+        (true, Some(_)) => glyph(status.state, tiers_worst(&status.rule)),
+    }
+}
+
+/// How bad it is when.
+fn levels(status: &RuleStatus) -> AnyView {
+    let tier = |(severity, when)| {
+        let (symbol, class) = severity_glyph(severity);
+        let word = severity_word(severity);
+        view! { <span class="tier" title=word><span class=class aria-hidden="true">{symbol}</span><span class="sr-only">{word}</span>{when}</span> }
+    };
+    view! { <span class="tiers">{tiers(&status.rule).into_iter().map(tier).collect_view()}</span> }.into_any()
+}
+
+fn costs(status: &RuleStatus) -> AnyView {
+    let judged = status.judged_unix_nano.map(|at| tf(tell::JUDGED, &[("ago", &ago(at.0, now_nanos()))]));
+    let cost = Unit::Ratio.format(status.cost).to_string();
+    let took = Unit::Micros.format(status.took_micros as f64).to_string();
+    view! { <span title=judged>{took}" "<span class="hint">{tf(tell::OF_A_CORE, &[("share", &cost)])}</span></span> }
+        .into_any()
 }
 
 fn tiers_worst(rule: &Value) -> orrery_api::alerting::AlertSeverity {
@@ -123,14 +150,15 @@ pub(super) fn is_on(rule: &Value) -> bool {
 }
 
 /// Turns a rule on or off, at once.
-fn switch(rule: &Value, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
-    let name = text(rule, "name");
-    let on = RwSignal::new(is_on(rule));
+fn switch(name: String, status: Kept<RuleStatus>, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
+    let kept = Memo::new(move |_| status.with(|status| status.as_ref().is_some_and(|status| is_on(&status.rule))));
+    let on = RwSignal::new(kept.get_untracked());
+    Effect::new(move |_| on.set(kept.get()));
     let busy = RwSignal::new(false);
     let label = tf(tell::SWITCH_WHAT, &[("name", &name)]);
-    let rule = rule.clone();
     let click = move |_| {
-        let (mut rule, wanted) = (rule.clone(), !on.get_untracked());
+        let Some(status) = status.get_untracked().filter(|_| !busy.get_untracked()) else { return };
+        let (mut rule, wanted) = (status.rule, !on.get_untracked());
         put(&mut rule, "enabled", (!wanted).then_some(Value::Bool(false)));
         let url = api(paths::ALERT_RULE, &name);
         busy.set(true);
@@ -149,7 +177,7 @@ fn switch(rule: &Value, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyVie
         });
     };
     view! {
-        <button type="button" class="toggle" role="switch" aria-checked=move || on.get().to_string() aria-label=label.clone() title=label disabled=move || busy.get() on:click=click><span class="toggle-dot"></span></button>
+        <button type="button" class="toggle" role="switch" aria-checked=move || on.get().to_string() aria-label=label.clone() title=label aria-busy=move || busy.get().to_string() on:click=click><span class="toggle-dot"></span></button>
     }
     .into_any()
 }

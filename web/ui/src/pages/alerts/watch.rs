@@ -8,11 +8,12 @@ use crate::scope::scope;
 use leptos::prelude::*;
 use orrery_api::alerting::{AlertEventList, AlertList, AlertState};
 use orrery_api::paths;
-use std::sync::Arc;
+use orrery_chart::Mark;
 
 /// Shows nothing, and fills in what others show.
 pub(super) fn watch() -> AnyView {
     let (scope, watched) = (scope(), watched());
+    watched.kit.set(Some(super::flags::kit()));
     let range = move || {
         let window = scope.window.get();
         [("from", window.from.to_string()), ("to", window.to.to_string())]
@@ -38,32 +39,41 @@ pub(super) fn watch() -> AnyView {
     ().into_any()
 }
 
-fn moments(events: &Arc<AlertEventList>, alerts: Option<&AlertList>) -> Vec<Moment> {
-    let happened = by_alert(&events.events);
+/// When which alert fired, by time.
+pub(super) fn moments(events: &AlertEventList, alerts: Option<&AlertList>) -> Vec<Moment> {
+    let known = alerts.map(|list| list.alerts.as_slice()).unwrap_or_default();
+    let mut happened = by_alert(&events.events);
+    // What has fired all the time has no event.
+    let lasting = known.iter().filter(|alert| alert.state == AlertState::Firing);
+    for alert in lasting {
+        happened.entry(alert.id.as_str()).or_default();
+    }
     let mut moments: Vec<Moment> = Vec::new();
     for (id, events_of) in &happened {
-        let now = alerts.and_then(|list| list.alerts.iter().find(|alert| alert.id == *id));
-        let node = events_of.iter().find_map(|event| event.node.clone());
-        let (Some(node), Some(first)) = (node, events_of.first()) else { continue };
-        let name = instance(&first.labels);
-        let rule = if name.is_empty() { first.rule.clone() } else { format!("{} · {name}", first.rule) };
+        let now = known.iter().find(|alert| alert.id == *id);
+        let said = events_of.first().map(|event| (&event.rule, &event.labels, &event.node, &event.caller));
+        let told = said.or_else(|| now.map(|alert| (&alert.rule, &alert.labels, &alert.node, &alert.caller)));
+        let Some((rule, labels, node, caller)) = told else { continue };
+        let instance = instance(labels);
+        let name = if instance.is_empty() { rule.clone() } else { format!("{rule} · {instance}") };
         for span in spans(events_of, events.range, now).into_iter().filter(|span| span.state == AlertState::Firing) {
-            let moment = Moment {
-                node: node.clone(),
-                rule: rule.clone(),
-                rank: span.severity as u8,
-                from: span.from.0,
-                to: span.to.0,
-            };
+            let mark = Mark { from: span.from.0, to: span.to.0, rank: span.severity as u8 };
             match moments.last_mut() {
                 // It became worse or less bad: one moment, as bad as it was.
-                Some(Moment { rule, to, rank, .. }) if *rule == moment.rule && *to == moment.from => {
-                    (*to, *rank) = (moment.to, moment.rank.max(*rank));
+                Some(last) if last.alert == *id && last.mark.to == mark.from => {
+                    last.mark = Mark { to: mark.to, rank: last.mark.rank.max(mark.rank), ..last.mark };
                 }
-                _ => moments.push(moment),
+                _ => moments.push(Moment {
+                    alert: (*id).to_owned(),
+                    name: name.clone(),
+                    node: node.clone().unwrap_or_default(),
+                    caller: caller.clone().unwrap_or_default(),
+                    labels: labels.clone(),
+                    mark,
+                }),
             }
         }
     }
-    moments.sort_by_key(|moment| moment.from);
+    moments.sort_by_key(|moment| moment.mark.from);
     moments
 }

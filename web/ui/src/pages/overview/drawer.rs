@@ -7,8 +7,9 @@ use crate::client::{Load, ask, load};
 use crate::compare::Comparison;
 use crate::components::drawer::Drawer;
 use crate::components::figure::{
-    duration, error_ratio, figure, health_badge, health_glyph, kind_icon, kind_word, sparkline, steps, tile,
+    duration, ends, error_ratio, figure, health_badge, health_glyph, kind_icon, kind_word, steps, tile,
 };
+use crate::components::flags::{About, listed, sparkline};
 use crate::components::icon::icon;
 use crate::components::state::{empty, loaded};
 use crate::figures::ago;
@@ -162,11 +163,15 @@ fn of_node(id: String, model: Model) -> AnyView {
     }
     .into_any();
     let red = move |value: fn(&Red) -> AnyView| move || found.with(|node| node.as_ref().map(|node| value(&node.red)));
+    let node = id.clone();
     let trend = move |value: fn(&Red) -> Option<f64>, token: Token| {
+        let node = node.clone();
         move || {
-            detail
-                .data
-                .with(|detail| detail.as_ref().map(|detail| sparkline(steps(&detail.series, value), token, 92.0, 26.0)))
+            detail.data.with(|detail| {
+                let series = &detail.as_ref()?.series;
+                let about = About::Node(node.clone());
+                Some(sparkline(steps(series, value), ends(series), token, (92.0, 26.0), about, false))
+            })
         }
     };
     let is_service = Memo::new(move |_| found.with(|node| node.as_ref().is_some_and(|node| node.service.is_some())));
@@ -185,6 +190,7 @@ fn of_node(id: String, model: Model) -> AnyView {
             }
             {sides(model, Selection::Node(id.clone()))}
             {reach::section(model, &id)}
+            {listed(About::Node(id))}
             {loaded(detail, |_| false, |_| ().into_any(), move |detail| explained(detail, model))}
         </Drawer>
     }
@@ -372,6 +378,7 @@ fn of_edge(caller: String, callee: String, model: Model) -> AnyView {
         caller.clone()
     };
     let told = detail(teller.clone(), model);
+    let fired = listed(About::Edge(caller.clone(), callee.clone()));
     let ends = [(caller, from), (callee, to)].map(|(id, node)| {
         let label = name(node.get_untracked(), &id);
         view! { <button type="button" class="button" on:click=move |_| choose.run(Some(Selection::Node(id.clone())))>{node.get_untracked().map(|node| icon(kind_icon(node.kind)))}{label}</button> }
@@ -382,6 +389,7 @@ fn of_edge(caller: String, callee: String, model: Model) -> AnyView {
             {wrong::chosen(model)}
             {body}
             {sides}
+            {fired}
             <div class="actions">{ends.collect_view()}<a class="button" href=move || nav.href("/traces", &[("service", &teller), ("status", "error")])>{icon("chart-gantt")}{t(say::FAILED_TRACES)}</a></div>
             {loaded(told, |_| false, |_| empty("", None), move |detail| view! { {move || detail.with(|detail| error_list(&detail.errors))} }.into_any())}
         </Drawer>

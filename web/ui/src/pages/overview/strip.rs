@@ -1,12 +1,16 @@
 //! The numbers above the map.
 
 use crate::client::Load;
-use crate::components::figure::{duration, figure, sparkline, steps};
+use crate::components::figure::{duration, figure, steps};
+use crate::components::flags::{About, sparkline};
 use crate::nav::nav;
 use crate::words::{say, t};
 use leptos::prelude::*;
 use orrery_api::{FindingList, Health, Red, ServiceList, ServiceSummary, Topology};
 use orrery_chart::{Token, Unit};
+
+/// Of its charts.
+const SIZE: (f64, f64) = (96.0, 24.0);
 
 /// Failing, degraded, requests, errors, slowest.
 pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>, findings: Load<FindingList>) -> AnyView {
@@ -54,9 +58,9 @@ pub(super) fn strip(topology: Load<Topology>, services: Load<ServiceList>, findi
         total.with(|total| {
             total.as_ref().map(|total| {
                 if error {
-                    sparkline(total.errors.clone(), Token::Err, 96.0, 24.0)
+                    sparkline(total.errors.clone(), total.times, Token::Err, SIZE, About::Everything, true)
                 } else {
-                    sparkline(total.rates.clone(), Token::Series1, 96.0, 24.0)
+                    sparkline(total.rates.clone(), total.times, Token::Series1, SIZE, About::Everything, false)
                 }
             })
         })
@@ -87,6 +91,8 @@ struct Total {
     red: Red,
     rates: Vec<Option<f64>>,
     errors: Vec<Option<f64>>,
+    /// Of the first and the last value.
+    times: (i64, i64),
     slowest: Option<(String, String, orrery_api::Nanos)>,
 }
 
@@ -102,12 +108,15 @@ impl Total {
             add(&mut errors, &steps(&line.series, |red| Some(red.errors)));
         }
         let ratios = counts.iter().zip(&errors).map(|(count, errors)| (*count > 0.0).then(|| errors / count)).collect();
+        let times = services.iter().flat_map(|line| &line.series).map(|point| point.time_unix_nano.0);
+        let times = (times.clone().min().unwrap_or_default(), times.max().unwrap_or_default());
         let slowest =
             services.iter().filter_map(|line| Some((line, line.red.p99_nanos?))).max_by_key(|(_, nanos)| *nanos);
         Total {
             red,
             rates: counts.into_iter().map(Some).collect(),
             errors: ratios,
+            times,
             slowest: slowest.map(|(line, nanos)| (line.service.id.clone(), line.service.name.clone(), nanos)),
         }
     }

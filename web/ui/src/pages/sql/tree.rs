@@ -23,7 +23,7 @@ pub(super) fn panel(console: Console) -> AnyView {
         <section class="panel sql-tree" aria-label=t(say::TABLES)>
             <details open=is_wide>
                 <summary class="panel-head sql-tree-head">{icon("chevron-right")}<h2>{t(say::TABLES)}</h2></summary>
-                <div class="sql-tree-body">{loaded(console.schema, |_| false, |_| ().into_any(), tables)}</div>
+                <div class="sql-tree-body">{loaded(console.sheet.schema, |_| false, |_| ().into_any(), tables)}</div>
             </details>
         </section>
     }
@@ -32,7 +32,7 @@ pub(super) fn panel(console: Console) -> AnyView {
 
 fn word(console: Console, text: String, shown: String, class: &'static str) -> AnyView {
     let label = tf(say::INSERT_WHAT, &[("what", &shown)]);
-    view! { <button type="button" class=class title=label.clone() aria-label=label on:click=move |_| console.insert(&text)>{shown}</button> }.into_any()
+    view! { <button type="button" class=class title=label.clone() aria-label=label on:click=move |_| console.sheet.insert(&text)>{shown}</button> }.into_any()
 }
 
 fn table(console: Console, table: &SqlTable) -> AnyView {

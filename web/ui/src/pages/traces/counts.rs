@@ -1,6 +1,7 @@
 //! How many matching spans there were over time: failed ones and the others.
 
 use crate::components::chart::{TimeChart, legend};
+use crate::components::flags::as_asked;
 use crate::components::panel;
 use crate::components::query::Query;
 use crate::components::state::empty;
@@ -24,7 +25,8 @@ pub(super) fn panel(query: Query) -> AnyView {
         let spec = Memo::new(move |_| {
             list.with(|list| by_status(list, t(say::MATCHING_SPANS).to_owned(), t(say::ERRORS), t(say::OTHERS)))
         });
-        view! { <div class="panel-body"><TimeChart spec=spec height=120.0 />{legend(spec)}</div> }.into_any()
+        view! { <div class="panel-body"><TimeChart spec=spec height=120.0 about=as_asked() />{legend(spec)}</div> }
+            .into_any()
     };
     let head =
         view! { <span class="hint" role="status">{said}</span>{super::in_sql(query, Some(BY_STATUS))} }.into_any();

@@ -3,6 +3,7 @@
 use super::{found_spans, made_of_spans};
 use crate::canvas::{Canvas, CanvasSurface, watch_size};
 use crate::components::figure::{figure, quantity};
+use crate::components::flags::{Flags, as_asked};
 use crate::components::panel;
 use crate::components::query::Query;
 use crate::components::state::empty;
@@ -67,15 +68,17 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
     let size = watch_size(root);
     let plot = StoredValue::new(None::<Plot>);
     let (pointer, corner) = (RwSignal::new(None::<Point>), RwSignal::new(None::<Point>));
+    let flags = Flags::of(as_asked());
     // The box of the arrow keys.
     let drawn = RwSignal::new(None::<(Point, Point)>);
     let draw = move |surface: &mut CanvasSurface| {
         map.with(|map| {
             let Some(map) = map else { return };
             let spec = map.spec();
-            let laid = Plot::new(&spec, surface);
+            let laid = flags.lay(&spec, surface);
             laid.draw(&spec, surface);
             map.draw(&laid, surface);
+            flags.draw(&laid, surface);
             plot.set_value(Some(laid));
         })
     };
@@ -178,10 +181,13 @@ fn Heat(map: Memo<Option<Heatmap>>, query: Query) -> impl IntoView {
         Some(tip(cell, x, size.get().0))
     };
     view! {
+        <div class="chart-box">
         <div class="chart-root heat" style="height:120px" node_ref=root tabindex="0" role="application" aria-roledescription=t(say::CHART)
             aria-label=t(say::DURATIONS) title=t(say::HEAT_KEYS) on:keydown=key on:blur=move |_| drawn.set(None) on:pointerdown=down on:pointermove=move |event| pointer.set(place(&event)) on:pointerup=up on:pointerleave=leave>
             <Canvas draw=draw /><Canvas draw=overlay />{tip}
             <span class="sr-only" role="status">{reading}</span>
+        </div>
+        {flags.links()}
         </div>
         <div class="heat-scale hint" aria-hidden="true"><span class="heat-ramp"></span>{t(say::HEAT_SCALE)}</div>
         {move || map.with(|map| map.as_ref().map(twin))}

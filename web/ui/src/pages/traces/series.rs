@@ -4,6 +4,7 @@ use super::compare;
 use crate::client::{Failure, load};
 use crate::components::chart::{TimeChart, legend};
 use crate::components::figure::figure;
+use crate::components::flags::as_asked;
 use crate::components::panel::panel;
 use crate::components::query::Query;
 use crate::components::state::empty;
@@ -50,7 +51,7 @@ fn charted(list: Signal<Arc<TraceSeriesList>>) -> AnyView {
         )
     };
     view! {
-        <div class="panel-body"><TimeChart spec=spec height=300.0 />{legend(spec)}{fewer}</div>
+        <div class="panel-body"><TimeChart spec=spec height=300.0 about=as_asked() />{legend(spec)}{fewer}</div>
         {move || list.with(|list| table(list))}
     }
     .into_any()
