@@ -52,7 +52,7 @@ pub(crate) fn list(ask: &Ask<'_>) -> Result<AlertList, Failure> {
         );
     }
     let has_channel = crate::alerting::delivery::channels(ask.api.meta()?)?.iter().any(|channel| channel.enabled);
-    Ok(AlertList { alerts, rules: live.rules.len() as u32, has_channel, skipped: live.skipped })
+    Ok(AlertList { alerts, rules: live.rules.len() as u32, has_channel, skipped: live.figures.skipped })
 }
 
 /// Alerts as they were when they were resolved last, the newest first.
@@ -74,9 +74,7 @@ fn resolved(ask: &Ask<'_>, range: TimeRange) -> Result<Vec<Alert>, Failure> {
     let alert = |(event, begin): (AlertEvent, Option<Nanos>)| {
         let measure = live.rules.get(&event.rule).map(|figures| &figures.rule.measure);
         Alert {
-            summary: measure
-                .map(|measure| text::summary(measure, &event.labels, event.value, None))
-                .unwrap_or_default(),
+            summary: measure.map(|measure| text::over(measure, &event.labels, event.value)).unwrap_or_default(),
             unit: measure.map(text::unit).unwrap_or_default(),
             id: event.alert,
             rule: event.rule,
