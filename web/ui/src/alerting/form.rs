@@ -254,7 +254,7 @@ pub const SIGNALS: [Signal; 13] = [
             "statement",
             tell::STATEMENT,
             Input::Code,
-            "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time >= $from AND start_time < $to\nGROUP BY ALL",
+            "SELECT service_name AS service, count(*) AS value\nFROM spans\nWHERE status = 'error' AND start_time_unix_nano >= $from AND start_time_unix_nano < $to\nGROUP BY ALL",
         )
         .needed()],
     },

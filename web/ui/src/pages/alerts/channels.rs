@@ -97,7 +97,7 @@ fn row(status: &ChannelStatus, edited: Edited, deliveries: Load<DeliveryList>) -
             DeliveryState::Waiting => ("is-warn", tell::WAITING),
             DeliveryState::Failed => ("is-err", tell::GIVEN_UP),
         };
-        let error = last.error.clone().filter(|_| last.state != DeliveryState::Delivered);
+        let error = last.error.clone();
         view! { <span class="channel-last"><span class=class>{t(word)}</span>" "<span class="hint">{ago(last.created_unix_nano.0, now_nanos())}</span>{error.map(|error| view! { <span class="is-err channel-error">{error}</span> })}</span> }
     });
     let counts = tf(
