@@ -40,6 +40,13 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure how the server judges a thousand rules, and replays them over a month. Further arguments go to
+    /// `orrery-synth alerts`.
+    Alerts {
+        /// For example `--failures 20`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Fuzz what reads foreign bytes, steered by coverage. `ORRERY_SEED` for another or the same seed.
     Fuzz {
         /// Only this target: `traces`, `logs`, `metrics`, `json`, `request` or `text`.
@@ -76,6 +83,7 @@ fn chore(chore: Chore) -> Result<()> {
             tests::test(filter.as_deref(), !no_browser)
         }
         Chore::Bench { arguments } => synth("bench", &arguments),
+        Chore::Alerts { arguments } => synth("alerts", &arguments),
         Chore::Overload { arguments } => synth("overload", &arguments),
         Chore::Fuzz { target, seconds, input } => fuzz::fuzz(target.as_deref(), seconds, &input),
         Chore::Check => check(),

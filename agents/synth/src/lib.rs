@@ -12,6 +12,7 @@
 //! ids are in it, and the [`ledger`] says which were acknowledged and whether those can be found. [`hostile`] requests
 //! are for receivers to refuse.
 
+pub mod alerts;
 pub mod bench;
 pub mod corpus;
 pub mod hostile;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use orrery_synth::Shape;
+use orrery_synth::alerts;
 use orrery_synth::bench;
 use orrery_synth::corpus::Corpus;
 use orrery_synth::overload;
@@ -104,6 +105,40 @@ enum Action {
         /// Store what questions would be about, wait until everything has settled, and end.
         #[arg(long, requires = "data_dir", conflicts_with = "only_ask")]
         only_store: bool,
+    },
+    /// Measure how an Orrery server judges rules and replays them; fails unless it keeps its promises. Prints figures as
+    /// JSON.
+    Alerts {
+        /// The `orrery` binary.
+        #[arg(long, default_value = "target/release/orrery")]
+        orrery: PathBuf,
+        /// Rules beside those the server comes with.
+        #[arg(long, default_value_t = 1_000)]
+        rules: usize,
+        /// Of them so many have an alert when a service fails.
+        #[arg(long, default_value_t = 80)]
+        firing: usize,
+        /// Services, each of which every rule judges.
+        #[arg(long, default_value_t = 20)]
+        services: usize,
+        /// Requests a second to each service.
+        #[arg(long, default_value_t = 10)]
+        rate: u64,
+        /// Services that fail, one after the other.
+        #[arg(long, default_value_t = 12)]
+        failures: usize,
+        /// Seconds between two failures.
+        #[arg(long, default_value_t = 30.0)]
+        pause: f64,
+        /// Seconds for which processor time is measured while nothing fails.
+        #[arg(long, default_value_t = 60.0)]
+        calm: f64,
+        /// Days of the past that rules are replayed over; 0 leaves that out.
+        #[arg(long, default_value_t = 30)]
+        days: u64,
+        /// Only the replay.
+        #[arg(long)]
+        only_replay: bool,
     },
     /// Offer an Orrery server more than it can take; fails unless it keeps its promises. Prints figures as JSON.
     Overload {
@@ -214,6 +249,13 @@ async fn run(action: Action) -> Result<()> {
             println!("{figures:#}");
             ensure!(figures["wrong_answers"].as_u64().unwrap_or(0) == 0, "some answers were wrong");
         }
+        Action::Alerts { orrery, rules, firing, services, rate, failures, pause, calm, days, only_replay } => {
+            let options =
+                alerts::Options { orrery, rules, firing, services, rate, failures, pause, calm, days, only_replay };
+            let figures = alerts::run(&options).await?;
+            println!("{figures:#}");
+            kept(&figures)?;
+        }
         Action::Overload {
             workload: Workload { shape, seed },
             orrery,
@@ -234,6 +276,22 @@ async fn run(action: Action) -> Result<()> {
                 ensure!(accepted >= 0.8, "less than 80 % of the peak was accepted");
             }
         }
+    }
+    Ok(())
+}
+
+/// What is promised about a thousand rules for twenty services each on one core.
+fn kept(figures: &serde_json::Value) -> Result<()> {
+    let live = &figures["live"];
+    if live.is_object() {
+        ensure!(live["moments_skipped"] == 0, "moments were skipped");
+        let is_within = |figure: &serde_json::Value, most: f64| figure.as_f64().is_some_and(|millis| millis < most);
+        ensure!(is_within(&live["start_delay"]["p99_millis"], 1_000.0), "rules are judged too late");
+        ensure!(is_within(&live["told"]["p99_ms"], 2_000.0), "people are told too late");
+    }
+    for (name, figures) in figures["replay"].as_object().into_iter().flatten() {
+        let slowest = figures.get("slowest_ms").and_then(serde_json::Value::as_f64);
+        ensure!(slowest.is_none_or(|slowest| slowest < 2_000.0), "the replay of {name} takes too long");
     }
     Ok(())
 }

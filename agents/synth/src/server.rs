@@ -72,6 +72,15 @@ impl Server {
         Ok(Answer { status, body, millis: began.elapsed().as_secs_f64() * 1e3 })
     }
 
+    /// The answer to a change, or to a question that is sent.
+    pub(crate) async fn send(&self, method: reqwest::Method, path: &str, body: &Value) -> Result<Answer> {
+        let began = Instant::now();
+        let answer = self.client.request(method, format!("{}{path}", self.http)).json(body).send().await?;
+        let status = answer.status();
+        let body = answer.bytes().await?.to_vec();
+        Ok(Answer { status, body, millis: began.elapsed().as_secs_f64() * 1e3 })
+    }
+
     /// The JSON answer to a path of the API; an error for any status but 200.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         let Answer { status, body, .. } = self.ask(path).await?;

@@ -27,7 +27,7 @@ pub struct Memory {
 pub struct Board {
     /// Which moments.
     pub grid: Grid,
-    /// By series; empty if the question failed.
+    /// By id of the alert; empty if the question failed.
     pub series: Vec<Observed>,
     /// Why the question failed.
     pub failed: Option<SourceError>,
@@ -65,7 +65,10 @@ pub fn alert_id(rule: &str, labels: &BTreeMap<String, String>) -> String {
 /// Asks for everything a rule needs and judges it. A failure is part of the answer.
 pub fn observe(rule: &Rule, source: &dyn Source, grid: Grid, memory: &mut Memory) -> Board {
     match try_observe(rule, source, grid, memory) {
-        Ok((series, partial)) => Board { grid, series, failed: None, partial },
+        Ok((mut series, partial)) => {
+            series.sort_by(|a, b| a.id.cmp(&b.id));
+            Board { grid, series, failed: None, partial }
+        }
         Err(failed) => Board { grid, series: Vec::new(), failed: Some(failed), partial: None },
     }
 }
@@ -85,13 +88,13 @@ fn try_observe(
     }
     let gap = gap(rule);
     let mut asked = Asked { source, grid, gap, memory };
-    let bounds = asked.bounds(0, &rule.measure, rule.window, &rule.levels, &found.series)?;
+    let compared = asked.compared(0, &rule.measure, rule.window, &rule.levels, &found.series)?;
     let guards = rule.only_if.iter().map(|guard| (guard, true)).chain(rule.unless.iter().map(|guard| (guard, false)));
     let mut conditions = Vec::new();
     for (number, (guard, wanted)) in guards.enumerate() {
         conditions.push((asked.holding(number + 1, guard, rule.window)?, wanted, guard));
     }
-    let of_series = |(series, bounds): (Series, Vec<Vec<Option<Bounds>>>)| {
+    let of_series = |(place, series): (usize, Series)| {
         let holds_at = |number: usize| {
             conditions.iter().all(|(holding, wanted, guard)| {
                 let joined =
@@ -101,7 +104,7 @@ fn try_observe(
         };
         let observation = |(number, value): (usize, &Option<f64>)| match value {
             Some(value) if value.is_finite() => {
-                Observation::Value(verdict(*value, &rule.levels, &bounds[number], holds_at(number)))
+                Observation::Value(verdict(*value, &rule.levels, compared.at(place, number), holds_at(number)))
             }
             _ => Observation::Absent,
         };
@@ -116,13 +119,30 @@ fn try_observe(
             observations,
         }
     };
-    Ok((found.series.into_iter().zip(bounds).map(of_series).collect(), partial))
+    Ok((found.series.into_iter().enumerate().map(of_series).collect(), partial))
 }
 
 /// Before a moment so much may be unusual already: what is usual ends there.
 fn gap(rule: &Rule) -> i64 {
     let longest = rule.levels.iter().map(|level| level.for_.unwrap_or(rule.for_)).max().unwrap_or(rule.for_);
     rule.window.nanos() + longest.nanos()
+}
+
+/// What values are compared with, by level.
+enum Compared {
+    /// With the same at all times.
+    Fixed(Vec<Option<Bounds>>),
+    /// By series and moment.
+    Each(Vec<Vec<Vec<Option<Bounds>>>>),
+}
+
+impl Compared {
+    fn at(&self, series: usize, moment: usize) -> &[Option<Bounds>] {
+        match self {
+            Compared::Fixed(all) => all,
+            Compared::Each(all) => &all[series][moment],
+        }
+    }
 }
 
 /// One evaluation.
@@ -135,14 +155,17 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// What each series is compared with at each moment, by level.
-    fn bounds(
+    fn compared(
         &mut self,
         number: usize,
         measure: &Measure,
         window: Period,
         levels: &[Level],
         series: &[Series],
-    ) -> Result<Vec<Vec<Vec<Option<Bounds>>>>, SourceError> {
+    ) -> Result<Compared, SourceError> {
+        if levels.iter().all(|level| matches!(level.when, Condition::Above(_) | Condition::Below(_))) {
+            return Ok(Compared::Fixed(levels.iter().map(|level| Bounds::of(level, None, None)).collect()));
+        }
         let mut all = vec![vec![Vec::with_capacity(levels.len()); self.grid.count]; series.len()];
         for level in levels {
             match level.when {
@@ -173,7 +196,7 @@ impl Asked<'_> {
                 }
             }
         }
-        Ok(all)
+        Ok(Compared::Each(all))
     }
 
     fn usual(
@@ -198,15 +221,16 @@ impl Asked<'_> {
         let window = guard.window.unwrap_or(window);
         let level = Level { when: guard.when, ..Default::default() };
         let found = self.source.values(&guard.measure, window, self.grid)?.series;
-        let bounds = self.bounds(number, &guard.measure, window, &[level], &found)?;
-        let holds = |(value, bounds): (&Option<f64>, Vec<Option<Bounds>>)| {
-            value.is_some_and(|value| bounds[0].is_some_and(|bounds| bounds.broken(value).is_some()))
-        };
-        let of_series = |(series, bounds): (Series, Vec<Vec<Option<Bounds>>>)| {
-            let holding = series.values.iter().zip(bounds).map(holds).collect();
+        let compared = self.compared(number, &guard.measure, window, &[level], &found)?;
+        let of_series = |(place, series): (usize, Series)| {
+            let holds = |(moment, value): (usize, &Option<f64>)| {
+                let bounds = compared.at(place, moment)[0];
+                value.is_some_and(|value| bounds.is_some_and(|bounds| bounds.broken(value).is_some()))
+            };
+            let holding = series.values.iter().enumerate().map(holds).collect();
             (series, holding)
         };
-        Ok(found.into_iter().zip(bounds).map(of_series).collect())
+        Ok(found.into_iter().enumerate().map(of_series).collect())
     }
 }
 
@@ -305,11 +329,11 @@ impl RuleState {
             }
         }
         self.stand_in(rule, board);
-        let known: BTreeMap<&str, &Observation> =
-            board.series.iter().map(|series| (series.id.as_str(), &series.observations[number])).collect();
+        let mut series = board.series.iter().peekable();
         let other = if board.failed.is_some() { Observation::Failed } else { Observation::Absent };
         for (id, alert) in &mut self.alerts {
-            let observation = known.get(id.as_str()).copied().unwrap_or(&other);
+            while series.next_if(|before| before.id < *id).is_some() {}
+            let observation = series.next_if(|same| same.id == *id).map_or(&other, |same| &same.observations[number]);
             alert.fired.retain(|fired| at - fired < FLAPPING_WITHIN);
             if let Some(change) = alert.instance.step(rule, at, observation) {
                 if change.what == AlertEventKind::Firing {

@@ -1,10 +1,12 @@
 //! Rules as time goes on: which moments to judge when, what late data changes, who is told. The clock is the caller's.
 
+mod figures;
 mod run;
 
 #[cfg(test)]
 mod tests;
 
+pub use figures::{Delays, Figures};
 pub use run::Stats;
 
 use crate::evaluate::{RuleState, Tracked};
@@ -21,6 +23,9 @@ const MINUTE: i64 = 60 * SECOND;
 pub const CATCH_UP: i64 = 60 * MINUTE;
 /// A clock that is behind by so much was set back.
 const SET_BACK: i64 = MINUTE;
+/// What is judged already is looked at again after everything new; what does not get done within this time of a step, by the
+/// stopwatch, has to wait for the next.
+const LOOKING_BACK: u64 = 150_000_000;
 
 /// What is known about what has arrived.
 pub trait Arrivals {
@@ -60,6 +65,8 @@ pub struct Changes {
     pub notifier: Option<Notifier>,
     /// All moments up to here are judged, by all rules.
     pub judged: i64,
+    /// Whether anything was judged, or is to be looked at otherwise than before.
+    pub is_news: bool,
 }
 
 impl Changes {
@@ -85,8 +92,9 @@ pub struct Evaluator {
     newest: i64,
     /// States that need not be kept any more once all rules have passed this moment.
     to_forget: BTreeMap<String, i64>,
-    /// Moments that were never judged.
-    skipped: u64,
+    figures: Figures,
+    /// Whether people wrote something since the last step.
+    is_changed: bool,
     /// Up to this moment everything was judged before the start, by the rules that come first now.
     restored: Option<i64>,
 }
@@ -106,6 +114,7 @@ impl Evaluator {
     /// switched off takes its alerts along.
     pub fn set_rules(&mut self, rules: Vec<Rule>, now: i64) -> Changes {
         let mut changes = Changes { judged: self.judged(), ..Changes::default() };
+        self.is_changed = true;
         let mut old = std::mem::take(&mut self.runs);
         let restored = self.restored.take();
         for rule in rules.into_iter().filter(|rule| rule.enabled) {
@@ -136,25 +145,37 @@ impl Evaluator {
     /// Whom to tell from now on.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+        self.is_changed = true;
     }
 
     /// Who has taken what on.
     pub fn set_acknowledged(&mut self, acknowledged: BTreeMap<String, Acknowledgement>) {
         self.acknowledged = acknowledged;
+        self.is_changed = true;
     }
 
     /// Judges every moment that can be judged now, and finds out who is to be told.
     pub fn step(&mut self, outside: &Outside<'_>) -> Changes {
-        let mut changes = Changes::default();
+        let began = (outside.stopwatch)();
+        let mut changes = Changes { is_news: std::mem::take(&mut self.is_changed), ..Changes::default() };
         for run in self.runs.values_mut() {
-            self.skipped += run.go_on(outside, &mut changes);
+            run.go_on(outside, began, &mut self.figures, &mut changes);
             self.newest = self.newest.max(run.state.judged);
+        }
+        for run in self.runs.values_mut().filter(|run| run.looks_back()) {
+            run.look_back(outside, &mut changes);
+            if (outside.stopwatch)().saturating_sub(began) > LOOKING_BACK {
+                break;
+            }
         }
         if self.newest > outside.now + SET_BACK {
             self.newest = self.runs.values().map(|run| run.state.judged).max().unwrap_or(outside.now);
             self.notifier.rewind(self.newest);
+            changes.is_news = true;
         }
-        self.tell(outside, &mut changes);
+        if changes.is_news {
+            self.tell(outside, &mut changes);
+        }
         changes.judged = self.judged();
         self.forget(&mut changes);
         changes
@@ -172,8 +193,10 @@ impl Evaluator {
             changes.notifier = Some(self.notifier.clone());
         }
         changes.notices = told.notices;
+        let rules: BTreeMap<&str, &str> = subjects.iter().map(|it| (it.id.as_str(), it.rule.as_str())).collect();
         let event = |event: crate::notify::Event| {
-            let (run, tracked) = self.find(&event.alert)?;
+            let run = self.runs.get(*rules.get(event.alert.as_str())?)?;
+            let tracked = run.state.alerts.get(&event.alert)?;
             let kind = AlertEvent { detail: event.detail, ..run.event(&event.alert, tracked, event.what, event.at) };
             Some(AlertEvent { recorded_unix_nano: Nanos(outside.now), ..kind })
         };
@@ -226,9 +249,9 @@ impl Evaluator {
         self.newest
     }
 
-    /// Moments that were never judged, because they were long past when they could have been.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// How judging goes, since the start.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Every alert that is known, with its rule; why nobody is told, and who has taken it on.
@@ -244,10 +267,6 @@ impl Evaluator {
                 (id.as_str(), &run.rule, tracked, self.muted.get(id), acknowledged, run.stats.coverage)
             })
         })
-    }
-
-    fn find(&self, id: &str) -> Option<(&Run, &Tracked)> {
-        self.runs.values().find_map(|run| Some((run, run.state.alerts.get(id)?)))
     }
 
     /// Rules, and how they are.

@@ -184,7 +184,7 @@ pub struct Notifier {
     /// By key.
     pub groups: BTreeMap<String, Group>,
     /// Alerts that were muted when they were last looked at, by what and why.
-    muted: BTreeMap<String, (MutedBy, String)>,
+    pub muted: BTreeMap<String, (MutedBy, String)>,
 }
 
 /// What one step of the notifier came to.

@@ -79,6 +79,10 @@ pub enum SourceError {
     /// The question failed or ran too long. It may succeed later.
     #[error("{0}")]
     Failed(String),
+    /// The answer is being looked for beside: who asks the same again will get it. Only sources say so that are asked by
+    /// [`crate::live`].
+    #[error("the answer is not there yet")]
+    NotYet,
 }
 
 /// Where values come from.

@@ -88,6 +88,15 @@ pub fn summary_of_less(
     said(measure, labels, now, threshold.filter(|threshold| now.is_none_or(|now| now < *threshold)), ", less than")
 }
 
+/// What an alert that is over was about.
+pub fn over(measure: &Measure, labels: &BTreeMap<String, String>, now: Option<f64>) -> String {
+    match (now, subject(measure, labels)) {
+        (Some(_), _) => said(measure, labels, now, None, ""),
+        (None, subject) if subject.is_empty() => "over".to_owned(),
+        (None, subject) => format!("{subject}: over"),
+    }
+}
+
 fn said(
     measure: &Measure,
     labels: &BTreeMap<String, String>,
@@ -267,5 +276,7 @@ mod tests {
         let said = summary(&Measure::default(), &labels, Some(0.52), Some(0.05));
         assert_eq!(said, "52 % of the requests to payments fail, more than 5 %");
         assert_eq!(summary(&Measure::default(), &labels, None, Some(0.05)), "no values for payments");
+        assert_eq!(over(&Measure::default(), &labels, None), "payments: over");
+        assert_eq!(over(&Measure::default(), &labels, Some(0.01)), "1 % of the requests to payments fail");
     }
 }

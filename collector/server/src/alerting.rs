@@ -5,6 +5,7 @@
 //! out by [`case`] when it is sent. Everybody else asks [`Live`].
 
 pub(crate) mod arrival;
+pub(crate) mod aside;
 pub(crate) mod case;
 pub(crate) mod delivery;
 pub(crate) mod documents;
@@ -16,6 +17,7 @@ pub(crate) mod written;
 
 use crate::api::state::Metadata;
 use arrival::Arrival;
+use orrery_alert::live::{Delays, Figures};
 use orrery_alert::notify::CallGraph;
 use orrery_api::alerting::{Alert, AlertState, Rule};
 use orrery_query::Store;
@@ -24,16 +26,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-/// Values from the store, with what people wrote.
-pub(crate) fn source(store: &Arc<dyn Store>, metadata: &Arc<Metadata>, limit: Duration) -> StoreSource {
+/// Values from the store, with what people wrote. Statements end when the server is `stopping`.
+pub(crate) fn source(
+    store: &Arc<dyn Store>,
+    metadata: &Arc<Metadata>,
+    limit: Duration,
+    stopping: &CancellationToken,
+) -> StoreSource {
     let (beats, objectives) = (Arc::clone(metadata), Arc::clone(metadata));
     // Statements are answered by processes, which need somebody to wait for them.
     let runtime = tokio::runtime::Handle::try_current().ok();
     let lookups = Lookups {
         heartbeat: Box::new(move |name| beats.meta.as_ref().ok()?.heartbeats().ok()?.get(name).copied()),
         objective: Box::new(move |name| written::objective(objectives.meta.as_ref().ok()?, name)),
-        workers: runtime.map(|runtime| Workers::new(runtime, limit)),
+        workers: runtime.map(|runtime| Workers::new(runtime, limit, stopping.clone())),
     };
     StoreSource::new(Arc::clone(store), lookups, limit)
 }
@@ -53,6 +61,8 @@ pub(crate) struct Live {
     news: Condvar,
     /// Messages wait in the outbox.
     pub(crate) outbox: Notify,
+    /// From when it was decided to tell somebody until that was tried first.
+    told: Mutex<Delays>,
 }
 
 /// How everything stood after a step.
@@ -62,8 +72,10 @@ pub(crate) struct Snapshot {
     pub(crate) alerts: Vec<Alert>,
     /// By name, those that are evaluated.
     pub(crate) rules: BTreeMap<String, RuleFigures>,
-    /// Judgements that were skipped since the server started.
-    pub(crate) skipped: u64,
+    /// How judging goes, since the server started.
+    pub(crate) figures: Figures,
+    /// Senders that were forgotten because there were too many.
+    pub(crate) forgotten_senders: u64,
     /// Who calls whom.
     pub(crate) graph: Arc<CallGraph>,
     /// Why nothing is evaluated.
@@ -84,6 +96,8 @@ pub(crate) struct RuleFigures {
     /// Moment of the newest judgement, Unix nanoseconds.
     pub(crate) judged_unix_nano: i64,
     pub(crate) took_micros: u64,
+    /// From when the newest judgement could be made until that began, nanoseconds.
+    pub(crate) delay_nanos: i64,
     /// Share of one core.
     pub(crate) cost: f64,
     pub(crate) coverage: f64,
@@ -114,6 +128,16 @@ impl Live {
         let waited = self.news.wait_timeout_while(flag, longest, |changed| !*changed);
         let (mut flag, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         std::mem::take(&mut *flag)
+    }
+
+    /// A message is tried for the first time, so long after it was decided to send it, nanoseconds.
+    pub(crate) fn note_told(&self, after: i64) {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).add(after);
+    }
+
+    /// From when it was decided to tell somebody until that was tried first, since the server started.
+    pub(crate) fn told(&self) -> Delays {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     fn flag(&self) -> MutexGuard<'_, bool> {

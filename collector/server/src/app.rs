@@ -1,6 +1,7 @@
 //! Joins the parts into a running server, and takes it down again.
 
 use crate::alerting::arrival::Arrival;
+use crate::alerting::aside::Aside;
 use crate::alerting::{self, Live, delivery, documents, engine};
 use crate::api::state::{About, Api, Limits, Metadata, Parts};
 use crate::http;
@@ -148,10 +149,11 @@ impl Server {
 
     /// Judges rules, and tells people.
     fn judge(&mut self, settings: &Settings, live: Arc<Live>, arrivals: Arc<Arrival>, sender: Sender) -> Result<()> {
+        let source = alerting::source(&self.store, &self.metadata, settings.query_timeout, &self.stopping);
         let parts = engine::Parts {
             store: Arc::clone(&self.store),
             metadata: Arc::clone(&self.metadata),
-            source: alerting::source(&self.store, &self.metadata, settings.query_timeout),
+            source: Aside::new(source, &self.stopping),
             arrivals,
             live: Arc::clone(&live),
             clock: now,
@@ -164,6 +166,7 @@ impl Server {
             metadata: Arc::clone(&self.metadata),
             query_timeout: settings.query_timeout,
             live,
+            cases: Arc::default(),
             sender,
             url: self.public_url(settings),
             clock: now,

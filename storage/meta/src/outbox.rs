@@ -107,7 +107,7 @@ pub struct Message {
     pub next_unix_nano: Option<i64>,
     /// When it was tried last, Unix nanoseconds.
     pub tried_unix_nano: Option<i64>,
-    /// What went wrong last.
+    /// What went wrong last; of a delivered one, what is not as it should be all the same.
     pub error: Option<String>,
 }
 
@@ -115,7 +115,10 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempted {
     /// The channel took it.
-    Delivered,
+    Delivered {
+        /// What is not as it should be all the same.
+        but: Option<String>,
+    },
     /// It is tried again.
     Retry {
         /// When, Unix nanoseconds.
@@ -266,7 +269,7 @@ impl Meta {
         let mut db = self.db.lock();
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (state, next, error) = match ended {
-            Attempted::Delivered => (MessageState::Delivered, None, None),
+            Attempted::Delivered { but } => (MessageState::Delivered, None, but.as_ref()),
             Attempted::Retry { next_unix_nano, error } => (MessageState::Waiting, Some(*next_unix_nano), Some(error)),
             Attempted::Failed { error } => (MessageState::Failed, None, Some(error)),
         };

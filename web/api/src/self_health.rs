@@ -30,6 +30,45 @@ pub struct SignalCounters {
     pub trimmed: BTreeMap<String, u64>,
 }
 
+/// How long something took, milliseconds. Quantiles are up to a tenth too large, never too small.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DelayHealth {
+    /// Times it happened.
+    pub count: u64,
+    /// Half of them were as quick as this, or quicker.
+    pub p50_millis: f64,
+    /// 99 of 100 were.
+    pub p99_millis: f64,
+    /// The longest.
+    pub longest_millis: f64,
+}
+
+/// How rules are judged, since the start of the server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlertingHealth {
+    /// Rules that are judged.
+    pub rules: u64,
+    /// Combinations of labels they are judged for.
+    pub instances: u64,
+    /// Times that a rule was asked and judged.
+    pub evaluations: u64,
+    /// Moments of rules that were judged.
+    pub judged: u64,
+    /// Of them those judged together with a later one, because they could not be judged in their turn.
+    pub together: u64,
+    /// Moments of rules that were never judged: the server was too far behind.
+    pub skipped: u64,
+    /// From when a moment could be judged, its data being there or waited for long enough, until that began. When data
+    /// arrived is looked at several times a second; what lies between two looks counts.
+    pub start_delay: DelayHealth,
+    /// From when it was decided to tell somebody until that was tried first.
+    pub first_attempt_delay: DelayHealth,
+    /// Senders that were forgotten because there were too many: nobody waits for their data.
+    pub forgotten_senders: u64,
+}
+
 /// `GET /self`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -88,6 +127,9 @@ pub struct SelfHealth {
     pub endpoints: BTreeMap<String, String>,
     /// Tabs with live data.
     pub live_clients: u64,
+    /// How rules are judged, since the start.
+    #[serde(default)]
+    pub alerting: AlertingHealth,
     /// Things a person should look at, in plain words.
     pub warnings: Vec<String>,
 }

@@ -1,12 +1,12 @@
 //! One rule as time goes on.
 
-use super::{CATCH_UP, Changes, Outside, SECOND, SET_BACK, ended};
+use super::{CATCH_UP, Changes, Figures, Outside, SECOND, SET_BACK, ended};
 use crate::evaluate::{Board, Memory, RuleState, Tracked, observe};
 use crate::judge::Observation;
 use crate::machine::{Change, Instance};
-use crate::source::Grid;
+use crate::source::{Grid, SourceError};
 use orrery_api::Nanos;
-use orrery_api::alerting::{AlertEvent, AlertEventKind, Rule};
+use orrery_api::alerting::{AlertEvent, AlertEventKind, Measure, Rule};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Data that comes later than this changes no judgement any more.
@@ -25,6 +25,8 @@ pub struct Stats {
     pub took_micros: u64,
     /// Share of one core that evaluations take.
     pub cost: f64,
+    /// From when the newest moment could be judged until that began, nanoseconds; see [`Figures::delays`].
+    pub delay: i64,
     /// Share of the data expected that the newest judgement rests on.
     pub coverage: f64,
     /// What went wrong.
@@ -41,6 +43,10 @@ pub(super) struct Run {
     pub(super) stats: Stats,
     memory: Memory,
     past: Past,
+    /// Moments of which the answer is not there yet.
+    waiting: Option<Grid>,
+    /// When it was last seen that nothing could be judged.
+    idle: i64,
 }
 
 /// What was judged lately: late data may change it.
@@ -55,6 +61,10 @@ struct Past {
     memory: Memory,
     /// When it was last looked at.
     looked: i64,
+    /// Up to when it is to be looked at now.
+    due: Option<i64>,
+    /// The answer about it is not there yet: until then nothing new is judged.
+    is_waiting: bool,
 }
 
 impl Run {
@@ -62,7 +72,8 @@ impl Run {
         let mut run = Run::orphan(now);
         run.state.judged = now.div_euclid(rule.every.nanos()) * rule.every.nanos();
         run.past.state.judged = run.state.judged;
-        run.past.looked = run.state.judged;
+        run.past.looked = run.state.judged - phase(&rule);
+        run.idle = now;
         run.rule = rule;
         run
     }
@@ -75,6 +86,8 @@ impl Run {
             stats: Stats { coverage: 1.0, ..Stats::default() },
             memory: Memory::default(),
             past: Past::default(),
+            waiting: None,
+            idle: 0,
         }
     }
 
@@ -102,7 +115,7 @@ impl Run {
             self.state.complete = self.state.judged;
             self.state.judged = (self.state.judged - again).div_euclid(every) * every;
             self.past.state = self.state.clone();
-            self.past.looked = self.state.judged;
+            self.past.looked = self.state.judged - phase(&rule);
         }
         self.rule = rule;
         Ok(self)
@@ -121,21 +134,46 @@ impl Run {
         }
     }
 
-    /// Judges what can be judged now; answers how many moments were skipped.
-    pub(super) fn go_on(&mut self, outside: &Outside<'_>, changes: &mut Changes) -> u64 {
+    /// Judges what can be judged now. `began` is when the step did, by the stopwatch.
+    pub(super) fn go_on(&mut self, outside: &Outside<'_>, began: u64, figures: &mut Figures, changes: &mut Changes) {
         let every = self.rule.every.nanos();
         if self.state.judged > outside.now + SET_BACK {
             self.rewind(outside.now.div_euclid(every) * every);
         }
-        let Some(until) = self.judgeable(outside) else { return 0 };
+        if self.past.is_waiting {
+            return;
+        }
         let oldest = outside.now - CATCH_UP;
+        let waited = self.waiting.filter(|grid| grid.first > oldest);
+        let grid = match waited.or_else(|| self.judgeable(outside).map(|until| self.moments(until, oldest))) {
+            Some(grid) => grid,
+            None => {
+                self.idle = outside.now;
+                return;
+            }
+        };
+        let start = (outside.stopwatch)();
+        if waited.is_none() {
+            let idle = if self.idle == 0 { outside.now } else { self.idle };
+            self.stats.delay = (outside.now - idle).max(0) + start.saturating_sub(began) as i64;
+        }
         let skipped = (oldest - self.state.judged).max(0) / every;
-        let from = self.state.judged.max(oldest);
-        let grid = Grid::between(from, until, every);
-        let began = (outside.stopwatch)();
-        let before = self.state.alerts.clone();
         let board = observe(&self.rule, outside.source, grid, &mut self.memory);
+        if board.failed == Some(SourceError::NotYet) {
+            self.waiting = Some(grid);
+            return;
+        }
+        self.waiting = None;
+        self.idle = outside.now;
+        changes.is_news = true;
+        figures.delays.add(self.stats.delay);
+        figures.evaluations += 1;
+        figures.judged += grid.count as u64;
+        figures.together += grid.count.saturating_sub(1) as u64;
+        figures.skipped += skipped as u64;
+        let before = self.state.alerts.clone();
         let said = self.state.run(&self.rule, &board);
+        let until = grid.last();
         self.stats.coverage = outside.arrivals.coverage(&self.rule.measure, until, outside.now);
         self.stats.error = board.failed.as_ref().map(ToString::to_string);
         self.stats.partial.clone_from(&board.partial);
@@ -143,14 +181,16 @@ impl Run {
         changes.events.extend(said.iter().filter_map(|(id, change)| self.said(id, change, &before, outside.now)));
         self.past.said.extend(said);
         if until - self.past.looked >= LOOK_BACK {
-            self.look_back(until, outside, changes);
+            self.past.due = Some(until);
         }
         self.changed(&before, changes);
-        let micros = (outside.stopwatch)().saturating_sub(began) / 1_000;
-        self.stats.took_micros = micros;
-        let share = micros as f64 * 1e3 / every as f64;
+        self.stats.took_micros = (outside.stopwatch)().saturating_sub(start) / 1_000;
+        let share = self.stats.took_micros as f64 * 1e3 / every as f64;
         self.stats.cost += (share - self.stats.cost) / AVERAGED;
-        skipped as u64
+    }
+
+    fn moments(&self, until: i64, oldest: i64) -> Grid {
+        Grid::between(self.state.judged.max(oldest), until, self.rule.every.nanos())
     }
 
     /// The newest moment that can be judged, if there is a new one.
@@ -177,40 +217,58 @@ impl Run {
         }
         self.past = Past { state: self.state.clone(), looked: to, ..Past::default() };
         self.memory = Memory::default();
+        (self.waiting, self.idle) = (None, to);
+    }
+
+    /// Whether what was judged lately is to be looked at again.
+    pub(super) fn looks_back(&self) -> bool {
+        self.past.due.is_some()
     }
 
     /// Asks again about what was judged lately. Where late data says otherwise, history is put right.
-    fn look_back(&mut self, until: i64, outside: &Outside<'_>, changes: &mut Changes) {
-        self.past.looked = until;
-        let grid = Grid::between(self.past.state.judged, until, self.rule.every.nanos());
-        let board = observe(&self.rule, outside.source, grid, &mut self.past.memory);
-        if board.failed.is_none() && self.past.differs(&board) {
-            let mut state = self.past.state.clone();
-            let right = state.run(&self.rule, &board);
-            let known = &self.past.said;
-            let is_in = |all: &[(String, Change)], one: &(String, Change)| {
-                all.iter().any(|(id, change)| {
-                    *id == one.0 && (change.what, change.at, change.severity) == (one.1.what, one.1.at, one.1.severity)
-                })
-            };
-            let missed: Vec<_> = right.iter().filter(|one| !is_in(known, one)).cloned().collect();
-            let wrong: Vec<_> = known.iter().filter(|one| !is_in(&right, one)).cloned().collect();
-            let before = std::mem::replace(&mut self.state, state);
-            for (id, change) in &wrong {
-                let detail = format!("late data: it was not {} then", change.what.name());
-                changes.events.extend(self.corrected(id, change, &before.alerts, outside.now, detail));
+    pub(super) fn look_back(&mut self, outside: &Outside<'_>, changes: &mut Changes) {
+        let Some(until) = self.past.due else { return };
+        // A statement is a process for every moment: too much for what it would find.
+        if !matches!(self.rule.measure, Measure::Sql { .. }) {
+            let grid = Grid::between(self.past.state.judged, until, self.rule.every.nanos());
+            let board = observe(&self.rule, outside.source, grid, &mut self.past.memory);
+            self.past.is_waiting = board.failed == Some(SourceError::NotYet);
+            if self.past.is_waiting {
+                return;
             }
-            for (id, change) in &missed {
-                changes.events.extend(
-                    self.said(id, change, &before.alerts, outside.now)
-                        .map(|event| AlertEvent { detail: "found with late data".to_owned(), ..event }),
-                );
+            if board.failed.is_none() && self.past.differs(&board) {
+                self.put_right(&board, outside.now, changes);
             }
-            self.past.said = right;
-            self.past.trail.clear();
-            self.past.remember(&board);
         }
+        (self.past.due, self.past.looked) = (None, until);
         self.past.advance(&self.rule, until - LATE);
+    }
+
+    fn put_right(&mut self, board: &Board, now: i64, changes: &mut Changes) {
+        let mut state = self.past.state.clone();
+        let right = state.run(&self.rule, board);
+        let known = &self.past.said;
+        let is_in = |all: &[(String, Change)], one: &(String, Change)| {
+            all.iter().any(|(id, change)| {
+                *id == one.0 && (change.what, change.at, change.severity) == (one.1.what, one.1.at, one.1.severity)
+            })
+        };
+        let missed: Vec<_> = right.iter().filter(|one| !is_in(known, one)).cloned().collect();
+        let wrong: Vec<_> = known.iter().filter(|one| !is_in(&right, one)).cloned().collect();
+        let before = std::mem::replace(&mut self.state, state).alerts;
+        for (id, change) in &wrong {
+            let detail = format!("late data: it was not {} then", change.what.name());
+            changes.events.extend(self.corrected(id, change, &before, now, detail));
+        }
+        for (id, change) in &missed {
+            let event = self.said(id, change, &before, now);
+            changes.events.extend(event.map(|event| AlertEvent { detail: "found with late data".to_owned(), ..event }));
+        }
+        self.past.said = right;
+        self.past.trail.clear();
+        self.past.remember(board);
+        self.changed(&before, changes);
+        changes.is_news = true;
     }
 
     fn said(&self, id: &str, change: &Change, before: &BTreeMap<String, Tracked>, now: i64) -> Option<AlertEvent> {
@@ -265,6 +323,13 @@ impl Run {
         let gone = before.iter().filter(|(id, old)| !self.state.alerts.contains_key(*id) && !old.is_idle());
         changes.gone.extend(gone.map(|(id, _)| id.clone()));
     }
+}
+
+/// Not all rules look back at once: how much sooner than others this one does.
+fn phase(rule: &Rule) -> i64 {
+    let number = rule.name.bytes().fold(0_u32, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
+    let steps = LOOK_BACK / (10 * SECOND);
+    i64::from(number) % steps * 10 * SECOND
 }
 
 impl Past {

@@ -234,7 +234,7 @@ fn a_clock_that_jumps_does_not_stop_judging() {
     run(0, 1_000, &mut disk, &mut evaluator);
     // Asleep for two hours: what can still be judged is judged at once, the rest is counted.
     run(8_200, 8_300, &mut disk, &mut evaluator);
-    assert_eq!(evaluator.skipped(), 361);
+    assert_eq!(evaluator.figures().skipped, 361);
     assert_eq!(disk.states.len(), 0);
     run(8_300, 9_100, &mut disk, &mut evaluator);
     assert_eq!(told(&disk.events), ["9000 pending", "9020 firing", "9030 notified"]);
@@ -269,6 +269,59 @@ fn a_changed_rule_ends_what_it_said() {
     run(400, 520, &mut disk, &mut evaluator);
     assert_eq!(told(&disk.events), ["100 pending", "120 firing", "130 notified", "400 resolved"]);
     assert_eq!(disk.outbox.len(), 2, "and people are told that it is over");
+}
+
+/// Answers each question only when it is asked the twelfth time.
+struct Slow<'a> {
+    world: &'a World,
+    asked: std::cell::RefCell<std::collections::HashMap<Grid, u32>>,
+}
+
+impl Source for Slow<'_> {
+    fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError> {
+        let times = *self.asked.borrow_mut().entry(grid).and_modify(|times| *times += 1).or_insert(1);
+        if times < 12 { Err(SourceError::NotYet) } else { self.world.values(measure, window, grid) }
+    }
+}
+
+#[test]
+fn an_answer_that_takes_long_is_waited_for_and_nothing_is_said_twice() {
+    let world = World { buckets: buckets(&[(30, 50), (90, 140)], 12, 400), now: Cell::new(BEGIN) };
+    let whole = live(&world, 3_000, &BTreeSet::new());
+    let slow = Slow { world: &world, asked: Default::default() };
+    let mut disk = Disk::default();
+    let mut evaluator = disk.start(BEGIN);
+    for second in 0..3_000 {
+        world.now.set(BEGIN + second * SECOND);
+        let graph = CallGraph::default();
+        let now = world.now.get();
+        let outside = Outside { now, source: &slow, arrivals: &world, graph: &graph, stopwatch: &|| 0 };
+        disk.keep(&evaluator.step(&outside));
+    }
+    assert_eq!(told(&disk.events), told(&whole.events));
+    let figures = evaluator.figures();
+    assert_eq!((figures.judged, figures.skipped), (296, 0), "{figures:?}");
+    assert!(figures.together > 50, "not each in its turn: {figures:?}");
+    assert!(figures.delays.longest() < 40 * SECOND, "{figures:?}");
+}
+
+#[test]
+fn delays_are_from_when_a_moment_could_be_judged() {
+    let world = World { buckets: buckets(&[], 3, 100), now: Cell::new(BEGIN) };
+    let mut evaluator = Disk::default().start(BEGIN);
+    let ticks = Cell::new(0);
+    // Every question takes a third of a second.
+    let stopwatch = || ticks.replace(ticks.get() + 333_000_000);
+    for second in 0..300 {
+        world.now.set(BEGIN + second * SECOND);
+        let graph = CallGraph::default();
+        let now = world.now.get();
+        evaluator.step(&Outside { now, source: &world, arrivals: &world, graph: &graph, stopwatch: &stopwatch });
+    }
+    let figures = evaluator.figures();
+    assert_eq!((figures.evaluations, figures.together, figures.skipped), (29, 0, 0), "{figures:?}");
+    // It is looked at once a second here.
+    assert!((SECOND..SECOND * 14 / 10).contains(&figures.delays.longest()), "{figures:?}");
 }
 
 proptest! {

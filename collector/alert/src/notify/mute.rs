@@ -2,7 +2,7 @@
 
 use super::{Policy, Subject};
 use orrery_api::Nanos;
-use orrery_api::alerting::{AlertState, CallFigure, Figure, Measure, Muted, MutedBy};
+use orrery_api::alerting::{AlertSeverity, AlertState, CallFigure, Figure, Measure, Muted, MutedBy};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// So much later than its symptoms a cause may be seen; what was there long before, it does not explain.
@@ -89,6 +89,31 @@ impl CallGraph {
     }
 }
 
+/// Alerts about the same trouble of the same node: what explains one, explains all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind<'a> {
+    node: Option<&'a str>,
+    caller: Option<&'a str>,
+    class: u8,
+    severity: AlertSeverity,
+    began: i64,
+}
+
+impl Kind<'_> {
+    fn of(alert: &Subject) -> Kind<'_> {
+        Kind {
+            node: alert.node.as_deref(),
+            caller: alert.caller.as_deref(),
+            class: alert.class as u8,
+            severity: alert.severity,
+            began: alert.began,
+        }
+    }
+}
+
+/// What explains alerts of a kind: one alert of each kind that does.
+type Explained<'a> = BTreeMap<Kind<'a>, Vec<&'a Subject>>;
+
 /// Which alerts nobody need be told about, and why.
 pub fn mutes(policy: &Policy, graph: &CallGraph, alerts: &[Subject], at: i64) -> BTreeMap<String, Muted> {
     let ill: Vec<&Subject> = alerts.iter().filter(|alert| alert.state != AlertState::Normal).collect();
@@ -96,13 +121,16 @@ pub fn mutes(policy: &Policy, graph: &CallGraph, alerts: &[Subject], at: i64) ->
     for node in ill.iter().filter_map(|alert| alert.node.as_deref()) {
         reach.entry(node).or_insert_with(|| graph.reached(node));
     }
-    let explained: BTreeMap<&str, Vec<&Subject>> = ill
-        .iter()
-        .map(|symptom| {
-            let causes = ill.iter().copied().filter(|cause| is_explained(symptom, cause, &reach)).collect();
-            (symptom.id.as_str(), causes)
-        })
-        .collect();
+    let mut kinds: BTreeMap<Kind<'_>, &Subject> = BTreeMap::new();
+    for alert in &ill {
+        let first = kinds.entry(Kind::of(alert)).or_insert(alert);
+        if alert.id < first.id {
+            *first = alert;
+        }
+    }
+    let causes =
+        |symptom: &Subject| kinds.values().copied().filter(|cause| is_explained(symptom, cause, &reach)).collect();
+    let explained: Explained<'_> = kinds.iter().map(|(kind, symptom)| (*kind, causes(symptom))).collect();
     let mut all = BTreeMap::new();
     for alert in &ill {
         let muted = silenced(policy, alert, at)
@@ -164,10 +192,10 @@ fn is_first(one: &Subject, other: &Subject) -> bool {
     (one.began, &one.id) < (other.began, &other.id)
 }
 
-fn by_cause(alert: &Subject, explained: &BTreeMap<&str, Vec<&Subject>>) -> Option<Muted> {
-    let causes = explained.get(alert.id.as_str())?;
+fn by_cause(alert: &Subject, explained: &Explained<'_>) -> Option<Muted> {
+    let causes = explained.get(&Kind::of(alert))?;
     // The one that nothing explains is where it begins.
-    let is_unexplained = |cause: &&&Subject| explained.get(cause.id.as_str()).is_none_or(Vec::is_empty);
+    let is_unexplained = |cause: &&&Subject| explained.get(&Kind::of(cause)).is_none_or(Vec::is_empty);
     let cause = causes.iter().find(is_unexplained).or(causes.first())?;
     let node = cause.node.as_deref().unwrap_or_default();
     let why = format!("explained by “{}” at {node}", cause.rule);

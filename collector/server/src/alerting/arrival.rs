@@ -135,7 +135,8 @@ fn mean(usual: f64, newest: f64) -> f64 {
 /// Whose data a measure rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scope {
-    pub(crate) signal: Signal,
+    /// Only of this signal.
+    pub(crate) signal: Option<Signal>,
     /// Only of this service.
     pub(crate) service: Option<ServiceMatch>,
     /// Only of this environment.
@@ -146,8 +147,11 @@ impl Scope {
     /// Of a measure; `None` if it does not rest on what is sent.
     pub(crate) fn of(measure: &Measure, objective: impl Fn(&str) -> Option<Slo>) -> Option<Scope> {
         let service = |text: &Option<String>| text.as_deref().map(crate::api::params::service_match);
-        let scope =
-            |signal, service, environment: &Option<String>| Scope { signal, service, environment: environment.clone() };
+        let scope = |signal, service, environment: &Option<String>| Scope {
+            signal: Some(signal),
+            service,
+            environment: environment.clone(),
+        };
         Some(match measure {
             Measure::Requests { service: of, environment, .. }
             | Measure::Errors { service: of, environment, .. }
@@ -170,10 +174,10 @@ impl Scope {
                 }
                 Indicator::Traces { .. } => scope(Signal::Traces, None, &None),
             },
+            // A statement may be about anything.
+            Measure::Sql { .. } => Scope { signal: None, service: None, environment: None },
             // Whether somebody is silent only time tells.
-            Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Sql { .. } | Measure::Heartbeat { .. } => {
-                return None;
-            }
+            Measure::Silent { .. } | Measure::Hosts { .. } | Measure::Heartbeat { .. } => return None,
         })
     }
 
@@ -192,6 +196,14 @@ type Known = BTreeMap<String, (i64, Option<Slo>)>;
 struct Senders {
     by_signal: BTreeMap<Signal, BTreeMap<ServiceKey, Sender>>,
     forgotten: u64,
+}
+
+impl Senders {
+    fn within<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Sender> {
+        let of_signal =
+            self.by_signal.iter().filter(|(signal, _)| scope.signal.is_none_or(|wanted| wanted == **signal));
+        of_signal.flat_map(|(_, all)| all).filter(|(service, _)| scope.holds(service)).map(|(_, sender)| sender)
+    }
 }
 
 /// Who sends, and up to when what was sent has arrived.
@@ -237,15 +249,13 @@ impl Arrival {
             return false;
         }
         let senders = self.senders();
-        let of_scope =
-            senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
-        let mut awaited =
-            of_scope.filter(|(_, sender)| sender.is_sending(now) && sender.pace <= SELDOM as f64).peekable();
+        let is_awaited = |sender: &&Sender| sender.is_sending(now) && sender.pace <= SELDOM as f64;
+        let mut awaited = senders.within(scope).filter(is_awaited).peekable();
         if awaited.peek().is_none() {
             // Nobody to wait for; somebody may yet begin.
             return false;
         }
-        awaited.all(|(_, sender)| sender.has_reached(at, now))
+        awaited.all(|sender| sender.has_reached(at, now))
     }
 
     /// Share of those that send often whose data has reached a moment. 1 where nothing is sent for it to rest on; 0 if
@@ -253,10 +263,8 @@ impl Arrival {
     pub(crate) fn share(&self, scope: Option<&Scope>, at: i64, now: i64) -> f64 {
         let Some(scope) = scope else { return 1.0 };
         let senders = self.senders();
-        let of_scope =
-            senders.by_signal.get(&scope.signal).into_iter().flatten().filter(|(service, _)| scope.holds(service));
         let (mut is_sending, mut awaited, mut reached) = (false, 0.0, 0.0);
-        for (_, sender) in of_scope.filter(|(_, sender)| sender.is_sending(now)) {
+        for sender in senders.within(scope).filter(|sender| sender.is_sending(now)) {
             is_sending = true;
             // Nothing is to be expected of a moment from who sends seldom.
             if sender.pace <= SELDOM as f64 {
@@ -265,6 +273,11 @@ impl Arrival {
             }
         }
         if awaited > 0.0 { reached / awaited } else { f64::from(u8::from(is_sending)) }
+    }
+
+    /// Senders that were forgotten because there were too many: nobody waits for their data.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.senders().forgotten
     }
 
     fn senders(&self) -> MutexGuard<'_, Senders> {
@@ -304,7 +317,7 @@ mod tests {
 
     fn scope(service: &str) -> Scope {
         let service = (!service.is_empty()).then(|| ServiceMatch::Name(service.to_owned()));
-        Scope { signal: Signal::Traces, service, environment: None }
+        Scope { signal: Some(Signal::Traces), service, environment: None }
     }
 
     /// `service` sends at `now` what ended at `newest`, in seconds.
@@ -415,8 +428,10 @@ mod tests {
         assert_eq!(calls.unwrap().service, Some(ServiceMatch::Key(ServiceKey::parse("cart@prod"))));
         assert_eq!(
             of(r#"{"signal":"logs","service":"cart"}"#).unwrap(),
-            Scope { signal: Signal::Logs, ..scope("cart") }
+            Scope { signal: Some(Signal::Logs), ..scope("cart") }
         );
         assert_eq!(of(r#"{"signal":"silent"}"#), None);
+        let statement = of(r#"{"signal":"sql","statement":"SELECT 1 AS value"}"#);
+        assert_eq!(statement.unwrap(), Scope { signal: None, ..scope("") }, "whatever is sent");
     }
 }

@@ -7,7 +7,7 @@ pub(crate) use evidence::evidence;
 use orrery_alert::notify::Class;
 use orrery_alert::replay::{looks_down, points};
 use orrery_alert::{Grid, Memory, Source, observe};
-use orrery_api::alerting::{Alert, AlertPoint, Message, Rule};
+use orrery_api::alerting::{Alert, AlertPoint, Evidence, Message, Rule};
 use orrery_notify::chart::{ChartInput, Mark, MarkKind, draw};
 use orrery_query::{Control, Store};
 use std::fmt::Write as _;
@@ -28,26 +28,39 @@ pub(crate) struct Case {
     pub(crate) png: Option<Vec<u8>>,
 }
 
-/// Finds out what is known about the first alert of a message.
+/// A message that only says where to look.
+pub(crate) fn plain(mut message: Message, url: &str) -> Case {
+    if let Some(first) = message.alerts.first() {
+        message.silence_url = silence_url(url, first);
+        message.url = match message.alerts.as_slice() {
+            [only] => format!("{url}/alerts/{}", only.id),
+            _ => format!("{url}/alerts?rule={}", encoded(&first.rule)),
+        };
+    }
+    Case { message, png: None }
+}
+
+/// What is known about an alert's case, in the time there is.
+pub(crate) fn found(store: &dyn Store, alert: &Alert, class: Class, now: i64) -> Evidence {
+    evidence(store, &Control::within(PATIENCE), alert, class, now)
+}
+
+/// Adds what is known about the first alert of a message: its values, and `evidence`.
 pub(crate) fn complete(
-    store: &dyn Store,
     source: &dyn Source,
     rule: Option<&Rule>,
-    mut message: Message,
+    message: Message,
     url: &str,
     now: i64,
+    evidence: impl FnOnce(&Alert, Class) -> Evidence,
 ) -> Case {
+    let mut message = plain(message, url).message;
     let Some(first) = message.alerts.first().cloned() else { return Case { message, png: None } };
-    message.url = match message.alerts.as_slice() {
-        [only] => format!("{url}/alerts/{}", only.id),
-        _ => format!("{url}/alerts?rule={}", encoded(&first.rule)),
-    };
-    message.silence_url = silence_url(url, &first);
     let points = rule.map(|rule| recent(rule, source, &first, now)).unwrap_or_default();
     message.recent = points.iter().map(|point| point.value).collect();
     let class = rule.map_or(Class::Other, |rule| Class::of(&rule.measure));
     if message.evidence == Default::default() {
-        message.evidence = evidence(store, &Control::within(PATIENCE), &first, class, now).told();
+        message.evidence = evidence(&first, class).told();
     }
     let png = if points.iter().any(|point| point.value.is_some()) { draw(&chart(&first, points)) } else { None };
     Case { message, png }

@@ -2,18 +2,22 @@
 
 use super::case::{self, Case};
 use super::written::Written;
-use super::{Live, present};
+use super::{Live, Snapshot, present};
 use crate::api::state::Metadata;
+use futures_util::FutureExt;
+use orrery_alert::Tracked;
 use orrery_alert::live::Evaluator;
-use orrery_alert::notify::Notice;
+use orrery_alert::notify::{Class, Notice};
 use orrery_api::Nanos;
-use orrery_api::alerting::{Alert, AlertSeverity, AlertState, Channel, Message};
+use orrery_api::alerting::{Alert, AlertSeverity, AlertState, Channel, Evidence, Message, Rule, ValueUnit};
 use orrery_meta::{Attempted, Kind, Meta, MetaError, NewMessage};
 use orrery_notify::{Outcome, Sender, retry};
 use orrery_query::Store;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,19 +27,45 @@ const MOST_ALERTS: usize = 100;
 const AT_ONCE: u32 = 16;
 /// Longest time between two looks into the outbox.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Messages of which is found out at once what is known about their case.
+const CASES: usize = 2;
+/// So long a message waits for that. Of very many at once the last go out without: to be told is more than to be told why.
+const WAITS: Duration = Duration::from_millis(700);
+/// What is known about a case is good for other messages about the same for so long.
+const GOOD: Duration = Duration::from_secs(30);
 
-/// What waits to be sent because of a notice: a message per channel that wants it.
+/// Alerts that messages are about.
+struct About<'a> {
+    known: HashMap<&'a str, (&'a Rule, &'a Tracked)>,
+    /// Those that are forgotten by now.
+    before: Arc<Snapshot>,
+}
+
+impl About<'_> {
+    fn find(&self, id: &str) -> Option<Alert> {
+        let known = self.known.get(id).map(|(rule, tracked)| present::alert(id, rule, tracked));
+        known.or_else(|| self.before.alert(id).cloned())
+    }
+}
+
+/// What waits to be sent because of notices: a message per channel that wants it.
 pub(crate) fn messages(
-    notice: &Notice,
+    notices: &[Notice],
     evaluator: &Evaluator,
     live: &Live,
     written: &Written,
     now: i64,
 ) -> Vec<NewMessage> {
-    let known: BTreeMap<&str, Alert> =
-        evaluator.alerts().map(|(id, rule, tracked, ..)| (id, present::alert(id, rule, tracked))).collect();
-    let before = live.snapshot();
-    let find = |id: &String| known.get(id.as_str()).cloned().or_else(|| before.alert(id).cloned());
+    if notices.is_empty() {
+        return Vec::new();
+    }
+    let known = evaluator.alerts().map(|(id, rule, tracked, ..)| (id, (rule, tracked))).collect();
+    let about = About { known, before: live.snapshot() };
+    notices.iter().flat_map(|notice| of_notice(notice, &about, written, now)).collect()
+}
+
+fn of_notice(notice: &Notice, about: &About<'_>, written: &Written, now: i64) -> Vec<NewMessage> {
+    let find = |id: &String| about.find(id);
     let mut alerts: Vec<Alert> = notice.active.iter().filter_map(find).collect();
     alerts.sort_by_key(present::order);
     let resolved = notice.resolved.iter().filter_map(find);
@@ -112,6 +142,7 @@ pub(crate) struct Parts {
     /// Longest that one question about values may take.
     pub(crate) query_timeout: Duration,
     pub(crate) live: Arc<Live>,
+    pub(crate) cases: Arc<Cases>,
     pub(crate) sender: Sender,
     /// Where people find the dashboard.
     pub(crate) url: String,
@@ -150,11 +181,11 @@ pub(crate) async fn run(parts: Parts) {
                 busy.remove(&key);
                 continue;
             }
-            let (parts, ended) = (parts.clone(), Arc::clone(&ended));
+            let under_way = UnderWay { key, ended: Arc::clone(&ended), live: Arc::clone(&parts.live) };
+            let parts = parts.clone();
             sending.spawn(async move {
                 attempt(&parts, waiting, channel).await;
-                lock(&ended).push(key);
-                parts.live.outbox.notify_one();
+                drop(under_way);
             });
         }
         tokio::select! {
@@ -165,6 +196,20 @@ pub(crate) async fn run(parts: Parts) {
         while sending.try_join_next().is_some() {}
     }
     while sending.join_next().await.is_some() {}
+}
+
+/// An attempt that goes on. However it ends, its group's next message may be sent then.
+struct UnderWay {
+    key: (String, String),
+    ended: Arc<Mutex<Vec<(String, String)>>>,
+    live: Arc<Live>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.ended).push(std::mem::take(&mut self.key));
+        self.live.outbox.notify_one();
+    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -205,8 +250,18 @@ async fn attempt(parts: &Parts, waiting: orrery_meta::Message, channel: Option<C
         (Some(channel), _) if !channel.enabled => Outcome::Failed { why: "the channel is switched off".to_owned() },
         (Some(_), Err(error)) => Outcome::Failed { why: format!("the message cannot be read: {error}") },
         (Some(channel), Ok(message)) => {
-            let Case { message, png } = complete(parts, message).await;
-            parts.sender.send(&channel, &message, png.as_deref()).await
+            let created = waiting.what.created_unix_nano;
+            let waited = if waiting.attempts == 0 { (parts.clock)() - created } else { 0 };
+            let send = async {
+                let Case { message, png } = complete(parts, message, waited).await;
+                if waiting.attempts == 0 {
+                    parts.live.note_told((parts.clock)() - created);
+                }
+                parts.sender.send(&channel, &message, png.as_deref()).await
+            };
+            let panicked =
+                |_| Outcome::Retry { after: None, why: "sending failed; the server's log says more".to_owned() };
+            AssertUnwindSafe(send).catch_unwind().await.unwrap_or_else(panicked)
         }
     };
     if let Outcome::Delivered { but: Some(but) } = &outcome {
@@ -220,13 +275,14 @@ async fn attempt(parts: &Parts, waiting: orrery_meta::Message, channel: Option<C
     let now = (parts.clock)();
     let since = Duration::from_nanos(u64::try_from(now - waiting.what.created_unix_nano).unwrap_or_default());
     let ended = match (retry::next(&outcome, waiting.attempts + 1, since, retry::seed(&id)), outcome) {
-        (retry::Next::Done, _) => Attempted::Delivered,
+        (retry::Next::Done, Outcome::Delivered { but }) => Attempted::Delivered { but },
+        (retry::Next::Done, _) => Attempted::Delivered { but: None },
         (retry::Next::After(wait), Outcome::Retry { why, .. }) => {
             let wait = i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX);
             Attempted::Retry { next_unix_nano: now.saturating_add(wait), error: why }
         }
         (_, Outcome::Failed { why } | Outcome::Retry { why, .. }) => Attempted::Failed { error: why },
-        (_, Outcome::Delivered { .. }) => Attempted::Delivered,
+        (_, Outcome::Delivered { but }) => Attempted::Delivered { but },
     };
     if let Attempted::Retry { error, .. } | Attempted::Failed { error } = &ended {
         tracing::warn!(channel = waiting.what.channel, message = id, error, "a message about alerts was not delivered");
@@ -241,15 +297,54 @@ async fn attempt(parts: &Parts, waiting: orrery_meta::Message, channel: Option<C
     }
 }
 
-/// A message with everything that is known about its case.
-pub(crate) async fn complete(parts: &Parts, message: Message) -> Case {
+/// When it was asked for, and what was found.
+type Found = (Instant, Arc<OnceLock<Evidence>>);
+
+/// What is known about cases.
+pub(crate) struct Cases {
+    places: Semaphore,
+    /// By what a case is; found out when somebody first asks.
+    known: Mutex<HashMap<String, Found>>,
+}
+
+impl Default for Cases {
+    fn default() -> Cases {
+        Cases { places: Semaphore::new(CASES), known: Mutex::default() }
+    }
+}
+
+impl Cases {
+    /// What is known about an alert's case: for messages about the same trouble it is found out once.
+    fn evidence(&self, alert: &Alert, class: Class, find: impl FnOnce() -> Evidence) -> Evidence {
+        let limit = (alert.unit == ValueUnit::Seconds).then_some(alert.threshold);
+        let minute = alert.began_unix_nano.unwrap_or(alert.since_unix_nano).0 / 60_000_000_000;
+        let case = format!("{:?}", (&alert.node, &alert.caller, class, limit, minute, alert.state.is_told()));
+        let known = {
+            let mut known = lock(&self.known);
+            known.retain(|_, (since, _)| since.elapsed() <= GOOD);
+            Arc::clone(&known.entry(case).or_insert_with(|| (Instant::now(), Arc::default())).1)
+        };
+        known.get_or_init(find).clone()
+    }
+}
+
+/// A message with everything that is known about its case; without that, if it has waited for too long already.
+async fn complete(parts: &Parts, message: Message, waited: i64) -> Case {
+    let left = WAITS.saturating_sub(Duration::from_nanos(u64::try_from(waited).unwrap_or(0)));
+    let place = tokio::time::timeout(left, parts.cases.places.acquire()).await;
+    let Ok(Ok(_place)) = place else { return case::plain(message, &parts.url) };
     let plain = message.clone();
-    let parts = parts.clone();
+    let own = parts.clone();
     let completed = tokio::task::spawn_blocking(move || {
+        let (parts, now) = (&own, (own.clock)());
         let rules = parts.live.snapshot();
         let rule = message.alerts.first().and_then(|first| rules.rules.get(&first.rule)).map(|it| &it.rule);
-        let source = super::source(&parts.store, &parts.metadata, parts.query_timeout);
-        case::complete(parts.store.as_ref(), &source, rule, message, &parts.url, (parts.clock)())
+        let source = super::source(&parts.store, &parts.metadata, parts.query_timeout, &parts.stopping);
+        let evidence = |alert: &Alert, class: Class| {
+            let find = || case::found(parts.store.as_ref(), alert, class, now);
+            parts.cases.evidence(alert, class, find)
+        };
+        case::complete(&source, rule, message, &parts.url, now, evidence)
     });
-    completed.await.unwrap_or(Case { message: plain, png: None })
+    completed.await.unwrap_or_else(|_| case::plain(plain, &parts.url))
 }

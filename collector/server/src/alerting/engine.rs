@@ -1,7 +1,7 @@
 //! The thread that judges rules.
 
 use super::arrival::Arrival;
-use super::source::StoreSource;
+use super::aside::Aside;
 use super::written::{self, Written};
 use super::{Live, Snapshot, delivery, present};
 use crate::api::state::Metadata;
@@ -29,15 +29,19 @@ const KEPT: i64 = 90 * 86_400 * SECOND;
 const MOST_EVENTS: u32 = 200_000;
 const MOST_MESSAGES: u32 = 20_000;
 const PRUNE_EVERY: i64 = 600 * SECOND;
-/// Names under which the notifier, and how far everything was judged, are kept among groups of alerts.
-const NOTIFIER: &str = "notifier";
+/// Names under which is kept, among groups of alerts, how far everything was judged, and which alerts were muted. A group
+/// has its key after this word.
 const JUDGED: &str = "judged";
+const MUTED: &str = "muted";
+const GROUP: &str = "group:";
+/// Everything about groups in one, as it was kept before.
+const NOTIFIER: &str = "notifier";
 
 /// What the thread works with.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metadata: Arc<Metadata>,
-    pub(crate) source: StoreSource,
+    pub(crate) source: Aside,
     pub(crate) arrivals: Arc<Arrival>,
     pub(crate) live: Arc<Live>,
     /// Unix nanoseconds.
@@ -61,6 +65,7 @@ pub(crate) fn run(parts: Parts) {
         evaluator: Evaluator::default(),
         written: Written::default(),
         unkept: None,
+        told: Notifier::default(),
         marked: 0,
         graph: (0, Arc::default()),
         pruned: 0,
@@ -92,6 +97,8 @@ struct Engine<'a> {
     written: Written,
     /// What could not be kept yet: nothing goes on before it is.
     unkept: Option<(Step, i64)>,
+    /// What was told, as it is kept.
+    told: Notifier,
     /// How far everything was judged, as it is kept.
     marked: i64,
     graph: (i64, Arc<CallGraph>),
@@ -104,8 +111,16 @@ impl Engine<'_> {
         written::offer_built_in(self.meta, (self.parts.clock)())?;
         let groups = self.meta.alert_groups()?;
         let Some(judged) = groups.get(JUDGED).and_then(|text| text.parse().ok()) else { return Ok(()) };
-        let notifier: Notifier =
+        let mut notifier: Notifier =
             groups.get(NOTIFIER).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let kept = groups.iter().filter_map(|(name, json)| Some((name.strip_prefix(GROUP)?, json)));
+        let kept = kept.filter_map(|(key, json)| Some((key.to_owned(), serde_json::from_str(json).ok()?)));
+        notifier.groups.extend(kept);
+        if let Some(muted) = groups.get(MUTED).and_then(|json| serde_json::from_str(json).ok()) {
+            notifier.muted = muted;
+        }
+        // What was kept in one is kept one by one from now on.
+        self.told = if groups.contains_key(NOTIFIER) { Notifier::default() } else { notifier.clone() };
         let state = |state: AlertState| match serde_json::from_str::<Tracked>(&state.json) {
             Ok(tracked) => Some((state.alert, state.rule, tracked)),
             Err(error) => {
@@ -121,6 +136,9 @@ impl Engine<'_> {
 
     /// Reads what people wrote; whether that succeeded.
     fn read(&mut self) -> bool {
+        if !self.keep_again() {
+            return false;
+        }
         let written = match Written::read(self.meta) {
             Ok(written) => written,
             Err(error) => {
@@ -151,9 +169,12 @@ impl Engine<'_> {
             graph: &self.graph.1,
             stopwatch: &stopwatch,
         });
-        let snapshot = present::snapshot(&self.evaluator, &self.graph.1);
+        let snapshot = changes.is_news.then(|| Snapshot {
+            forgotten_senders: self.parts.arrivals.forgotten(),
+            ..present::snapshot(&self.evaluator, &self.graph.1)
+        });
         self.keep(&changes);
-        self.parts.live.publish(snapshot);
+        snapshot.into_iter().for_each(|snapshot| self.parts.live.publish(snapshot));
         self.prune(now);
     }
 
@@ -191,10 +212,15 @@ impl Engine<'_> {
         true
     }
 
-    fn as_step(&self, changes: &Changes) -> Step {
+    fn as_step(&mut self, changes: &Changes) -> Step {
         let now = (self.parts.clock)();
         let mut groups = vec![(JUDGED.to_owned(), changes.judged.to_string())];
-        groups.extend(changes.notifier.iter().map(|notifier| (NOTIFIER.to_owned(), json(notifier))));
+        let mut gone_groups = Vec::new();
+        if let Some(told) = &changes.notifier {
+            (groups, gone_groups) = self.changed_groups(told, groups);
+            self.told.clone_from(told);
+        }
+        let outbox = delivery::messages(&changes.notices, &self.evaluator, &self.parts.live, &self.written, now);
         Step {
             states: changes
                 .states
@@ -207,7 +233,7 @@ impl Engine<'_> {
                 .collect(),
             gone: changes.gone.clone(),
             groups,
-            gone_groups: Vec::new(),
+            gone_groups,
             events: changes
                 .events
                 .iter()
@@ -215,16 +241,24 @@ impl Engine<'_> {
                     alert: event.alert.clone(),
                     rule: event.rule.clone(),
                     at_unix_nano: event.at_unix_nano.0,
-                    recorded_unix_nano: now,
+                    recorded_unix_nano: event.recorded_unix_nano.0,
                     json: json(event),
                 })
                 .collect(),
-            outbox: changes
-                .notices
-                .iter()
-                .flat_map(|notice| delivery::messages(notice, &self.evaluator, &self.parts.live, &self.written, now))
-                .collect(),
+            outbox,
         }
+    }
+
+    /// What is to be written about groups, and which are gone.
+    fn changed_groups(&self, told: &Notifier, mut all: Vec<(String, String)>) -> (Vec<(String, String)>, Vec<String>) {
+        let name = |key: &String| format!("{GROUP}{key}");
+        let changed = told.groups.iter().filter(|(key, group)| self.told.groups.get(*key) != Some(*group));
+        all.extend(changed.map(|(key, group)| (name(key), json(group))));
+        if told.muted != self.told.muted {
+            all.push((MUTED.to_owned(), json(&told.muted)));
+        }
+        let gone = self.told.groups.keys().filter(|key| !told.groups.contains_key(*key)).map(name);
+        (all, gone.chain([NOTIFIER.to_owned()]).collect())
     }
 
     fn refresh_graph(&mut self, now: i64) {

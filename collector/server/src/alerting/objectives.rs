@@ -1,7 +1,7 @@
 //! How objectives stand.
 
 use super::source::{StoreSource, Tally, burn};
-use orrery_alert::{Grid, SourceError};
+use orrery_alert::Grid;
 use orrery_api::alerting::{BudgetPoint, Slo, SloStatus};
 use orrery_api::{Nanos, Range};
 
@@ -35,10 +35,7 @@ pub(crate) fn status(source: &StoreSource, slo: &Slo, now: i64) -> SloStatus {
             let told = told(slo, grid, &steps, hour, now);
             SloStatus { slo: slo.clone(), range, partial, ..told }
         }
-        Err(SourceError::Invalid { field, reason }) => {
-            SloStatus { partial: Some(format!("{field}: {reason}")), ..empty }
-        }
-        Err(SourceError::Failed(why)) => SloStatus { partial: Some(why), ..empty },
+        Err(error) => SloStatus { partial: Some(error.to_string()), ..empty },
     }
 }
 

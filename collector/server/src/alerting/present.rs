@@ -24,7 +24,7 @@ pub(crate) fn snapshot(evaluator: &Evaluator, graph: &Arc<CallGraph>) -> Snapsho
     alerts.sort_by_key(order);
     let rules =
         evaluator.rules().map(|(rule, state, stats)| (rule.name.clone(), figures(rule, state, stats))).collect();
-    Snapshot { alerts, rules, skipped: evaluator.skipped(), graph: Arc::clone(graph), error: None }
+    Snapshot { alerts, rules, figures: evaluator.figures().clone(), graph: Arc::clone(graph), ..Snapshot::default() }
 }
 
 /// Firing first, then the worst, then the newest.
@@ -62,6 +62,7 @@ fn summary(rule: &Rule, tracked: &Tracked) -> String {
     let instance = &tracked.instance;
     match instance.state {
         AlertState::Error => "the rule's question fails".to_owned(),
+        AlertState::Normal => text::over(&rule.measure, &tracked.labels, instance.value),
         _ if looks_down(rule) => {
             text::summary_of_less(&rule.measure, &tracked.labels, instance.value, instance.threshold)
         }
@@ -79,6 +80,7 @@ fn figures(rule: &Rule, state: &RuleState, stats: &Stats) -> RuleFigures {
         instances: state.alerts.len() as u32,
         judged_unix_nano: state.judged,
         took_micros: stats.took_micros,
+        delay_nanos: stats.delay,
         cost: stats.cost,
         coverage: stats.coverage,
         error: stats.error.clone().or_else(|| stats.partial.clone()),

@@ -6,6 +6,7 @@
 
 mod calls;
 mod cells;
+mod kept;
 mod labels;
 mod metric;
 mod novelty;
@@ -23,6 +24,8 @@ pub(crate) use statement::Workers;
 
 use super::arrival::Objective;
 use cells::Shared;
+use kept::Kept;
+use metric::Asked;
 use orrery_alert::{Grid, Series, Source, SourceError, Values};
 use orrery_api::alerting::{Measure, Period};
 use orrery_query::{Answer, Control, QueryError, Store};
@@ -53,21 +56,35 @@ pub(crate) struct StoreSource {
     /// Longest that one question of the store may take.
     limit: Duration,
     shared: Mutex<Shared>,
+    kept: Mutex<Kept>,
+    metrics: Mutex<Asked>,
 }
 
 impl StoreSource {
     /// Asks `store`, each question for at most `limit`.
     pub(crate) fn new(store: Arc<dyn Store>, lookups: Lookups, limit: Duration) -> StoreSource {
-        StoreSource { store, lookups, limit, shared: Mutex::default() }
+        let (shared, kept, metrics) = Default::default();
+        StoreSource { store, lookups, limit, shared, kept, metrics }
     }
 
     /// Lets what was read be read again: what arrived since is seen then. Happens by itself after a quarter of a second.
+    /// Counts of log records and values of metrics only by this.
     pub(crate) fn renew(&self) {
         self.shared().clear();
+        self.kept().renew();
+        self.metrics().renew();
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.shared)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+
+    fn metrics(&self) -> MutexGuard<'_, Asked> {
+        lock(&self.metrics)
     }
 
     fn ask<T>(
@@ -93,6 +110,14 @@ fn failure(error: QueryError) -> SourceError {
             SourceError::Failed(format!("the store failed ({name}); the server's log says more"))
         }
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn invalid(field: &str, reason: impl Into<String>) -> SourceError {

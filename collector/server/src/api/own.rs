@@ -8,6 +8,7 @@ use crate::process;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use orrery_alert::live::Delays;
 use orrery_api as api;
 use orrery_api::{Nanos, paths};
 use orrery_model::Signal;
@@ -55,7 +56,34 @@ pub(crate) fn health(api: &Api) -> api::SelfHealth {
         retention: api.about.retention.clone(),
         endpoints: api.about.endpoints.clone(),
         live_clients: api.bus.clients(),
+        alerting: alerting(api),
         warnings: warnings(api, store.warnings),
+    }
+}
+
+fn alerting(api: &Api) -> api::AlertingHealth {
+    let (live, told) = (api.alerting.snapshot(), api.alerting.told());
+    let figures = &live.figures;
+    api::AlertingHealth {
+        rules: live.rules.len() as u64,
+        instances: live.rules.values().map(|rule| u64::from(rule.instances)).sum(),
+        evaluations: figures.evaluations,
+        judged: figures.judged,
+        together: figures.together,
+        skipped: figures.skipped,
+        start_delay: delays(&figures.delays),
+        first_attempt_delay: delays(&told),
+        forgotten_senders: live.forgotten_senders,
+    }
+}
+
+fn delays(all: &Delays) -> api::DelayHealth {
+    let millis = |nanos: i64| (nanos as f64 / 1e4).round() / 1e2;
+    api::DelayHealth {
+        count: all.count(),
+        p50_millis: millis(all.quantile(0.5)),
+        p99_millis: millis(all.quantile(0.99)),
+        longest_millis: millis(all.longest()),
     }
 }
 
@@ -81,6 +109,12 @@ fn warnings(api: &Api, mut warnings: Vec<String>) -> Vec<String> {
         );
     }
     warnings.extend(api.metadata.warning.clone());
+    let forgotten = api.alerting.snapshot().forgotten_senders;
+    if forgotten > 0 {
+        warnings.push(format!(
+            "More services send than alerts can keep in view: {forgotten} were forgotten, and rules do not wait for their data."
+        ));
+    }
     warnings
 }
 

@@ -124,7 +124,7 @@ impl Api {
 
     /// Values for rules that nobody is told of: of this question alone.
     pub(crate) fn source(&self) -> StoreSource {
-        alerting::source(&self.store, &self.metadata, self.limits.query_timeout)
+        alerting::source(&self.store, &self.metadata, self.limits.query_timeout, &self.stopping)
     }
 
     /// The clock, Unix nanoseconds.

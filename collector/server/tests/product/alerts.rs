@@ -196,6 +196,77 @@ fn moments(events: &Value) -> Vec<(String, String, i64)> {
     all
 }
 
+/// How the rule of a name stands.
+fn status(list: &Value, name: &str) -> Value {
+    let all = list["rules"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(|status| status["rule"]["name"] == name).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_judged_and_one_without_an_end_keeps_nobody_waiting() {
+    const RULES: &str = "/api/v1/alerting/rules";
+    let (_dir, data) = data_dir();
+    let mut command = on_free_ports(&data);
+    command.args(["--query-timeout", "4s"]);
+    let server = Server::run(command);
+    only_own_rules(&server).await;
+    let at = Arc::new(Mutex::new(server.otlp_http.clone()));
+    let traffic = Traffic::start(&at, "payments");
+    traffic.fail(true);
+    let statement = |name: &str, statement: &str| {
+        let mut rule = rule(name, "payments");
+        rule["measure"] = json!({"signal": "sql", "statement": statement});
+        rule["error"] = json!({"then": "alert"});
+        rule["level"][0]["when"] = json!({"above": 3});
+        rule["level"][0]["recover"] = Value::Null;
+        rule
+    };
+    let failures = "SELECT service_name AS service, count(*) AS value FROM spans WHERE status = 'error' \
+                    AND start_time_unix_nano >= $from AND start_time_unix_nano < $to GROUP BY ALL";
+    let endless =
+        "WITH RECURSIVE t(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM t) SELECT max(value) AS value FROM t";
+    for rule in [
+        statement("a endless", endless),
+        statement("b endless", endless),
+        statement("c wrong", "SELECT wrong AS value FROM spans"),
+        statement("d failures", failures),
+        rule("e requests", "payments"),
+    ] {
+        made(&server, RULES, &rule).await;
+    }
+    let fires = |list: &Value, name: &str| status(list, name)["state"] == "firing";
+    let list = server
+        .until_within(PATIENCE, RULES, |list| {
+            fires(list, "d failures")
+                && fires(list, "e requests")
+                && ["a endless", "c wrong"].iter().all(|name| status(list, name)["state"] == "error")
+        })
+        .await;
+    let error = |name: &str| status(&list, name)["error"].as_str().unwrap_or_default().to_owned();
+    assert!(error("a endless").contains("took too long"), "{list:#}");
+    assert!(error("c wrong").contains("wrong"), "the statement's own problem is told: {list:#}");
+    assert_eq!(error("d failures"), "");
+    let alerts = server.ok("/api/v1/alerting/alerts?rule=d%20failures").await;
+    assert_eq!(alerts["alerts"][0]["labels"]["service"], "payments", "{alerts:#}");
+
+    // Others are judged in their turn all the while.
+    let own = server.ok("/api/v1/self").await;
+    let judged = |list: &Value, name: &str| {
+        status(list, name)["judged_unix_nano"].as_str().and_then(|at| at.parse::<i64>().ok()).unwrap_or(0)
+    };
+    for _ in 0..60 {
+        let list = server.ok(RULES).await;
+        let late = now() - judged(&list, "e requests");
+        assert!(late < 20 * SECOND, "judged {late} ns ago: {list:#}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let after = server.ok("/api/v1/self").await;
+    assert_eq!(after["alerting"]["skipped"], 0);
+    assert!(after["alerting"]["judged"].as_u64() > own["alerting"]["judged"].as_u64(), "{after:#}");
+    assert!(after["alerting"]["start_delay"]["p50_millis"].as_f64() < Some(2_000.0), "{after:#}");
+    traffic.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_is_told_once_with_evidence_and_again_when_it_is_over() {
     let (_dir, data) = data_dir();

@@ -97,6 +97,17 @@ fn events_are_found_by_time_alert_and_rule() {
 }
 
 #[test]
+fn a_message_that_came_only_in_part_says_so() {
+    let (_dir, meta) = open();
+    meta.commit(&Step { outbox: vec![new_message("m1", "c", 5)], ..Step::default() }).unwrap();
+    let retry = Attempted::Retry { next_unix_nano: 50, error: "no answer".into() };
+    meta.attempted("m1", &retry, 21).unwrap();
+    let in_part = Attempted::Delivered { but: Some("one is refused".into()) };
+    let delivered = meta.attempted("m1", &in_part, 52).unwrap().unwrap();
+    assert_eq!((delivered.state, delivered.error.as_deref()), (MessageState::Delivered, Some("one is refused")));
+}
+
+#[test]
 fn a_message_is_tried_until_it_is_over() {
     let (_dir, meta) = open();
     let outbox = vec![new_message("m1", "c", 10), new_message("m2", "d", 20), new_message("m3", "c", 30)];
@@ -107,7 +118,7 @@ fn a_message_is_tried_until_it_is_over() {
     let tried = meta.attempted("m1", &retry, 21).unwrap().unwrap();
     assert_eq!((tried.attempts, tried.next_unix_nano, tried.error.as_deref()), (1, Some(50), Some("no answer")));
     assert_eq!(ids(meta.messages_due(40, 10).unwrap()), ["m2"], "an older one of its group and channel is on its way");
-    let delivered = meta.attempted("m1", &Attempted::Delivered, 51).unwrap().unwrap();
+    let delivered = meta.attempted("m1", &Attempted::Delivered { but: None }, 51).unwrap().unwrap();
     assert_eq!((delivered.state, delivered.attempts, delivered.error), (MessageState::Delivered, 2, None));
     assert_eq!(meta.attempted("m1", &retry, 52).unwrap(), None, "what is over stays over");
     meta.attempted("m2", &Attempted::Failed { error: "gone".into() }, 53).unwrap();

@@ -227,7 +227,8 @@ pub struct Delivery {
     pub next_unix_nano: Option<Nanos>,
     /// How often it was tried.
     pub attempts: u32,
-    /// What went wrong last, and what to do about it.
+    /// What went wrong last, and what to do about it; of a delivered one, what is not as it should be all the same: some
+    /// receivers of a mail were refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

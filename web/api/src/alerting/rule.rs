@@ -431,7 +431,7 @@ pub enum Measure {
         host: Option<String>,
     },
     /// A statement of the SQL console. Its column `value` is the value, its text columns are labels; `$from` and `$to`
-    /// are the window.
+    /// are the window, Unix nanoseconds.
     Sql {
         /// One SELECT.
         statement: String,

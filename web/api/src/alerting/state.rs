@@ -519,6 +519,9 @@ pub struct RuleStatus {
     pub judged_unix_nano: Option<Nanos>,
     /// How long the newest evaluation took, microseconds.
     pub took_micros: u64,
+    /// From when the newest moment could be judged, its data being there, until that began, microseconds.
+    #[serde(default)]
+    pub start_delay_micros: u64,
     /// Share of one core that its evaluations take.
     pub cost: f64,
     /// Share of the data expected by then that had arrived.

@@ -4,7 +4,7 @@
 //! not made of twenty-six thousand buckets. Where a window is long, its beginning therefore lies at a multiple of a
 //! [`grain`], now and when the past is asked about.
 
-use super::StoreSource;
+use super::{StoreSource, gcd};
 use orrery_alert::{Grid, SourceError};
 use orrery_model::ServiceKey;
 use orrery_query::answer::{CellKey, CellSeries, CellTable};
@@ -34,8 +34,8 @@ const TIERS: [(i64, i64); 7] = [
     (401 * DAY, HOUR),
 ];
 /// Moments that are asked about as they come, not as a past: then they lie in so short a time.
-const MOMENTS: usize = 60;
-const RECENT: i64 = 10 * MINUTE;
+const MOMENTS: usize = 90;
+const RECENT: i64 = 15 * MINUTE;
 /// Different services of which cells are read one by one; with more, those of all are read.
 const FILTERS: usize = 4;
 /// How long what was read is good for other rules. Whoever says that data has arrived
@@ -44,6 +44,11 @@ const AGE: Duration = Duration::from_millis(250);
 /// What is held for others, at most.
 const TABLES: usize = 24;
 const BYTES: usize = 256 << 20;
+
+/// Whether moments are those that are judged as they come, or were judged lately: others ask about the same.
+pub(super) fn is_of_now(grid: Grid) -> bool {
+    grid.count <= MOMENTS && grid.last() - grid.first <= RECENT
+}
 
 /// What the beginning of a window is a multiple of.
 pub(super) fn grain(window: i64) -> i64 {
@@ -167,10 +172,6 @@ fn unfiltered(of: &CellsOf) -> CellsOf {
     }
 }
 
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 fn floor(time: i64, step: i64) -> i64 {
     time.div_euclid(step) * step
 }
@@ -180,7 +181,7 @@ impl StoreSource {
     pub(super) fn cells(&self, need: &Need, grid: Grid) -> Result<Arc<Sheet>, SourceError> {
         let (first, last) = (grid.first, grid.last());
         let wanted = TimeRange { from: floor(first - need.window - need.before, grain(need.window)), to: last };
-        if grid.count > MOMENTS || last - first > RECENT {
+        if !is_of_now(grid) {
             return self.past(need, grid, wanted).map(Arc::new);
         }
         let length = last - wanted.from;

@@ -1,5 +1,6 @@
 //! Metrics, and when hosts last reported.
 
+use super::cells::is_of_now;
 use super::{SECOND, StoreSource, Weighed, gathered, invalid};
 use crate::api::params::{attribute, service_match};
 use orrery_alert::{Grid, Series, SourceError, Values};
@@ -7,6 +8,8 @@ use orrery_query::answer::MetricSeries;
 use orrery_query::plan::{self, Aggregation, AttributeFilter};
 use orrery_query::time::TimeRange;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Steps of one question, at most: of more the store makes longer ones.
 const STEPS: i64 = 900;
@@ -18,6 +21,12 @@ const WHOLE: i64 = i64::MAX / 4;
 const GONE: i64 = 3_600_000_000_000;
 /// How exactly the last report of a host is known.
 const REPORT: i64 = 10_000_000_000;
+/// As much of the time before a moment is read as several rules need: the first of these that is long enough.
+const BEFORE: [i64; 4] = [360_000_000_000, 1_200_000_000_000, 3_600_000_000_000, 21_600_000_000_000];
+/// Answers that are held for others, at most.
+const HELD: usize = 512;
+/// What a metric is, is looked up so often.
+const LOOKED_UP: Duration = Duration::from_secs(60);
 /// What every agent reports, one or the other.
 const REPORTS: [&str; 4] =
     ["system.cpu.utilization", "system.cpu.time", "system.memory.usage", "system.cpu.load_average.1m"];
@@ -68,6 +77,28 @@ fn joined(how: Aggregation, values: &[f64]) -> Option<f64> {
 }
 
 type Points = BTreeMap<Vec<(String, String)>, BTreeMap<i64, f64>>;
+type Answered = (Arc<Vec<MetricSeries>>, Option<String>);
+
+/// What was asked at this look, for rules that ask the same.
+#[derive(Default)]
+pub(super) struct Asked {
+    answers: Vec<(plan::Metric, Answered)>,
+    natural: BTreeMap<String, (Instant, Aggregation)>,
+}
+
+impl Asked {
+    pub(super) fn renew(&mut self) {
+        self.answers.clear();
+        self.natural.retain(|_, (at, _)| at.elapsed() <= LOOKED_UP);
+    }
+}
+
+/// The beginning of a range that others read as well.
+fn shared_from(plan: &plan::Metric, step: i64) -> i64 {
+    let TimeRange { from, to } = plan.range;
+    let enough = BEFORE.into_iter().find(|before| to - from <= *before).map_or(from, |before| to - before);
+    enough.div_euclid(step) * step
+}
 
 impl StoreSource {
     pub(super) fn metric(&self, asked: &Metric<'_>, window: i64, grid: Grid) -> Result<Values, SourceError> {
@@ -109,14 +140,16 @@ impl StoreSource {
             for moment in first..grid.count {
                 let to = grid.at(moment);
                 let range = TimeRange { from: to - window, to };
-                for series in self.points(&plan::Metric { range, ..plan.clone() }, &mut partial)? {
+                for series in self.points(&plan::Metric { range, ..plan.clone() }, &mut partial)?.iter() {
                     if let Some((_, value)) = series.points.last() {
                         put(&series.group, moment, *value);
                     }
                 }
             }
         } else {
-            let steps = self.steps(&plan, grid.step, &mut partial)?;
+            let from = if is_of_now(grid) { shared_from(&plan, grid.step) } else { plan.range.from };
+            let range = TimeRange { from, ..plan.range };
+            let steps = self.steps(&plan::Metric { range, ..plan }, grid.step, &mut partial)?;
             for (group, points) in &steps {
                 for (moment, to) in grid.moments().enumerate() {
                     let held: Vec<f64> = points.range(to - window..to).map(|(_, value)| *value).collect();
@@ -131,12 +164,24 @@ impl StoreSource {
         Ok(gathered(found.into_iter().map(series).collect(), partial))
     }
 
-    fn points(&self, plan: &plan::Metric, partial: &mut Option<String>) -> Result<Vec<MetricSeries>, SourceError> {
-        let answer = self.ask(|store, control| store.metric(plan, control))?;
-        if let Some(why) = answer.partial {
-            partial.get_or_insert(why.0);
+    fn points(&self, plan: &plan::Metric, partial: &mut Option<String>) -> Result<Arc<Vec<MetricSeries>>, SourceError> {
+        let known = self.metrics().answers.iter().find(|(asked, _)| asked == plan).map(|(_, answer)| answer.clone());
+        let (series, why) = match known {
+            Some(known) => known,
+            None => {
+                let answer = self.ask(|store, control| store.metric(plan, control))?;
+                let answered = (Arc::new(answer.value), answer.partial.map(|why| why.0));
+                let mut asked = self.metrics();
+                if asked.answers.len() < HELD {
+                    asked.answers.push((plan.clone(), answered.clone()));
+                }
+                answered
+            }
+        };
+        if let Some(why) = why {
+            partial.get_or_insert(why);
         }
-        Ok(answer.value)
+        Ok(series)
     }
 
     /// Values by step, of a range in as many questions as that takes.
@@ -146,8 +191,8 @@ impl StoreSource {
         while from < plan.range.to {
             let to = plan.range.to.min(from.saturating_add(step * STEPS));
             let plan = plan::Metric { range: TimeRange { from, to }, step_nanos: step, ..plan.clone() };
-            for series in self.points(&plan, partial)? {
-                all.entry(series.group).or_default().extend(series.points);
+            for series in self.points(&plan, partial)?.iter() {
+                all.entry(series.group.clone()).or_default().extend(series.points.iter().copied());
             }
             from = to;
         }
@@ -156,17 +201,25 @@ impl StoreSource {
 
     /// What fits a metric.
     fn natural(&self, name: &str, range: TimeRange) -> Result<Aggregation, SourceError> {
+        if let Some((_, known)) = self.metrics().natural.get(name) {
+            return Ok(*known);
+        }
         // What was said about it lately is true of all time.
         let range = TimeRange { from: range.to - GONE, to: range.to };
         let answer =
             self.ask(|store, control| store.metric_names(&plan::MetricNames { range, service: None }, control))?;
-        let known = answer.value.into_iter().find(|metric| metric.name == name);
-        Ok(match known {
-            Some(metric) if metric.kind == "sum" && metric.is_monotonic => Aggregation::Rate,
-            Some(metric) if metric.kind == "sum" => Aggregation::Sum,
-            Some(metric) if metric.kind != "gauge" => Aggregation::Quantile(950),
-            _ => Aggregation::Average,
-        })
+        // A metric that is not known may come any moment.
+        let Some(metric) = answer.value.into_iter().find(|metric| metric.name == name) else {
+            return Ok(Aggregation::Average);
+        };
+        let fits = match metric.kind.as_str() {
+            "sum" if metric.is_monotonic => Aggregation::Rate,
+            "sum" => Aggregation::Sum,
+            "gauge" => Aggregation::Average,
+            _ => Aggregation::Quantile(950),
+        };
+        self.metrics().natural.insert(name.to_owned(), (Instant::now(), fits));
+        Ok(fits)
     }
 
     pub(super) fn hosts(&self, host: Option<&str>, grid: Grid) -> Result<Values, SourceError> {

@@ -2,7 +2,7 @@
 
 use super::labels::of_service;
 use super::novelty::{News, Occurrences};
-use super::{StoreSource, Weighed, gathered, invalid};
+use super::{StoreSource, Weighed, gathered, gcd, invalid};
 use crate::api::params;
 use orrery_alert::{Grid, Series, SourceError, Values};
 use orrery_query::answer::LogCount;
@@ -15,7 +15,7 @@ const HOUR: i64 = 3_600 * SECOND;
 /// So long after its first record a service may have news.
 const SETTLED: i64 = 120 * SECOND;
 /// Steps in which what nobody sees by the second is counted.
-const FINEST: i64 = 10 * SECOND;
+pub(super) const FINEST: i64 = 10 * SECOND;
 
 /// Which records.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ pub(super) struct Records<'a> {
 }
 
 impl Records<'_> {
-    fn filter(&self, range: TimeRange) -> Result<LogFilter, SourceError> {
+    pub(super) fn filter(&self, range: TimeRange) -> Result<LogFilter, SourceError> {
         let attributes = self.attr.iter().map(|text| params::attribute(text).map_err(|why| invalid("attr", why)));
         Ok(LogFilter {
             range,
@@ -41,17 +41,13 @@ impl Records<'_> {
     }
 }
 
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 /// Windows of the moments of a grid, as they are.
 fn windows(grid: Grid, window: i64) -> Vec<TimeRange> {
     grid.moments().map(|to| TimeRange { from: to - window, to }).collect()
 }
 
 impl StoreSource {
-    fn counts(&self, plan: &LogCounts) -> Result<(Vec<LogCount>, Option<String>), SourceError> {
+    pub(super) fn counts(&self, plan: &LogCounts) -> Result<(Vec<LogCount>, Option<String>), SourceError> {
         let answer = self.ask(|store, control| store.log_counts(plan, control))?;
         Ok((answer.value, answer.partial.map(|why| why.0)))
     }
@@ -59,9 +55,7 @@ impl StoreSource {
     pub(super) fn logs(&self, asked: &Records<'_>, window: i64, grid: Grid) -> Result<Values, SourceError> {
         let before = super::KNOWN.div_euclid(window).max(1) * window;
         let range = TimeRange { from: grid.first - window - before, to: grid.last() };
-        let step_nanos = gcd(window, grid.step);
-        let plan = LogCounts { filter: asked.filter(range)?, step_nanos, patterns: false };
-        let (counts, partial) = self.counts(&plan)?;
+        let (counts, partial) = self.record_counts(asked, false, (range, gcd(window, grid.step)), grid)?;
         let windows = windows(grid, window);
         let series = |count: LogCount| {
             let total: u64 = count.points.iter().map(|(_, records)| records).sum();
@@ -87,8 +81,7 @@ impl StoreSource {
         let step_nanos = gcd(gcd(window, grid.step), FINEST);
         let range = TimeRange { from: grid.first - window - super::KNOWN - 2 * HOUR, to: grid.last() };
         let from = range.to - ((range.to - range.from) / step_nanos) * step_nanos;
-        let plan = LogCounts { filter: asked.filter(TimeRange { from, ..range })?, step_nanos, patterns: true };
-        let (counts, partial) = self.counts(&plan)?;
+        let (counts, partial) = self.record_counts(asked, true, (TimeRange { from, ..range }, step_nanos), grid)?;
         let mut news = News::new(windows(grid, window), HOUR);
         for of_service_all in counts.chunk_by(|a, b| a.service == b.service) {
             let first = of_service_all.iter().filter_map(|count| count.points.first()).map(|(time, _)| *time).min();

@@ -64,7 +64,7 @@ impl Heard {
                 next += 1;
             }
             let is_usual = next.checked_sub(1).is_some_and(|heard| usual[heard]);
-            let silent = at - last.min(at);
+            let silent = at.saturating_sub(last.min(at));
             (is_usual && silent <= GONE).then_some(silent as f64 / SECOND)
         };
         grid.moments().map(value).collect()

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Processes for one question, at most: a moment each.
 const MOMENTS: usize = 60;
@@ -26,6 +27,8 @@ pub(crate) struct Workers {
     places: Semaphore,
     /// Longest that a statement may take.
     limit: Duration,
+    /// None goes on then.
+    stopping: CancellationToken,
 }
 
 /// Columns, and rows of as many values.
@@ -36,9 +39,9 @@ struct Table {
 }
 
 impl Workers {
-    /// One process at a time.
-    pub(crate) fn new(runtime: Handle, limit: Duration) -> Workers {
-        Workers { runtime, places: Semaphore::new(1), limit }
+    /// Two processes at a time: one that takes long leaves room for another.
+    pub(crate) fn new(runtime: Handle, limit: Duration, stopping: CancellationToken) -> Workers {
+        Workers { runtime, places: Semaphore::new(2), limit, stopping }
     }
 
     fn run(&self, store: &dyn Store, statement: Statement) -> Result<Table, SourceError> {
@@ -55,7 +58,14 @@ impl Workers {
                 }
             }
         };
-        let (columns, rows, is_cut) = self.runtime.block_on(answered).map_err(refused)?;
+        let stopped = || SourceError::Failed("the server stops".to_owned());
+        let answered = async {
+            tokio::select! {
+                answered = answered => answered.map_err(refused),
+                () = self.stopping.cancelled() => Err(stopped()),
+            }
+        };
+        let (columns, rows, is_cut) = self.runtime.block_on(answered)?;
         drop(isolated.held);
         let rows = [b"[".as_slice(), &rows, b"]"].concat();
         let rows =

@@ -577,6 +577,71 @@ fn records_and_points() {
     assert!(rig.values(&heartbeat("backup"), 60, grid).series[0].values.iter().all(Option::is_none));
 }
 
+/// Values of series by their labels.
+type ByLabels = BTreeMap<BTreeMap<String, String>, Vec<Option<f64>>>;
+
+/// Values as they are judged minute by minute, from what was counted before, and later over the whole time.
+#[test]
+fn records_that_are_counted_once_are_those_of_the_past() {
+    let rig = Rig::new();
+    let mut random = Random(11);
+    let measures = [
+        Measure::Logs { service: None, severity: None, text: None, attr: Vec::new() },
+        Measure::Logs { service: None, severity: Some("error".to_owned()), text: None, attr: Vec::new() },
+        Measure::Logs {
+            service: Some("pay".to_owned()),
+            severity: None,
+            text: Some("stock".to_owned()),
+            attr: Vec::new(),
+        },
+        Measure::NewLogPatterns { service: None, severity: None },
+    ];
+    let mut judged = vec![ByLabels::new(); measures.len()];
+    const MINUTES: i64 = 24;
+    for minute in 0..MINUTES {
+        let mut resources = Vec::new();
+        for service in ["cart", "pay"] {
+            let record = |second: i64, severity: u8, body: String| {
+                let time = (rig.start + minute * MINUTE + second * NANOS).to_string();
+                json!({ "timeUnixNano": time, "severityNumber": severity, "body": { "stringValue": body } })
+            };
+            let mut records: Vec<Value> =
+                (0..20).map(|at| record(random.below(60), 9, format!("order {at} placed"))).collect();
+            if minute % 9 == 5 {
+                records.extend((0..3).map(|at| record(random.below(60), 17, format!("no stock for order {at}"))));
+            }
+            let resource = json!({ "attributes": [text("service.name", service)] });
+            resources.push(json!({ "resource": resource, "scopeLogs": [{ "logRecords": records }] }));
+        }
+        rig.append(Signal::Logs, &json!({ "resourceLogs": resources }));
+        let grid = rig.grid(minute * MINUTE + 10 * NANOS, 10 * NANOS, 6);
+        for (measure, judged) in measures.iter().zip(&mut judged) {
+            for series in rig.values(measure, 60, grid).series {
+                let values = judged.entry(series.labels).or_insert_with(|| vec![None; 6 * MINUTES as usize]);
+                values[6 * minute as usize..][..6].copy_from_slice(&series.values);
+            }
+        }
+    }
+    let grid = rig.grid(10 * NANOS, 10 * NANOS, 6 * MINUTES as usize);
+    for (measure, judged) in measures.iter().zip(judged) {
+        let past = rig.values(measure, 60, grid).series;
+        let past: ByLabels = past.into_iter().map(|series| (series.labels, series.values)).collect();
+        assert_eq!(judged, past, "{measure:?}");
+        assert!(!past.is_empty(), "{measure:?}");
+    }
+
+    // What comes a minute late is seen at the next look.
+    let grid = rig.grid(MINUTES * MINUTE, 10 * NANOS, 1);
+    let sum = |found: Values| found.series.iter().flat_map(|series| series.values[0]).sum::<f64>();
+    let before = sum(rig.values(&measures[0], 180, grid));
+    let time = (rig.start + (MINUTES - 1) * MINUTE - 10 * NANOS).to_string();
+    let record = json!({ "timeUnixNano": time, "severityNumber": 9, "body": { "stringValue": "late" } });
+    let resource = json!({ "attributes": [text("service.name", "cart")] });
+    let late = json!({ "resource": resource, "scopeLogs": [{ "logRecords": [record] }] });
+    rig.append(Signal::Logs, &json!({ "resourceLogs": [late] }));
+    assert_eq!(sum(rig.values(&measures[0], 180, grid)), before + 1.0);
+}
+
 #[test]
 fn heartbeats_are_counted_from_the_last() {
     let rig = Rig::with(None, Some(5 * NANOS));

@@ -1,7 +1,7 @@
 //! Metrics of spans.
 
 use super::requests::{Tallies, Tally};
-use super::{StoreSource, Weighed, gathered, invalid};
+use super::{StoreSource, Weighed, gathered, gcd, invalid};
 use orrery_alert::{Grid, Series, SourceError, Values};
 use orrery_model::ServiceKey;
 use orrery_query::plan;
@@ -85,10 +85,6 @@ fn questions(grid: Grid, window: i64) -> Vec<(usize, usize, usize)> {
         return (0..apart).map(|first| (first, apart, (grid.count - first).div_ceil(apart))).collect();
     }
     (0..grid.count).map(|moment| (moment, 1, 1)).collect()
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl StoreSource {

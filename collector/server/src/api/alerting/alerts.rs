@@ -53,7 +53,7 @@ pub(crate) fn list(ask: &Ask<'_>) -> Result<AlertList, Failure> {
         );
     }
     let has_channel = crate::alerting::delivery::channels(ask.api.meta()?)?.iter().any(|channel| channel.enabled);
-    Ok(AlertList { alerts, rules: live.rules.len() as u32, has_channel, skipped: live.skipped })
+    Ok(AlertList { alerts, rules: live.rules.len() as u32, has_channel, skipped: live.figures.skipped })
 }
 
 /// Alerts as they were when they were resolved last, the newest first.
@@ -81,8 +81,12 @@ fn resolved(ask: &Ask<'_>, range: TimeRange) -> Result<Vec<Alert>, Failure> {
 /// An alert as an event left it.
 fn was(live: &Snapshot, event: AlertEvent, began: Option<Nanos>, state: AlertState) -> Alert {
     let rule = live.rules.get(&event.rule).map(|figures| &figures.rule);
+    let summary = |rule: &Rule| match state {
+        AlertState::Normal => text::over(&rule.measure, &event.labels, event.value),
+        _ => text::summary(&rule.measure, &event.labels, event.value, None),
+    };
     Alert {
-        summary: rule.map(|rule| text::summary(&rule.measure, &event.labels, event.value, None)).unwrap_or_default(),
+        summary: rule.map(summary).unwrap_or_default(),
         says: rule.map(|rule| text::saying(&rule.measure, looks_down(rule))),
         unit: rule.map(|rule| text::unit(&rule.measure)).unwrap_or_default(),
         id: event.alert,

@@ -67,6 +67,7 @@ fn failed(field: &str, error: SourceError) -> Failure {
     match error {
         SourceError::Invalid { field: name, reason } => Failure::invalid(&format!("{field}.{name}"), reason),
         SourceError::Failed(why) => Failure::Busy(why),
+        SourceError::NotYet => Failure::Busy(error.to_string()),
     }
 }
 
@@ -165,7 +166,8 @@ pub(crate) fn preview(ask: &Ask<'_>) -> Result<Message, Failure> {
         at_unix_nano: Nanos(now),
         ..Message::default()
     };
-    let case = case::complete(ask.store(), &source, Some(&rule), message, &ask.api.about.url, now);
+    let evidence = |alert: &Alert, class: Class| case::found(ask.store(), alert, class, now);
+    let case = case::complete(&source, Some(&rule), message, &ask.api.about.url, now, evidence);
     use base64::Engine as _;
     let chart_png = case.png.map(|png| base64::engine::general_purpose::STANDARD.encode(png));
     Ok(Message { chart_png, ..case.message })

@@ -99,6 +99,7 @@ fn status(rule: Kept<Rule>, snapshot: &Snapshot, fired: &BTreeMap<String, u64>) 
         instances: figures.instances,
         judged_unix_nano: (figures.judged_unix_nano > 0).then_some(Nanos(figures.judged_unix_nano)),
         took_micros: figures.took_micros,
+        start_delay_micros: u64::try_from(figures.delay_nanos / 1_000).unwrap_or(0),
         cost: figures.cost,
         coverage: figures.coverage,
         error: figures.error.clone(),

@@ -121,8 +121,7 @@ fn last(status: &ChannelStatus) -> Option<AnyView> {
         DeliveryState::Waiting => ("is-warn", tell::WAITING),
         DeliveryState::Failed => ("is-err", tell::GIVEN_UP),
     };
-    let error = last.error.clone().filter(|_| last.state != DeliveryState::Delivered);
-    let error = error.map(|error| view! { <span class="is-err channel-error">{error}</span> });
+    let error = last.error.clone().map(|error| view! { <span class="is-err channel-error">{error}</span> });
     let when = ago(last.created_unix_nano.0, now_nanos());
     Some(view! { <span class="channel-last"><span class=class>{t(word)}</span>" "<span class="hint">{when}</span>{error}</span> }.into_any())
 }
