@@ -242,10 +242,11 @@ fn sentence(finding: &api::Finding) -> String {
     let now = size(finding.size.now);
     let usual = finding.size.usual.map(|usual| format!(" (usually {})", size(usual))).unwrap_or_default();
     let callers = finding.callers.first().map(|caller| format!(" from {caller}")).unwrap_or_default();
+    let issuer = finding.issuer.as_ref().map(|issuer| format!(", issued by {issuer}")).unwrap_or_default();
     let said = match finding.kind {
         Errors => format!("{now} of the requests to {node} fail{usual}, and nothing it calls is the reason"),
         Unreachable => format!("{now} of the calls{callers} to {node} get no answer{usual}"),
-        Rejected => format!("{node} refuses the tokens of {now} of the calls{callers}{usual}"),
+        Rejected => format!("{node} refuses the tokens of {now} of the calls{callers}{issuer}{usual}"),
         RateLimited => format!("{node} limits the rate of {now} of the calls{callers}{usual}"),
         Slow => format!("1 in 20 requests to {node} takes over {now}{usual}, by itself"),
         SlowCalls => format!("1 in 20 calls{callers} to {node} takes over {now}{usual}"),
