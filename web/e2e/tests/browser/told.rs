@@ -141,7 +141,16 @@ fn alerts_of(messages: &[Value]) -> impl Iterator<Item = &Value> {
     messages.iter().flat_map(|message| message["alerts"].as_array().into_iter().flatten())
 }
 
-/// Heals it and waits until both phones say that it is over. Of it they spoke twice, of nothing else.
+/// Of what a message is about first.
+fn severity(message: &Value) -> u8 {
+    match message["alerts"][0]["severity"].as_str() {
+        Some("critical") => 2,
+        Some("warning") => 1,
+        _ => 0,
+    }
+}
+
+/// Heals it and waits until both phones say that it is over. They spoke of nothing else, and never of the same twice.
 pub(crate) async fn is_over(
     tab: &Tab,
     product: &Product,
@@ -173,19 +182,23 @@ pub(crate) async fn is_over(
     let since = phones.messages().split_off(case.before);
     let (of_it, others): (Vec<Value>, Vec<Value>) =
         since.into_iter().partition(|message| message["group"] == json!(case.group));
-    let statuses: Vec<&Value> = of_it.iter().map(|message| &message["status"]).collect();
     let titles = |all: &[Value]| all.iter().map(|message| message["title"].to_string()).collect::<Vec<_>>();
-    ensure!(statuses == ["firing", "resolved"], "told {} times: {:#?}", of_it.len(), titles(&of_it));
+    let (over, firing) = of_it.split_last().context("a message")?;
+    let is_once = over["status"] == "resolved" && firing.iter().all(|message| message["status"] == "firing");
+    // Only that it has become worse is told again.
+    let severities: Vec<u8> = firing.iter().map(severity).collect();
+    ensure!(is_once && severities.is_sorted_by(|a, b| a < b), "told {} times: {:#?}", of_it.len(), titles(&of_it));
     for alert in alerts_of(&others) {
         let is_known = fault.beside.iter().any(|(rule, _)| alert["rule"] == *rule);
         ensure!(is_known, "needlessly told beside “{}”: {:#?}", fault.rule, titles(&others));
     }
     crate::say!(
-        "{} of {}: “{}” told after {:.1} s, over {:.1} s after it was healed; beside it {:?}",
+        "{} of {}: “{}” told after {:.1} s ({} times), over {:.1} s after it was healed; beside it {:?}",
         fault.kind,
         case.target,
         fault.rule,
         case.told_after.as_secs_f64(),
+        firing.len(),
         over_after.as_secs_f64(),
         titles(&others)
     );
