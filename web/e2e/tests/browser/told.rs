@@ -8,7 +8,7 @@ use crate::tab::Tab;
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Who is not told by then might as well have looked.
@@ -141,9 +141,8 @@ fn alerts_of(messages: &[Value]) -> impl Iterator<Item = &Value> {
     messages.iter().flat_map(|message| message["alerts"].as_array().into_iter().flatten())
 }
 
-/// Of what a message is about first.
-fn severity(message: &Value) -> u8 {
-    match message["alerts"][0]["severity"].as_str() {
+fn severity(alert: &Value) -> u8 {
+    match alert["severity"].as_str() {
         Some("critical") => 2,
         Some("warning") => 1,
         _ => 0,
@@ -185,9 +184,14 @@ pub(crate) async fn is_over(
     let titles = |all: &[Value]| all.iter().map(|message| message["title"].to_string()).collect::<Vec<_>>();
     let (over, firing) = of_it.split_last().context("a message")?;
     let is_once = over["status"] == "resolved" && firing.iter().all(|message| message["status"] == "firing");
-    // Only that it has become worse is told again.
-    let severities: Vec<u8> = firing.iter().map(severity).collect();
-    ensure!(is_once && severities.is_sorted_by(|a, b| a < b), "told {} times: {:#?}", of_it.len(), titles(&of_it));
+    // Told again is only that one has become worse, or that there is another one.
+    let mut known: BTreeMap<String, u8> = BTreeMap::new();
+    let is_news = |message: &Value| {
+        let alerts = message["alerts"].as_array().into_iter().flatten();
+        let news = alerts.map(|alert| (alert["id"].to_string(), severity(alert)));
+        news.filter(|(id, severity)| known.insert(id.clone(), *severity) < Some(*severity)).count() > 0
+    };
+    ensure!(is_once && firing.iter().all(is_news), "told {} times: {:#?}", of_it.len(), titles(&of_it));
     for alert in alerts_of(&others) {
         let is_known = fault.beside.iter().any(|(rule, _)| alert["rule"] == *rule);
         ensure!(is_known, "needlessly told beside “{}”: {:#?}", fault.rule, titles(&others));
