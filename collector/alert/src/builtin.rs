@@ -126,7 +126,8 @@ fn slower_than_usual() -> Rule {
 }
 
 fn calls_without_answer() -> Rule {
-    let levels = vec![soon(above(AlertSeverity::Critical, 0.5, 0.2)), above(AlertSeverity::Warning, 0.1, 0.05)];
+    // As bad as the requests that fail because of them: a cause milder than its symptom explains nothing.
+    let levels = vec![soon(above(AlertSeverity::Critical, 0.25, 0.1)), above(AlertSeverity::Warning, 0.05, 0.025)];
     rule(
         "Calls get no answer",
         "Calls fail although who is called did not fail: refused, timed out or cut off. The callee is down, unreachable or \

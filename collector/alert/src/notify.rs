@@ -282,6 +282,8 @@ impl Group {
     /// An alert that people should be told about: is that news, and since when?
     fn note(&mut self, alert: &Subject, since: i64, at: i64) {
         let since = match self.told.get(&alert.id) {
+            // Who comes and goes, and is gone just now, is no news.
+            None if !alert.state.is_told() => return,
             None => since,
             Some(told) if alert.severity > told.severity => at,
             Some(told) if alert.state != told.state && alert.state.is_told() => at,
