@@ -7,15 +7,20 @@ use orrery_api::alerting::{
 
 /// Which of them make others needless: those that say why, those that only say that.
 pub fn inhibitions() -> Vec<Inhibition> {
-    let rule = |names: &str| vec![Matcher { name: "rule".into(), operator: MatchOperator::Like, value: names.into() }];
-    let equal = vec!["service".to_owned(), "environment".to_owned()];
+    let is = |name: &str, operator, value: &str| Matcher { name: name.into(), operator, value: value.into() };
+    let rule = |names: &str| is("rule", MatchOperator::Like, names);
+    let severity = |name: &str| is("severity", MatchOperator::Equal, name);
+    let of_service = |source: Vec<Matcher>, target: Vec<Matcher>| Inhibition {
+        source,
+        target,
+        equal: vec!["service".to_owned(), "environment".to_owned()],
+    };
     vec![
-        Inhibition {
-            source: rule("Tokens are refused|Rate limit reached"),
-            target: rule("Requests fail|New type of error"),
-            equal: equal.clone(),
-        },
-        Inhibition { source: rule("Requests fail"), target: rule("New type of error"), equal },
+        of_service(vec![rule("Tokens are refused|Rate limit reached")], vec![rule("Requests fail|New type of error")]),
+        of_service(vec![rule("Requests fail")], vec![rule("New type of error")]),
+        // What fails is often slow, too.
+        of_service(vec![rule("Requests fail"), severity("critical")], vec![rule("Slower than usual")]),
+        of_service(vec![rule("Requests fail")], vec![rule("Slower than usual"), severity("warning")]),
     ]
 }
 
@@ -121,7 +126,8 @@ fn slower_than_usual() -> Rule {
 }
 
 fn calls_without_answer() -> Rule {
-    let levels = vec![soon(above(AlertSeverity::Critical, 0.5, 0.2)), above(AlertSeverity::Warning, 0.1, 0.05)];
+    // As bad as the requests that fail because of them: a cause milder than its symptom explains nothing.
+    let levels = vec![soon(above(AlertSeverity::Critical, 0.25, 0.1)), above(AlertSeverity::Warning, 0.05, 0.025)];
     rule(
         "Calls get no answer",
         "Calls fail although who is called did not fail: refused, timed out or cut off. The callee is down, unreachable or \

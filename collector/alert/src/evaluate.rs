@@ -4,10 +4,9 @@ use crate::judge::{Bounds, Observation, Usual, are_joined, verdict};
 use crate::machine::{Change, Instance};
 use crate::notify::{Class, FLAPPING_WITHIN, Subject};
 use crate::source::{Grid, Series, Source, SourceError};
-use crate::text;
 use crate::usual::Baseline;
 use orrery_api::alerting::{
-    Acknowledgement, AlertEventKind, Condition, Guard, Level, Measure, Period, Rule, Season, ValueUnit, WhenAbsent,
+    Acknowledgement, AlertEventKind, Condition, Guard, Level, Measure, Period, Rule, Season, WhenAbsent,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -186,11 +185,9 @@ impl Asked<'_> {
                 }
                 Condition::Unusual { season, .. } => {
                     let usual = self.usual(number, season, measure, window, series)?;
-                    // Of what is counted, nothing is none.
-                    let nothing = (text::unit(measure) == ValueUnit::Count).then(Usual::default);
                     for (usual, moments) in usual.into_iter().zip(&mut all) {
                         for (usual, moment) in usual.into_iter().zip(moments) {
-                            moment.push(Bounds::of(level, None, usual.or(nothing)));
+                            moment.push(Bounds::of(level, None, usual));
                         }
                     }
                 }

@@ -282,12 +282,17 @@ impl Group {
     /// An alert that people should be told about: is that news, and since when?
     fn note(&mut self, alert: &Subject, since: i64, at: i64) {
         let since = match self.told.get(&alert.id) {
+            // Who comes and goes, and is gone just now, is no news.
+            None if !alert.state.is_told() => return,
             None => since,
             Some(told) if alert.severity > told.severity => at,
             Some(told) if alert.state != told.state && alert.state.is_told() => at,
             Some(_) => return,
         };
-        self.news.entry(alert.id.clone()).or_insert(since);
+        let since = *self.news.entry(alert.id.clone()).or_insert(since);
+        if self.sent.is_none() {
+            self.began = self.began.min(since);
+        }
     }
 
     fn go_on(
@@ -308,8 +313,8 @@ impl Group {
         let changed = self.news.values().copied().chain(over).min();
         let (due, is_repeat) = match (self.sent, changed) {
             (None, None) => return,
-            // Alerts that were muted until now have been there for longer.
-            (None, Some(_)) => (self.began + route.group_wait.nanos(), false),
+            // Of those that are there: whoever joins some that wait for longer, because they were muted, does not wait as long.
+            (None, Some(changed)) => (changed + route.group_wait.nanos(), false),
             (Some(sent), Some(changed)) => {
                 // What has become worse is not held back for long.
                 let is_worse =

@@ -93,4 +93,13 @@ pub trait Source {
     /// # Errors
     /// [`SourceError::Invalid`]: the rule is wrong. [`SourceError::Failed`]: the store is.
     fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError>;
+
+    /// At which moments of a grid there was something that a measure could have counted: a series without a value then had
+    /// none. Always, unless the source knows better.
+    ///
+    /// # Errors
+    /// As [`Source::values`].
+    fn heard(&self, _: &Measure, _: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        Ok(vec![true; grid.count])
+    }
 }

@@ -189,6 +189,33 @@ fn what_is_unusual_is_measured_by_what_is_usual() {
     assert_eq!(found.fired, 3);
 }
 
+/// The same, where nobody was heard of before a moment.
+struct Since<S>(i64, S);
+
+impl<S: Source> Source for Since<S> {
+    fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError> {
+        self.1.values(measure, window, grid)
+    }
+
+    fn heard(&self, _: &Measure, _: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        Ok(grid.moments().map(|at| at > self.0).collect())
+    }
+}
+
+#[test]
+fn a_new_system_is_not_told_of_what_was_always_so() {
+    let refused = || Made(vec!["web"], |_: &str, at: i64| (at > HOUR).then_some(60.0));
+    let when = Condition::Unusual { side: Side::Above, season: Season::Recent, deviations: 10.0, times: 3.0, by: 20.0 };
+    let level = Level { severity: AlertSeverity::Critical, when, ..Level::default() };
+    let measure = Measure::Errors { service: None, types: vec!["401".into()], environment: None };
+    let rule = Rule { measure, for_: Period::seconds(20), ..rule(vec![level]) };
+    assert_eq!(told(&rule, &Since(HOUR, refused()), 3 * HOUR), [""; 0], "always so");
+    assert_eq!(told(&rule, &Since(HOUR + 20 * SECOND, refused()), 3 * HOUR), [""; 0], "even before anybody was heard");
+    let known = told(&rule, &Since(0, refused()), 3 * HOUR);
+    assert_eq!(known[..2], ["3610 pending critical", "3630 firing critical"], "not so in the hour before");
+    assert_eq!(known[2..], ["5480 resolved critical"], "until it is so for longer than it was not");
+}
+
 #[test]
 fn compared_with_the_day_before() {
     let source = Made(vec!["cart"], |_: &str, at: i64| Some(if at > 3 * DAY + 6 * HOUR { 2.5 } else { 1.0 }));

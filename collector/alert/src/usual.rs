@@ -2,7 +2,8 @@
 
 use crate::judge::Usual;
 use crate::source::{Grid, Series, Source, SourceError};
-use orrery_api::alerting::{Measure, Period, Season};
+use crate::text;
+use orrery_api::alerting::{Measure, Period, Season, ValueUnit};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
@@ -26,6 +27,8 @@ struct Slice {
     /// Moments up to here are known; `None`: nothing yet.
     until: Option<i64>,
     values: BTreeMap<Labels, VecDeque<(i64, f64)>>,
+    /// Zero at every moment at which there was something to count: of what then has no value there was none.
+    none: VecDeque<(i64, f64)>,
 }
 
 impl Baseline {
@@ -62,7 +65,7 @@ impl Baseline {
     }
 
     /// What is usual for each series at each moment. `gap` is the time before a moment in which things may be unusual
-    /// already.
+    /// already. Of what is counted, nothing is none; of what is not, unknown.
     pub(crate) fn usual(
         &mut self,
         source: &dyn Source,
@@ -91,32 +94,40 @@ impl Baseline {
                     let values = known.values.entry(found.labels).or_default();
                     values.extend(wanted.moments().zip(found.values).filter_map(|(at, value)| Some((at, value?))));
                 }
+                if text::unit(measure) == ValueUnit::Count {
+                    let heard = wanted.moments().zip(source.heard(measure, window, wanted)?);
+                    known.none.extend(heard.filter(|(_, heard)| *heard).map(|(at, _)| (at, 0.0)));
+                }
                 known.until = Some(wanted.last());
             }
-            known.values.retain(|_, values| {
+            let forget = |values: &mut VecDeque<(i64, f64)>| {
                 while values.front().is_some_and(|(at, _)| *at <= from) {
                     values.pop_front();
                 }
                 !values.is_empty()
-            });
+            };
+            forget(&mut known.none);
+            known.values.retain(|_, values| forget(values));
         }
         Ok(series.iter().map(|series| self.of_series(&series.labels, grid, gap)).collect())
     }
 
     fn of_series(&self, labels: &Labels, grid: Grid, gap: i64) -> Vec<Option<Usual>> {
-        let mut cursors: Vec<Cursor<'_>> =
-            self.slices.iter().map(|slice| Cursor { values: slice.values.get(labels), begin: 0, end: 0 }).collect();
+        let all = self.slices.iter().map(|slice| [slice.values.get(labels), Some(&slice.none)].map(Cursor::new));
+        let mut cursors: Vec<[Cursor<'_>; 2]> = all.collect();
         let (mut last, mut gathered) = (None, Vec::new());
         grid.moments()
             .map(|at| {
                 let mut is_same = last.is_some();
-                for (number, cursor) in cursors.iter_mut().enumerate() {
+                for (number, cursors) in cursors.iter_mut().enumerate() {
                     let (from, to) = self.reach(at, number, gap);
-                    is_same &= !cursor.move_to(from, to);
+                    cursors.iter_mut().for_each(|cursor| is_same &= !cursor.move_to(from, to));
                 }
                 if !is_same {
                     gathered.clear();
-                    cursors.iter().for_each(|cursor| gathered.extend(cursor.held()));
+                    for [values, none] in &cursors {
+                        gathered.extend(values.held().chain(none.held().skip(values.len())));
+                    }
                     last = Some(Usual::of(&mut gathered));
                 }
                 last.flatten()
@@ -138,7 +149,15 @@ struct Cursor<'a> {
     end: usize,
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
+    fn new(values: Option<&'a VecDeque<(i64, f64)>>) -> Cursor<'a> {
+        Cursor { values, begin: 0, end: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.end - self.begin
+    }
+
     /// Answers whether other values count now.
     fn move_to(&mut self, from: i64, to: i64) -> bool {
         let Some(values) = self.values else { return false };

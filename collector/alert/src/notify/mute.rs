@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// So much later than its symptoms a cause may be seen; what was there long before, it does not explain.
 const LATER: i64 = 120_000_000_000;
 
+/// Who has fired for no longer than this waits for whom it is needless beside, if that one is about to fire.
+const ABOUT_TO: i64 = 60_000_000_000;
+
 /// What kind of trouble an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -136,7 +139,7 @@ pub fn mutes(policy: &Policy, graph: &CallGraph, alerts: &[Subject], at: i64) ->
         let muted = silenced(policy, alert, at)
             .or_else(|| taken_on(alert))
             .or_else(|| by_cause(alert, &explained))
-            .or_else(|| inhibited(policy, alert, &ill))
+            .or_else(|| inhibited(policy, alert, &ill, at))
             .or_else(|| unheard(policy, alert));
         if let Some(muted) = muted {
             all.insert(alert.id.clone(), muted);
@@ -203,12 +206,14 @@ fn by_cause(alert: &Subject, explained: &Explained<'_>) -> Option<Muted> {
     Some(Muted { by, id: cause.id.clone(), until_unix_nano: None, why })
 }
 
-fn inhibited(policy: &Policy, alert: &Subject, ill: &[&Subject]) -> Option<Muted> {
+fn inhibited(policy: &Policy, alert: &Subject, ill: &[&Subject], at: i64) -> Option<Muted> {
+    let has_just_begun = at - alert.since < ABOUT_TO;
     let source = policy.inhibitions.iter().find_map(|(inhibition, source, target)| {
         let is_equal =
             |other: &Subject| inhibition.equal.iter().all(|name| other.labels.get(name) == alert.labels.get(name));
         let mutes = |other: &&&Subject| {
-            other.id != alert.id && other.state.is_told() && source.hold(&other.labels) && is_equal(other)
+            let is_told = other.state.is_told() || other.state == AlertState::Pending && has_just_begun;
+            other.id != alert.id && is_told && source.hold(&other.labels) && is_equal(other)
         };
         // What is source and target at once would mute itself.
         let is_target = target.hold(&alert.labels) && !source.hold(&alert.labels);

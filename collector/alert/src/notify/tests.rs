@@ -218,6 +218,37 @@ fn silences_and_inhibitions_mute() {
 }
 
 #[test]
+fn what_is_needless_beside_another_waits_for_it_a_moment() {
+    let inhibition = Inhibition {
+        source: vec!["service=b".parse().unwrap()],
+        target: vec!["service=c".parse().unwrap()],
+        equal: vec!["rule".into()],
+    };
+    let policy = Policy::new(vec![route()], Vec::new(), vec![inhibition]).unwrap();
+    let pending = || Subject { state: AlertState::Pending, ..failing("b", 0) };
+    let said = |fires: i64| {
+        run(&policy, &CallGraph::default(), 400, |at| {
+            vec![failing("c", 0), if at < fires { pending() } else { failing("b", fires) }]
+        })
+    };
+    assert_eq!(said(30), ["40: b / "]);
+    assert_eq!(said(300), ["190: c / ", "300: b / "], "not longer than that");
+}
+
+#[test]
+fn whoever_joins_those_that_wait_does_not_wait_as_long() {
+    let graph = CallGraph::new([("web".to_owned(), "cart".to_owned())]);
+    let mild = |alert: Subject| Subject { severity: AlertSeverity::Warning, ..alert };
+    let said = run(&policy(vec![route()]), &graph, 200, |at| match at {
+        // Explained by what is about to fire, until it is worse than that.
+        0..20 => vec![mild(failing("web", 0)), Subject { state: AlertState::Pending, ..mild(failing("cart", 0)) }],
+        20..40 => vec![failing("web", 0), mild(failing("cart", 20))],
+        _ => vec![failing("web", 0), failing("cart", 20)],
+    });
+    assert_eq!(said, ["30: cart / ", "40: cart / "]);
+}
+
+#[test]
 fn what_comes_and_goes_is_told_when_it_is_calm() {
     // Fires every two minutes for one, for an hour; then it is well.
     let said = run(&policy(vec![route()]), &CallGraph::default(), 7_200, |at| {

@@ -7,6 +7,7 @@ mod faults;
 mod http;
 mod mail;
 mod message;
+mod mime;
 mod receiver;
 mod secure;
 mod smtp;

@@ -20,12 +20,6 @@ impl Received {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
-
-    /// Values of the query by name.
-    pub(crate) fn query(&self) -> HashMap<String, String> {
-        let url = url::Url::parse(&format!("http://x{}", self.path)).unwrap();
-        url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
-    }
 }
 
 /// How a receiver behaves once it has read a request.

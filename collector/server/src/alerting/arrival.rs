@@ -296,6 +296,10 @@ impl Arrival {
 
 impl Arrivals for Arrival {
     fn has_arrived(&self, measure: &Measure, at: i64, now: i64) -> bool {
+        // What is on its way is no silence.
+        if matches!(measure, Measure::Silent { .. }) {
+            return now >= at.saturating_add(MOST_DELAY);
+        }
         self.judgeable(self.scope(measure, now).as_ref(), at, now, i64::MAX)
     }
 

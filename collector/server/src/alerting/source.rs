@@ -201,6 +201,17 @@ impl Source for StoreSource {
             Measure::Burn { slo, short } => self.burn(slo, window, short.nanos(), grid),
         }
     }
+
+    fn heard(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        match measure {
+            Measure::Requests { .. }
+            | Measure::Calls { .. }
+            | Measure::Errors { .. }
+            | Measure::NewErrors { .. }
+            | Measure::NewEdges { .. } => self.spans_heard(window.nanos(), grid),
+            _ => Ok(vec![true; grid.count]),
+        }
+    }
 }
 
 impl StoreSource {

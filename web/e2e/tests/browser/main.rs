@@ -23,11 +23,13 @@ mod journeys;
 mod keyboard;
 mod map;
 mod pages;
+mod phones;
 mod product;
 mod shop;
 mod speed;
 mod sql;
 mod tab;
+mod told;
 mod trace;
 mod traces;
 mod views;
@@ -103,6 +105,15 @@ mod beside {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn every_fault() -> Result<()> {
         super::beside(faults::are_found_from_the_overview).await
+    }
+
+    /// Half an hour of the shop, as long as it takes. Only with `ORRERY_SLOW_TESTS`.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_fault_is_told() -> Result<()> {
+        if std::env::var_os("ORRERY_SLOW_TESTS").is_none() {
+            return Ok(());
+        }
+        super::beside(faults::are_told).await
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

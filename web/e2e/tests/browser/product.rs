@@ -74,6 +74,16 @@ impl Product {
         Ok(reqwest::get(format!("{}{path}", self.dashboard)).await?.error_for_status()?.json().await?)
     }
 
+    /// Posts JSON to the API; the answer.
+    pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
+        let answer = reqwest::Client::new().post(format!("{}{path}", self.dashboard)).json(body).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("{path}: {status} {text}");
+        }
+        Ok(serde_json::from_str(&text)?)
+    }
+
     /// Breaks something in the shop for a while.
     pub(crate) async fn inject(&self, kind: &str, target: &str, seconds: u32) -> Result<()> {
         let fault = serde_json::json!({ "kind": kind, "target": target, "duration_seconds": seconds });

@@ -170,13 +170,18 @@ impl Investigation<'_> {
                 format!("span:duration > {}us", (limit * 1e6).round())
             }
             Class::Failing | Class::Between => "span:status = error".to_owned(),
+            // How long a message waited no span of its consumer says: all of them are examples of what it does meanwhile.
+            Class::Other if self.alert.caller.is_some() && self.is_about_time() => {
+                return Some(Spans { of: format!("{of}{kind}"), bad: None });
+            }
             Class::Late | Class::Gone | Class::Other => return None,
         };
-        Some(Spans { of: format!("{of}{kind}"), bad })
+        Some(Spans { of: format!("{of}{kind}"), bad: Some(bad) })
     }
 
     fn differs(&self, spans: &Spans) -> Vec<Difference> {
-        let q = format!("{{ {} }} | compare({{ {} }}, {MOST})", spans.of, spans.bad);
+        let Some(bad) = &spans.bad else { return Vec::new() };
+        let q = format!("{{ {} }} | compare({{ {bad} }}, {MOST})", spans.of);
         let Ok(query) = parse(&q) else { return Vec::new() };
         let step_nanos = self.during.to - self.during.from;
         let asked = plan::TraceSeries { range: self.during, query, step_nanos };
@@ -209,7 +214,8 @@ impl Investigation<'_> {
     }
 
     fn traces(&self, spans: &Spans) -> Vec<String> {
-        let Ok(query) = parse(&format!("{{ {} && {} }}", spans.of, spans.bad)) else { return Vec::new() };
+        let bad = spans.bad.as_ref().map(|bad| format!(" && {bad}")).unwrap_or_default();
+        let Ok(query) = parse(&format!("{{ {}{bad} }}", spans.of)) else { return Vec::new() };
         let asked = plan::Traces { query, limit: TRACES, spans: 0, ..plan::Traces::all(self.during) };
         let Ok(answer) = self.store.traces(&asked, self.control) else { return Vec::new() };
         answer.value.traces.into_iter().map(|trace| trace.trace_id.to_string()).collect()
@@ -218,7 +224,8 @@ impl Investigation<'_> {
 
 struct Spans {
     of: String,
-    bad: String,
+    /// None where a span by itself does not tell.
+    bad: Option<String>,
 }
 
 /// Whether a node sends spans: ids of others are `kind:identity`.
@@ -266,10 +273,11 @@ fn sentence(finding: &api::Finding) -> String {
     let now = size(finding.size.now);
     let usual = finding.size.usual.map(|usual| format!(" (usually {})", size(usual))).unwrap_or_default();
     let callers = finding.callers.first().map(|caller| format!(" from {caller}")).unwrap_or_default();
+    let issuer = finding.issuer.as_ref().map(|issuer| format!(", issued by {issuer}")).unwrap_or_default();
     let said = match finding.kind {
         Errors => format!("{now} of the requests to {node} fail{usual}, and nothing it calls is the reason"),
         Unreachable => format!("{now} of the calls{callers} to {node} get no answer{usual}"),
-        Rejected => format!("{node} refuses the tokens of {now} of the calls{callers}{usual}"),
+        Rejected => format!("{node} refuses the tokens of {now} of the calls{callers}{issuer}{usual}"),
         RateLimited => format!("{node} limits the rate of {now} of the calls{callers}{usual}"),
         Slow => format!("1 in 20 requests to {node} takes over {now}{usual}, by itself"),
         SlowCalls => format!("1 in 20 calls{callers} to {node} takes over {now}{usual}"),

@@ -11,7 +11,7 @@ use orrery_query::answer::{CellKey, CellSeries, Work};
 use orrery_query::latency::Window;
 use orrery_query::plan::CellsOf;
 use orrery_query::time::TimeRange;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked about requests.
 #[derive(Clone, Copy)]
@@ -172,6 +172,16 @@ impl StoreSource {
         };
         let all = groups(&sheet, wanted, by_slice).into_iter().map(series).collect();
         Ok(gathered(all, sheet.partial.clone()))
+    }
+
+    /// Whether anybody sent spans in the window before each moment.
+    pub(super) fn spans_heard(&self, window: i64, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        let of = CellsOf::Services(None);
+        let sheet = self.cells(&Need { of, durations: false, window, before: 0 }, grid)?;
+        let points = sheet.table.series.iter().flat_map(CellSeries::points).filter(|point| point.count > 0.0);
+        let times: BTreeSet<i64> = points.map(|point| point.time).collect();
+        let is_heard = |range: &TimeRange| times.range(range.from..range.to).next().is_some();
+        Ok(sheet.windows(grid, window).iter().map(is_heard).collect())
     }
 
     /// What counted, and what of it was bad, in the window before each moment; `None` if nothing counted. With why

@@ -281,6 +281,25 @@ fn requests_are_what_was_sent() {
 
 /// What is judged as it comes and what is asked about as a past are the same.
 #[test]
+fn errors_are_none_only_where_somebody_was_heard() {
+    let rig = Rig::new();
+    rig.send(&[Span {
+        service: "cart",
+        name: "GET /",
+        kind: 2,
+        start: 95 * NANOS,
+        nanos: 1_000,
+        id: 1,
+        ..Span::default()
+    }]);
+    let measure = Measure::Errors { service: None, types: vec!["401".to_owned()], environment: None };
+    let grid = rig.grid(60 * NANOS, 10 * NANOS, 12);
+    let heard = rig.source.heard(&measure, Period::seconds(60), grid).unwrap();
+    let expected: Vec<bool> = (60..180).step_by(10).map(|at| (100..=150).contains(&at)).collect();
+    assert_eq!(heard, expected);
+}
+
+#[test]
 fn the_past_is_what_it_was() {
     let rig = Rig::new();
     rig.send(&requests(5, 600));
