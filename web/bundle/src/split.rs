@@ -27,10 +27,14 @@ const SHARED: &str = "shared:";
 const WORTH_A_FILE: usize = 64 << 10;
 /// The same for what visits that begin on the [first page](FIRST) do not need: in the program it would be a burden to all.
 const WORTH_A_FILE_ELSEWHERE: usize = 16 << 10;
+/// The same for what none of the [heaviest pages](HEAVIEST) need: in the program it would weigh on them.
+const WORTH_A_FILE_OF_LIGHT_PAGES: usize = 3 << 10;
 /// The same for what a page has in common with nothing but parts of its own, `page_part`.
 const WORTH_A_FILE_AT_HOME: usize = 4 << 10;
 /// The page on which most visits begin.
 const FIRST: &str = "overview";
+/// The pages that are close to the [budget](crate::WASM_BUDGET_BYTES), their parts not among them.
+const HEAVIEST: [&str; 3] = [FIRST, "alerts", "traces"];
 
 /// A compiled dashboard, cut.
 pub(crate) struct Split {
@@ -121,6 +125,8 @@ fn worth_a_file(pages: &str) -> usize {
         WORTH_A_FILE_AT_HOME
     } else if homes.contains(FIRST) {
         WORTH_A_FILE
+    } else if !pages.split('-').any(|page| HEAVIEST.contains(&page)) {
+        WORTH_A_FILE_OF_LIGHT_PAGES
     } else {
         WORTH_A_FILE_ELSEWHERE
     }

@@ -233,6 +233,8 @@ async fn logs_stand_between_spans(tab: &Tab, url: &str) -> Result<()> {
 
 async fn it_is_pinned_and_let_go(tab: &Tab, url: &str, list: &str) -> Result<()> {
     tab.goto(url).await?;
+    // Until it is known what is pinned, the button does nothing.
+    tab.wait_for("document.querySelector('.trace-actions button')?.disabled === false").await?;
     press(tab, ".trace-actions button", "Pin").await?;
     tab.wait_for("document.querySelector('.trace-actions button').getAttribute('aria-pressed') === 'true'").await?;
     tab.goto(list).await?;
