@@ -58,7 +58,7 @@ pub(crate) async fn is_told(tab: &Tab, product: &Product, shop: &Shop, phones: &
     let told_after = began.elapsed();
     let text = |of: &Value| of.as_str().map(str::to_owned).context("a text");
     let alert = text(&message["alerts"][0]["id"])?;
-    let mut wrong = lacks(product, fault, &message, &target).await.with_context(|| format!("{message:#}"))?;
+    let mut wrong = lacks(product, fault, &message, &target).await?;
     if told_after > SOON {
         wrong.push(format!("told after {told_after:?}"));
     }
@@ -106,7 +106,9 @@ async fn lacks(product: &Product, fault: &Fault, message: &Value, target: &str) 
     }
     let link = message["url"].as_str().unwrap_or_default();
     check(link.starts_with(&product.dashboard) && link.contains("/alerts"), format!("the link leads to {link}"));
-    crate::say!("{}: the case: {evidence:#}", fault.kind);
+    if !wrong.is_empty() {
+        wrong.push(format!("{evidence:#}"));
+    }
     Ok(wrong)
 }
 
