@@ -65,9 +65,9 @@ fn above(severity: AlertSeverity, high: f64, recover: f64) -> Level {
     Level { severity, when: Condition::Above(high), recover: Some(recover), for_: None }
 }
 
-/// What is so bad need not last as long.
+/// So bad over the whole window that it need not last: who is told of it is told so at first.
 fn soon(level: Level) -> Level {
-    Level { for_: Some(Period::seconds(10)), ..level }
+    Level { for_: Some(Period::seconds(0)), ..level }
 }
 
 /// More than what the hour before had.

@@ -53,7 +53,8 @@ impl Class {
         match symptom {
             // Who is silent may only be asked nothing any more: what fails is then no consequence.
             Class::Failing | Class::Late => matches!(self, Class::Failing | Class::Late | Class::Between),
-            Class::Between | Class::Gone => self == Class::Gone,
+            Class::Between => matches!(self, Class::Between | Class::Gone),
+            Class::Gone => self == Class::Gone,
             Class::Other => false,
         }
     }
@@ -100,6 +101,8 @@ struct Kind<'a> {
     class: u8,
     severity: AlertSeverity,
     began: i64,
+    /// Of trouble between two: when it was bad for long enough.
+    since: Option<i64>,
 }
 
 impl Kind<'_> {
@@ -110,6 +113,7 @@ impl Kind<'_> {
             class: alert.class as u8,
             severity: alert.severity,
             began: alert.began,
+            since: (alert.class == Class::Between && alert.state.is_told()).then_some(alert.since),
         }
     }
 }
@@ -173,6 +177,11 @@ fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTree
     let (Some(ill), Some(node)) = (symptom.node.as_deref(), cause.node.as_deref()) else { return false };
     let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|reached| reached.contains(to));
     // Calls to somebody fail because that one fails, or take long because of what is between the two.
+    if ill == node && symptom.class == Class::Between && cause.class == Class::Between {
+        // Several have the same trouble with it: who had it first tells of it.
+        let is_first = (cause.since, &cause.id) < (symptom.since, &symptom.id);
+        return symptom.caller.is_some() && cause.caller.is_some() && cause.state.is_told() && is_first;
+    }
     if ill == node {
         let is_between = cause.class == Class::Between && symptom.class != Class::Between;
         return symptom.caller.is_some() && (cause.caller.is_none() || is_between && cause.caller == symptom.caller);

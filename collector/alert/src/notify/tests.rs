@@ -169,6 +169,23 @@ fn calls_that_get_no_answer_are_explained_only_by_silence() {
 }
 
 #[test]
+fn who_first_gets_no_answer_tells_of_all_who_get_none() {
+    let by = |caller: &str, since| Subject {
+        id: format!("by-{caller}"),
+        class: Class::Between,
+        caller: Some(caller.into()),
+        ..failing("payments", since)
+    };
+    let explained = |alerts: &[Subject]| why(&shop(), alerts).into_keys().collect::<Vec<_>>();
+    assert_eq!(explained(&[by("orders", 20), by("web", 10), by("gateway", 10)]), ["by-orders", "by-web"]);
+    assert_eq!(explained(&[by("orders", 10), Subject { node: Some("cart".into()), ..by("web", 20) }]), [""; 0]);
+    let worse = Subject { severity: AlertSeverity::Critical, ..by("orders", 20) };
+    assert_eq!(explained(&[worse, Subject { severity: AlertSeverity::Warning, ..by("web", 10) }]), [""; 0]);
+    // It may come to nothing.
+    assert_eq!(explained(&[Subject { state: AlertState::Pending, ..by("web", 10) }, by("orders", 20)]), [""; 0]);
+}
+
+#[test]
 fn silence_is_explained_by_that_of_who_calls() {
     let graph = shop();
     let gone = |service: &str, since| Subject { class: Class::Gone, ..failing(service, since) };

@@ -134,6 +134,10 @@ impl Source for Aside {
             }
         }
     }
+
+    fn heard(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        self.source.heard(measure, window, grid)
+    }
 }
 
 impl Drop for Aside {
