@@ -136,12 +136,8 @@ const FAULTS: [Fault; 9] = [
     },
 ];
 
-/// Of which people are told in the short walk: by rules that need not know what is usual.
-const TOLD: &str = "errors";
-
 pub(crate) async fn are_found_from_the_overview(browser: &Browser) -> Result<()> {
-    let began = now();
-    let product = Product::serve_with(&PRIVATE)?;
+    let product = Product::serve()?;
     let shop = Shop::open(&product, &["--token-ttl", "20"])?;
     until_usual_is_known(&product).await?;
     let tab = Tab::open(browser, 1440, 900).await?;
@@ -151,14 +147,7 @@ pub(crate) async fn are_found_from_the_overview(browser: &Browser) -> Result<()>
     for fault in &FAULTS {
         found(&tab, &product, &shop, fault).await.with_context(|| fault.kind.to_owned())?;
     }
-    // What is still told of what was broken before is not what this is about.
-    told::until_quiet(&product).await?;
-    let phones = Phones::of(&product).await?;
-    let fault = FAULTS.iter().find(|fault| fault.kind == TOLD).context("a fault of that kind")?;
-    let case = told::is_told(&tab, &product, &shop, &phones, fault).await?;
-    let dresses = async || in_every_dress(browser, &product).await;
-    told::is_over(&tab, &product, &shop, &phones, (fault, case), dresses).await?;
-    told::replays_the_same(&product, began, now()).await?;
+    in_every_dress(browser, &product).await?;
     tab.close().await
 }
 

@@ -34,15 +34,6 @@ pub(crate) fn evidence(store: &dyn Store, control: &Control, alert: &Alert, clas
     let sentences = findings.iter().map(sentence).collect();
     let mut found = Evidence { findings: sentences, found: findings, ..Evidence::default() };
     if let Some(node) = alert.node.as_deref() {
-        let now = case.node(node, during);
-        let before = TimeRange::new(during.from - HOUR, during.from).and_then(|range| case.node(node, range));
-        found.hottest = now.as_ref().and_then(|now| case.hottest_edge(now));
-        found.hottest_edge = found.hottest.as_ref().map(hot);
-        found.last_deploy = case.last_deploy(node, during.to);
-        if let (Some(now), Some(before)) = (&now, &before) {
-            found.usual = case.usual(node, now, before);
-            found.normal = found.usual.iter().map(as_usual).collect();
-        }
         // What is asked of a service tells most; a client is asked nothing.
         for kinds in [" && (kind = server || kind = consumer)", ""] {
             let Some(spans) = case.spans(node, kinds) else { break };
@@ -52,6 +43,15 @@ pub(crate) fn evidence(store: &dyn Store, control: &Control, alert: &Alert, clas
                 break;
             }
         }
+        let now = case.node(node, during);
+        let before = TimeRange::new(during.from - HOUR, during.from).and_then(|range| case.node(node, range));
+        found.hottest = now.as_ref().and_then(|now| case.hottest_edge(now));
+        found.hottest_edge = found.hottest.as_ref().map(hot);
+        if let (Some(now), Some(before)) = (&now, &before) {
+            found.usual = case.usual(node, now, before);
+            found.normal = found.usual.iter().map(as_usual).collect();
+        }
+        found.last_deploy = case.last_deploy(node, during.to);
     }
     found
 }
