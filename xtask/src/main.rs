@@ -3,7 +3,6 @@
 mod browser;
 mod fuzz;
 mod run;
-mod tests;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -76,12 +75,7 @@ fn main() -> ExitCode {
 
 fn chore(chore: Chore) -> Result<()> {
     match chore {
-        Chore::Test { filter, no_browser } => {
-            if !no_browser {
-                browser::ensure()?;
-            }
-            tests::test(filter.as_deref(), !no_browser)
-        }
+        Chore::Test { filter, no_browser } => test(filter.as_deref(), no_browser),
         Chore::Bench { arguments } => synth("bench", &arguments),
         Chore::Alerts { arguments } => synth("alerts", &arguments),
         Chore::Overload { arguments } => synth("overload", &arguments),
@@ -89,6 +83,20 @@ fn chore(chore: Chore) -> Result<()> {
         Chore::Check => check(),
         Chore::Bless => run::step("bless", run::cargo(&["test", "--release", "--workspace"]).env("UPDATE_EXPECT", "1")),
     }
+}
+
+fn test(filter: Option<&str>, no_browser: bool) -> Result<()> {
+    if !no_browser {
+        browser::ensure()?;
+    }
+    // One build of everything first: the product and browser tests run the binaries.
+    run::step("build", &mut run::cargo(&["build", "--release", "--workspace", "--all-targets"]))?;
+    let mut tests = run::cargo(&["test", "--release", "--workspace"]);
+    if no_browser {
+        tests.args(["--exclude", "orrery-e2e"]);
+    }
+    tests.args(filter);
+    run::step("test", &mut tests)
 }
 
 fn synth(action: &str, arguments: &[String]) -> Result<()> {
