@@ -135,7 +135,7 @@ async fn watch(options: &Options, server: &Server, hook: &Hook, system: &System)
     anyhow::ensure!(made.status.is_success(), "{}", String::from_utf8_lossy(&made.body));
     tokio::time::sleep(WARM).await;
     say("with the rules");
-    let before = server.own().await?;
+    let (before, since) = (server.own().await?, Instant::now());
     let with = cpu(server, options.calm).await;
     let calm = server.own().await?;
     let mut events = Events::new();
@@ -150,7 +150,7 @@ async fn watch(options: &Options, server: &Server, hook: &Hook, system: &System)
     tokio::time::sleep(REST).await;
     read(server, &mut events).await?;
     let failing = (server.process.cpu_seconds() - cpu) / began.elapsed().as_secs_f64();
-    let own = server.own().await?;
+    let (own, seconds) = (server.own().await?, since.elapsed().as_secs_f64());
     let rules = server.get("/api/v1/alerting/rules").await?;
     let judged = |name: &str| {
         let number = |own: &Value| own["alerting"][name].as_u64().unwrap_or(0);
@@ -160,7 +160,7 @@ async fn watch(options: &Options, server: &Server, hook: &Hook, system: &System)
     Ok(json!({
         "rules": own["alerting"]["rules"],
         "instances": own["alerting"]["instances"],
-        "moments_due": moments.0 + skipped.0,
+        "moments_due": due(&rules, seconds)?,
         "moments_judged": moments.0,
         "moments_skipped": skipped.0,
         "moments_judged_with_a_later_one": judged("together").0,
@@ -178,6 +178,18 @@ async fn watch(options: &Options, server: &Server, hook: &Hook, system: &System)
         "warnings": own["warnings"],
         "panics": server.process.panics(),
     }))
+}
+
+/// Moments of all rules in some time, by what the rules say themselves; of each rule one more or less may fall into it.
+fn due(rules: &Value, seconds: f64) -> Result<u64> {
+    let every = |status: &Value| {
+        let every = status["rule"]["every"].as_str().context("every rule says how often")?;
+        let (number, unit) = every.split_at(every.len() - 1);
+        let unit = [("s", 1.0), ("m", 60.0), ("h", 3_600.0)].into_iter().find(|(name, _)| *name == unit);
+        anyhow::Ok(number.parse::<f64>()? * unit.context("a unit of time")?.1)
+    };
+    let all = rules["rules"].as_array().context("rules")?.iter().map(every);
+    Ok(all.map(|every| anyhow::Ok((seconds / every?) as u64)).sum::<Result<u64>>()?)
 }
 
 /// Processor seconds per second over some time.

@@ -284,14 +284,26 @@ async fn run(action: Action) -> Result<()> {
 fn kept(figures: &serde_json::Value) -> Result<()> {
     let live = &figures["live"];
     if live.is_object() {
-        ensure!(live["moments_skipped"] == 0, "moments were skipped");
+        let number = |name: &str| live[name].as_u64().unwrap_or(0);
+        ensure!(number("moments_skipped") == 0, "moments were skipped");
+        // Of each rule one may have been due before, or may be yet.
+        let is_whole = number("moments_judged") + number("rules") >= number("moments_due");
+        ensure!(is_whole && number("moments_due") > 0, "moments were not judged");
+        let told = &live["told"];
+        ensure!(told["alerts_told"].as_u64().is_some_and(|told| told > 0), "nobody was told of anything");
+        ensure!(
+            told["alerts_not_told"].as_object().is_some_and(|not| not.keys().all(|why| why == "muted")),
+            "somebody was not told"
+        );
         let is_within = |figure: &serde_json::Value, most: f64| figure.as_f64().is_some_and(|millis| millis < most);
         ensure!(is_within(&live["start_delay"]["p99_millis"], 1_000.0), "rules are judged too late");
-        ensure!(is_within(&live["told"]["p99_ms"], 2_000.0), "people are told too late");
+        ensure!(is_within(&told["p99_ms"], 2_000.0), "people are told too late");
     }
     for (name, figures) in figures["replay"].as_object().into_iter().flatten() {
         let slowest = figures.get("slowest_ms").and_then(serde_json::Value::as_f64);
         ensure!(slowest.is_none_or(|slowest| slowest < 2_000.0), "the replay of {name} takes too long");
+        let fired = figures.get("fired").and_then(serde_json::Value::as_u64);
+        ensure!(fired != Some(0), "the replay of {name} finds none of the failures");
     }
     Ok(())
 }

@@ -95,11 +95,9 @@ pub trait Source {
     fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError>;
 
     /// At which moments of a grid there was something that a measure could have counted: a series without a value then had
-    /// none. Always, unless the source knows better.
+    /// none. Always, where the source knows no better. Whoever wraps a source hands it on.
     ///
     /// # Errors
     /// As [`Source::values`].
-    fn heard(&self, _: &Measure, _: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
-        Ok(vec![true; grid.count])
-    }
+    fn heard(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Vec<bool>, SourceError>;
 }

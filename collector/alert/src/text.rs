@@ -160,53 +160,12 @@ fn said(
     format!("{what}{than}")
 }
 
-/// What [`summary`] makes its sentence of.
+/// What [`summary`] makes its sentence of, spelled as in documents.
 pub fn saying(measure: &Measure, is_less: bool) -> Saying {
-    let (signal, figure, name) = match measure {
-        Measure::Requests { figure, .. } => ("requests", figure_name(*figure), ""),
-        Measure::Calls { figure, .. } => ("calls", call_figure_name(*figure), ""),
-        Measure::Errors { .. } => ("errors", "", ""),
-        Measure::NewErrors { .. } => ("new_errors", "", ""),
-        Measure::NewEdges { .. } => ("new_edges", "", ""),
-        Measure::Silent { .. } => ("silent", "", ""),
-        Measure::Traces { .. } => ("traces", "", ""),
-        Measure::Logs { .. } => ("logs", "", ""),
-        Measure::NewLogPatterns { .. } => ("new_log_patterns", "", ""),
-        Measure::Metric { name, .. } => ("metric", "", name.as_str()),
-        Measure::Hosts { .. } => ("hosts", "", ""),
-        Measure::Sql { .. } => ("sql", "", ""),
-        Measure::Heartbeat { name } => ("heartbeat", "", name.as_str()),
-        Measure::Burn { slo, .. } => ("burn", "", slo.as_str()),
-    };
-    Saying { signal: signal.to_owned(), figure: figure.to_owned(), name: name.to_owned(), is_less }
-}
-
-fn figure_name(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Rate => "rate",
-        Figure::Errors => "errors",
-        Figure::ErrorRatio => "error_ratio",
-        Figure::Mean => "mean",
-        Figure::P50 => "p50",
-        Figure::P90 => "p90",
-        Figure::P95 => "p95",
-        Figure::P99 => "p99",
-    }
-}
-
-fn call_figure_name(figure: CallFigure) -> &'static str {
-    match figure {
-        CallFigure::Rate => "rate",
-        CallFigure::Errors => "errors",
-        CallFigure::ErrorRatio => "error_ratio",
-        CallFigure::UnansweredRatio => "unanswered_ratio",
-        CallFigure::Mean => "mean",
-        CallFigure::P50 => "p50",
-        CallFigure::P95 => "p95",
-        CallFigure::P99 => "p99",
-        CallFigure::NetworkP95 => "network_p95",
-        CallFigure::LagP95 => "lag_p95",
-    }
+    let document = serde_json::to_value(measure).unwrap_or_default();
+    let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+    let name = if let Measure::Burn { .. } = measure { "slo" } else { "name" };
+    Saying { signal: text("signal"), figure: text("figure"), name: text(name), is_less }
 }
 
 /// What a measure is about, by the labels that say it.

@@ -23,6 +23,7 @@ use orrery_api::alerting::{Alert, AlertState, Rule};
 use orrery_query::Store;
 use source::{Lookups, StoreSource, Workers};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -63,6 +64,8 @@ pub(crate) struct Live {
     pub(crate) outbox: Notify,
     /// From when it was decided to tell somebody until that was tried first.
     told: Mutex<Delays>,
+    /// Messages that went out without what is known about their case.
+    plain: AtomicU64,
 }
 
 /// How everything stood after a step.
@@ -138,6 +141,16 @@ impl Live {
     /// From when it was decided to tell somebody until that was tried first, since the server started.
     pub(crate) fn told(&self) -> Delays {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// A message goes out without what is known about its case.
+    pub(crate) fn note_plain(&self) {
+        self.plain.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such messages since the server started.
+    pub(crate) fn plain(&self) -> u64 {
+        self.plain.load(Ordering::Relaxed)
     }
 
     fn flag(&self) -> MutexGuard<'_, bool> {

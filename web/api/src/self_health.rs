@@ -65,6 +65,8 @@ pub struct AlertingHealth {
     pub start_delay: DelayHealth,
     /// From when it was decided to tell somebody until that was tried first.
     pub first_attempt_delay: DelayHealth,
+    /// Messages that went out with neither picture nor evidence: too many waited, or it could not be found out.
+    pub messages_without_case: u64,
     /// Senders that were forgotten because there were too many: nobody waits for their data.
     pub forgotten_senders: u64,
 }

@@ -9,8 +9,6 @@ use orrery_api::alerting::{
 const MAX_GUARDS: usize = 4;
 /// Judgements that `least` looks at, at most.
 const MAX_LEAST: u32 = 60;
-/// Has an address of its own where rules have theirs.
-const NEW: &str = "new";
 const TEN_SECONDS: Period = Period::seconds(10);
 const NONE: Period = Period::seconds(0);
 const WEEK: Period = Period::days(7);
@@ -22,9 +20,6 @@ const MONTH: Period = Period::days(30);
 /// The first field that is not.
 pub fn rule(rule: &Rule) -> Result<(), Wrong> {
     name("name", &rule.name)?;
-    if rule.name == NEW {
-        return wrong("name", format!("`{NEW}` is the page on which rules are made: call it otherwise"));
-    }
     text("description", &rule.description)?;
     measure::measure(&rule.measure, rule.window).map_err(|wrong| wrong.within("measure"))?;
     times(rule)?;

@@ -61,7 +61,6 @@ fn rules() {
             ("/name", json!("x".repeat(101)), "name", "1 to 100"),
             ("/name", json!("a\nb"), "name", "one line"),
             ("/name", json!(" a"), "name", "blank"),
-            ("/name", json!("new"), "name", "otherwise"),
             ("/description", json!("\u{1b}[31m"), "description", "control"),
             ("/window", json!("15s"), "window", "`20s`"),
             ("/window", json!("8d"), "window", "7d"),

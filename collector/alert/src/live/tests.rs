@@ -32,6 +32,10 @@ impl Source for World {
         let series = Series { labels, node: Some("cart".to_owned()), caller: None, values };
         Ok(Values { series: vec![series], partial: None })
     }
+
+    fn heard(&self, _: &Measure, _: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        Ok(vec![true; grid.count])
+    }
 }
 
 impl Arrivals for World {
@@ -204,6 +208,10 @@ fn late_data_puts_history_right() {
             }
             Ok(values)
         }
+
+        fn heard(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+            self.0.heard(measure, window, grid)
+        }
     }
     let world = Changing(World { buckets: buckets(&[], 2, 400), now: Cell::new(BEGIN) });
     let mut disk = Disk::default();
@@ -281,6 +289,10 @@ impl Source for Slow<'_> {
     fn values(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Values, SourceError> {
         let times = *self.asked.borrow_mut().entry(grid).and_modify(|times| *times += 1).or_insert(1);
         if times < 12 { Err(SourceError::NotYet) } else { self.world.values(measure, window, grid) }
+    }
+
+    fn heard(&self, measure: &Measure, window: Period, grid: Grid) -> Result<Vec<bool>, SourceError> {
+        self.world.heard(measure, window, grid)
     }
 }
 

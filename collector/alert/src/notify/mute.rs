@@ -179,8 +179,8 @@ fn is_explained(symptom: &Subject, cause: &Subject, reach: &BTreeMap<&str, BTree
     // Calls to somebody fail because that one fails, or take long because of what is between the two.
     if ill == node && symptom.class == Class::Between && cause.class == Class::Between {
         // Several have the same trouble with it: who had it first tells of it.
-        let is_first = (cause.since, &cause.id) < (symptom.since, &symptom.id);
-        return symptom.caller.is_some() && cause.caller.is_some() && cause.state.is_told() && is_first;
+        let had_it_first = (cause.since, &cause.id) < (symptom.since, &symptom.id);
+        return symptom.caller.is_some() && cause.caller.is_some() && cause.state.is_told() && had_it_first;
     }
     if ill == node {
         let is_between = cause.class == Class::Between && symptom.class != Class::Between;

@@ -275,14 +275,12 @@ async fn attempt(parts: &Parts, waiting: orrery_meta::Message, channel: Option<C
     let now = (parts.clock)();
     let since = Duration::from_nanos(u64::try_from(now - waiting.what.created_unix_nano).unwrap_or_default());
     let ended = match (retry::next(&outcome, waiting.attempts + 1, since, retry::seed(&id)), outcome) {
-        (retry::Next::Done, Outcome::Delivered { but }) => Attempted::Delivered { but },
-        (retry::Next::Done, _) => Attempted::Delivered { but: None },
+        (_, Outcome::Delivered { but }) => Attempted::Delivered { but },
         (retry::Next::After(wait), Outcome::Retry { why, .. }) => {
             let wait = i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX);
             Attempted::Retry { next_unix_nano: now.saturating_add(wait), error: why }
         }
         (_, Outcome::Failed { why } | Outcome::Retry { why, .. }) => Attempted::Failed { error: why },
-        (_, Outcome::Delivered { but }) => Attempted::Delivered { but },
     };
     if let Attempted::Retry { error, .. } | Attempted::Failed { error } = &ended {
         tracing::warn!(channel = waiting.what.channel, message = id, error, "a message about alerts was not delivered");
@@ -332,8 +330,12 @@ impl Cases {
 async fn complete(parts: &Parts, message: Message, waited: i64) -> Case {
     let left = WAITS.saturating_sub(Duration::from_nanos(u64::try_from(waited).unwrap_or(0)));
     let place = tokio::time::timeout(left, parts.cases.places.acquire()).await;
-    let Ok(Ok(_place)) = place else { return case::plain(message, &parts.url) };
-    let plain = message.clone();
+    let plain = |message| {
+        parts.live.note_plain();
+        case::plain(message, &parts.url)
+    };
+    let Ok(Ok(_place)) = place else { return plain(message) };
+    let as_it_is = message.clone();
     let own = parts.clone();
     let completed = tokio::task::spawn_blocking(move || {
         let (parts, now) = (&own, (own.clock)());
@@ -346,5 +348,5 @@ async fn complete(parts: &Parts, message: Message, waited: i64) -> Case {
         };
         case::complete(&source, rule, message, &parts.url, now, evidence)
     });
-    completed.await.unwrap_or_else(|_| case::plain(plain, &parts.url))
+    completed.await.unwrap_or_else(|_| plain(as_it_is))
 }

@@ -111,12 +111,10 @@ impl Engine<'_> {
         written::offer_built_in(self.meta, (self.parts.clock)())?;
         let groups = self.meta.alert_groups()?;
         let Some(judged) = groups.get(JUDGED).and_then(|text| text.parse().ok()) else { return Ok(()) };
-        let mut notifier: Notifier =
-            groups.get(NOTIFIER).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        let kept = groups.iter().filter_map(|(name, json)| Some((name.strip_prefix(GROUP)?, json)));
-        let kept = kept.filter_map(|(key, json)| Some((key.to_owned(), serde_json::from_str(json).ok()?)));
-        notifier.groups.extend(kept);
-        if let Some(muted) = groups.get(MUTED).and_then(|json| serde_json::from_str(json).ok()) {
+        let mut notifier: Notifier = groups.get(NOTIFIER).and_then(|json| read(NOTIFIER, json)).unwrap_or_default();
+        let kept = groups.iter().filter_map(|(name, json)| Some((name.strip_prefix(GROUP)?, read(name, json)?)));
+        notifier.groups.extend(kept.map(|(key, group)| (key.to_owned(), group)));
+        if let Some(muted) = groups.get(MUTED).and_then(|json| read(MUTED, json)) {
             notifier.muted = muted;
         }
         // What was kept in one is kept one by one from now on.
@@ -288,6 +286,13 @@ impl Engine<'_> {
             tracing::warn!(%error, "old events of alerts could not be removed");
         }
     }
+}
+
+/// What was kept under a name; said in the log if it cannot be read.
+fn read<T: serde::de::DeserializeOwned>(name: &str, json: &str) -> Option<T> {
+    let unreadable =
+        |error| tracing::warn!(name, %error, "what people were told cannot be read; they may be told again");
+    serde_json::from_str(json).map_err(unreadable).ok()
 }
 
 /// Our own types have nothing that JSON lacks.

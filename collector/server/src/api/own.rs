@@ -73,6 +73,7 @@ fn alerting(api: &Api) -> api::AlertingHealth {
         skipped: figures.skipped,
         start_delay: delays(&figures.delays),
         first_attempt_delay: delays(&told),
+        messages_without_case: api.alerting.plain(),
         forgotten_senders: live.forgotten_senders,
     }
 }

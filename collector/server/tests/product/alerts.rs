@@ -88,7 +88,8 @@ impl Traffic {
         let (failing, stopping, at, service) =
             (Arc::clone(&fails), Arc::clone(&stop), Arc::clone(otlp_http), service.to_owned());
         let sending = tokio::spawn(async move {
-            let client = reqwest::Client::new();
+            // A server that is killed may never answer.
+            let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
             let mut sent = 0;
             while !stopping.load(Ordering::Relaxed) {
                 let body = spans(&service, sent, failing.load(Ordering::Relaxed));

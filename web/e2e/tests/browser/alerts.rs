@@ -171,16 +171,10 @@ async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
     let replayed = "document.querySelector('.replay-said') && !document.querySelector('.machine [aria-busy=\"true\"], .rule-form [aria-invalid=\"true\"]')";
     for (signal, label, text) in SIGNALS {
         tab.goto(&format!("{}/alerts/rules/new/{signal}?range=1h&theme=dark&lang=en", product.dashboard)).await?;
-        let name = if signal == "heartbeat" { "alive".to_owned() } else { format!("Made of {signal}") };
+        let name = if signal == "heartbeat" { "new".to_owned() } else { format!("Made of {signal}") };
         fill(tab, ".rule-form", "Name", &name).await?;
         if !label.is_empty() {
             fill(tab, ".rule-form", label, text).await?;
-        }
-        if signal == "heartbeat" {
-            // A name that the server keeps for itself is refused at its field, and forgotten with it.
-            fill(tab, ".rule-form", "Name", "new").await?;
-            tab.wait_for("document.querySelector('.rule-form .field-error')?.innerText.includes('otherwise')").await?;
-            fill(tab, ".rule-form", "Name", &name).await?;
         }
         if signal == "sql" {
             write_query(tab, "SELECT service_nam AS service, count(*) AS value FROM spans GROUP BY ALL").await?;
@@ -190,7 +184,7 @@ async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
         }
         if signal == "traces" {
             write_query(tab, "{ status = eror } | rate()").await?;
-            tab.wait_for("document.querySelector('.rule-form .query.is-wrong, .rule-form .query-text')").await?;
+            tab.wait_for("document.querySelector('.rule-form .query.is-wrong .query-fault')").await?;
             write_query(tab, "{ status = error } | rate() by (resource.service.name)").await?;
         }
         if signal == "requests" {
@@ -206,8 +200,9 @@ async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
         .await
         .with_context(|| format!("{signal} is not kept"))?;
     }
-    tab.goto(&format!("{}/alerts/rules/alive?theme=dark&lang=en", product.dashboard)).await?;
-    tab.wait_for("document.querySelector('.rule-form input')?.value === 'alive'").await?;
+    // Also the one that is called as an address beside it.
+    tab.goto(&format!("{}/alerts/rules/new?theme=dark&lang=en", product.dashboard)).await?;
+    tab.wait_for("document.querySelector('.rule-form input')?.value === 'new'").await?;
     // What the server finds wrong is at the field, which has the cursor.
     fill(tab, ".rule-form", "Name", " ").await?;
     tab.click_words(".rule-form", "Save").await?;

@@ -1,7 +1,8 @@
 //! One alert: its values, what happened to it, what is known about the case, and who was told.
 
 use super::act::{Act, acting};
-use super::row::{Followed, actions, node_link, remarks, state_badge};
+use super::fields::refused;
+use super::row::{Followed, actions, behind, node_link, remarks, state_badge};
 use super::{api, rule_path};
 use crate::alerting::answers::AlertDetail;
 use crate::alerting::document::text;
@@ -22,7 +23,7 @@ use crate::scope::{now_nanos, scope};
 use crate::words::{Language, language, t, tell, tf};
 use leptos::prelude::*;
 use orrery_api::alerting::{
-    Alert, AlertEvent, AlertState, Delivery, DeliveryList, DeliveryState, Difference, Evidence, HotEdge, MutedBy, Usual,
+    Alert, AlertEvent, AlertState, Delivery, DeliveryList, DeliveryState, Difference, Evidence, HotEdge, Usual,
 };
 use orrery_api::paths;
 use orrery_chart::Unit;
@@ -114,13 +115,7 @@ fn why_muted(alert: &Alert) -> Option<AnyView> {
     // What the server says is English; who says it there is behind the link.
     let why = (language() == Language::English).then(|| muted.why.clone()).filter(|why| !why.is_empty());
     let why = why.unwrap_or_else(|| muted_word(muted.by).to_owned());
-    let path = match muted.by {
-        MutedBy::Silence => Some("/alerts/silences".to_owned()),
-        MutedBy::Callee | MutedBy::Inhibited if !muted.id.is_empty() => Some(format!("/alerts/{}", muted.id)),
-        MutedBy::NoRoute => Some("/alerts/channels".to_owned()),
-        _ => None,
-    };
-    let why = match path {
+    let why = match behind(muted) {
         Some(path) => view! { <a href=move || nav.href(&path, &[])>{why}</a> }.into_any(),
         None => why.into_any(),
     };
@@ -132,18 +127,20 @@ fn give_back(alert: Followed, done: Callback<()>) -> AnyView {
     let taken = Memo::new(move |_| {
         alert.with(|alert| alert.as_ref().filter(|alert| alert.acknowledged.is_some()).map(|alert| alert.id.clone()))
     });
+    let wrong = RwSignal::new(String::new());
     let button = move || {
         let url = api(paths::ALERT_ACKNOWLEDGE, &taken.get()?);
         let click = move |_| {
             let url = url.clone();
             spawn_local(async move {
-                let _ = change::<Alert>("DELETE", &url, None::<&()>).await;
+                let answer = change::<Alert>("DELETE", &url, None::<&()>).await;
+                wrong.try_set(answer.err().map(|failure| failure.detail).unwrap_or_default());
                 done.run(());
             });
         };
         Some(view! { <button type="button" class="button" on:click=click>{icon("x")}{t(tell::GIVE_BACK)}</button> })
     };
-    view! { {button} }.into_any()
+    view! { {button}{refused(wrong)} }.into_any()
 }
 
 fn charted(detail: Detail) -> AnyView {

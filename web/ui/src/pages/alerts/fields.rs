@@ -212,6 +212,11 @@ pub(super) fn settled<T: Clone + PartialEq + Send + Sync + 'static>(
     settled
 }
 
+/// Why the server did not do it, if it did not.
+pub(super) fn refused(wrong: RwSignal<String>) -> AnyView {
+    view! { <Show when=move || wrong.with(|wrong| !wrong.is_empty())><p class="field-error" role="alert">{move || wrong.get()}</p></Show> }.into_any()
+}
+
 /// Deletes something on the second click.
 pub(super) fn delete(run: impl Fn() + Send + Sync + 'static) -> AnyView {
     let sure = RwSignal::new(false);
@@ -229,7 +234,7 @@ pub(super) fn end(
     cancel: impl Fn() + Send + Sync + 'static,
 ) -> AnyView {
     view! {
-        <Show when=move || wrong.with(|wrong| !wrong.is_empty())><p class="field-error" role="alert">{move || wrong.get()}</p></Show>
+        {refused(wrong)}
         <div class="actions"><button type="submit" class="button button-primary" disabled=move || busy.get()>{submit}</button>
             <button type="button" class="button" on:click=move |_| cancel()>{t(say::CANCEL)}</button></div>
     }

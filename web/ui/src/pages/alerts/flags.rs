@@ -11,8 +11,8 @@ use orrery_chart::{Flag, Ink, Mark, Plot, Token, draw_marks};
 
 /// From so many pixels on a flag says its alert's name.
 const ROOM: f64 = 90.0;
-/// Names said of a flag of many, at most.
-const NAMED: usize = 4;
+/// Names said of many, at most.
+const NAMED: usize = 3;
 /// Alerts listed beside what has no chart, at most.
 const LISTED: usize = 5;
 
@@ -63,19 +63,21 @@ fn draw(flags: Flags, plot: &Plot, surface: &mut CanvasSurface) {
     }
 }
 
-/// Alerts that fired at a moment, the first of many.
-fn names(flags: Flags, at: i64) -> Vec<String> {
-    const FEW: usize = 3;
-    let range = (at, at.saturating_add(1));
-    let mut names: Vec<String> = flags.about.with(|about| {
-        flags.moments.with(|moments| within(moments, about, range).map(|moment| moment.name.clone()).collect())
-    });
+/// Names of alerts, the first of many.
+fn few<'a>(moments: impl Iterator<Item = &'a Moment>) -> Vec<String> {
+    let mut names: Vec<String> = moments.map(|moment| moment.name.clone()).collect();
     names.sort_unstable();
     names.dedup();
-    let more = names.len().saturating_sub(FEW);
-    names.truncate(FEW);
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
     names.extend((more > 0).then(|| tf(say::AND_MORE, &[("n", &more.to_string())])));
     names
+}
+
+/// Alerts that fired at a moment.
+fn names(flags: Flags, at: i64) -> Vec<String> {
+    let range = (at, at.saturating_add(1));
+    flags.about.with(|about| flags.moments.with(|moments| few(within(moments, about, range))))
 }
 
 fn said_at(flags: Flags, at: i64) -> String {
@@ -153,17 +155,8 @@ fn span(moments: &[Moment]) -> (i64, i64) {
 
 /// Names and times, for those who point at a flag or hear it.
 fn said(moments: &[Moment]) -> String {
-    let mut names: Vec<&str> = moments.iter().map(|moment| moment.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let more = names.len().saturating_sub(NAMED);
-    names.truncate(NAMED);
-    let mut said = names.join(", ");
-    if more > 0 {
-        said += &format!(" {}", tf(say::AND_MORE, &[("n", &more.to_string())]));
-    }
     let (from, to) = span(moments);
-    said += &format!(", {} – {}", time(from), time(to));
+    let said = format!("{}, {} – {}", few(moments.iter()).join(", "), time(from), time(to));
     match moments.len() {
         1 => tf(say::ALERT_FIRED, &[("what", &said)]),
         n => tf(say::N_ALERTS_FIRED, &[("n", &n.to_string()), ("what", &said)]),

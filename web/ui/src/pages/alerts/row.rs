@@ -9,7 +9,7 @@ use crate::pages::{service_name, service_path};
 use crate::scope::now_nanos;
 use crate::words::{t, tell, tf};
 use leptos::prelude::*;
-use orrery_api::alerting::{Alert, AlertList, AlertSeverity, AlertState, MutedBy};
+use orrery_api::alerting::{Alert, AlertList, AlertSeverity, AlertState, Muted, MutedBy};
 use orrery_chart::Unit;
 use std::sync::Arc;
 
@@ -48,20 +48,29 @@ pub(super) fn node_link(id: &str) -> AnyView {
     view! { <a class="node-link" href=move || nav.href(&path, &[])>{icon("box")}{service_name(id)}</a> }.into_any()
 }
 
+/// Where to see why nobody is told: the alert that explains it, the silences, or the channels there are not.
+pub(super) fn behind(muted: &Muted) -> Option<String> {
+    match muted.by {
+        MutedBy::Silence => Some("/alerts/silences".to_owned()),
+        MutedBy::NoRoute => Some("/alerts/channels".to_owned()),
+        MutedBy::Callee | MutedBy::Caller | MutedBy::Inhibited => {
+            (!muted.id.is_empty()).then(|| format!("/alerts/{}", muted.id))
+        }
+        MutedBy::Acknowledged | MutedBy::Flapping => None,
+    }
+}
+
 /// Why nobody is told, who has taken it on, on how much of the data it rests.
 pub(super) fn remarks(alert: &Alert) -> AnyView {
     let nav = nav();
     let muted = alert.muted.as_ref().map(|muted| {
-        let explained =
-            matches!(muted.by, MutedBy::Callee | MutedBy::Caller | MutedBy::Inhibited) && !muted.id.is_empty();
         let inner = view! { {icon("bell-off")}{muted_word(muted.by)} };
         let why = muted.why.clone();
-        let path = format!("/alerts/{}", muted.id);
-        match explained {
-            true => {
+        match behind(muted) {
+            Some(path) => {
                 view! { <a class="badge remark" title=why href=move || nav.href(&path, &[])>{inner}</a> }.into_any()
             }
-            false => view! { <span class="badge remark" title=why>{inner}</span> }.into_any(),
+            None => view! { <span class="badge remark" title=why>{inner}</span> }.into_any(),
         }
     });
     let taken = alert.acknowledged.as_ref().map(|taken| {

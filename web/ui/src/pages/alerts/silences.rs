@@ -2,6 +2,7 @@
 
 use super::act::{Act, acting, day_word};
 use super::api;
+use super::fields::refused;
 use crate::address::decode;
 use crate::alerting::answers::{SilenceList, SilenceStatus};
 use crate::alerting::document::{at, put, text, words};
@@ -102,13 +103,16 @@ fn row(status: &SilenceStatus, act: RwSignal<Option<Act>>, list: Load<SilenceLis
     let muted = (!status.alerts.is_empty() && status.is_active)
         .then(|| tf(tell::MUTING_N, &[("n", &status.alerts.len().to_string())]));
     let id = text(&silence, "id");
+    let wrong = RwSignal::new(String::new());
     let end = (!status.is_over).then(|| {
         let url = api(paths::SILENCE, &id);
         let click = move |_| {
             let url = url.clone();
             spawn_local(async move {
-                let _ = change::<SilenceStatus>("DELETE", &url, None::<&()>).await;
-                list.progress.retry();
+                match change::<SilenceStatus>("DELETE", &url, None::<&()>).await {
+                    Ok(_) => list.progress.retry(),
+                    Err(failure) => _ = wrong.try_set(failure.detail),
+                }
             });
         };
         view! { <button type="button" class="button" on:click=click>{icon("x")}{t(tell::END_NOW)}</button> }
@@ -124,7 +128,7 @@ fn row(status: &SilenceStatus, act: RwSignal<Option<Act>>, list: Load<SilenceLis
             <div class="route-what"><span class="route-matchers">{matchers.collect_view()}</span><span class="hint">{weekly.map(|weekly| format!("{weekly} · "))}{time}</span></div>
             <div class="silence-why"><span>{comment}</span><span class="hint">{author}</span></div>
             {muted.map(|muted| view! { <span class="badge remark">{icon("bell-off")}{muted}</span> })}
-            <span class="alert-actions">{change}{end}{repeat}</span>
+            <span class="alert-actions">{change}{end}{repeat}</span>{refused(wrong)}
         </li>
     }
     .into_any()
