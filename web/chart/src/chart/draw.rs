@@ -78,6 +78,12 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         self.canvas.draw(&Text::new(text, self.pen.point(x, y), self.pen.text(style)))
     }
 
+    /// CSS pixels.
+    fn width(&self, text: &str, style: TextStyle) -> Result<f64, DrawingAreaErrorKind<DB::ErrorType>> {
+        let (width, _) = self.canvas.estimate_text_size(text, &self.pen.text(style))?;
+        Ok(f64::from(width) / self.pen.px(1.0) as f64)
+    }
+
     /// The data coordinates as a plotters field over the same pixels.
     fn field(&self) -> Field<DB> {
         let area = &self.plot.area;
@@ -193,8 +199,8 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
 
     fn moments(&self) -> Drawn<DB> {
         let area = &self.plot.area;
-        for note in &self.spec.annotations {
-            let x = crisp(self.plot.x(note.at));
+        let lines: Vec<f64> = self.spec.annotations.iter().map(|note| crisp(self.plot.x(note.at))).collect();
+        for (note, &x) in self.spec.annotations.iter().zip(&lines) {
             if x < area.left || x > area.right {
                 continue;
             }
@@ -202,8 +208,16 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
             let flag = [(x - 4.0, area.top - 6.0), (x + 4.0, area.top - 6.0), (x, area.top)];
             let flag: Vec<_> = flag.iter().map(|p| self.pen.point(p.0, p.1)).collect();
             self.canvas.draw(&plotters::element::Polygon::new(flag, self.pen.fill(note.ink)))?;
-            let right = x > area.right - area.width() * 0.25;
-            let (dx, align) = if right { (-6.0, Align::Right) } else { (6.0, Align::Left) };
+            // Where no other line crosses it; nowhere, if there is no such place.
+            let width = self.width(&note.label, axis_style())?;
+            let is_free = |from: f64, to: f64| {
+                from >= area.left && to <= area.right && !lines.iter().any(|line| (from..to).contains(line))
+            };
+            let (dx, align) = match x {
+                _ if is_free(x + 1.0, x + 6.0 + width) => (6.0, Align::Left),
+                _ if is_free(x - 6.0 - width, x - 1.0) => (-6.0, Align::Right),
+                _ => continue,
+            };
             self.text(&note.label, x + dx, area.top + 5.0, axis_style().ink(Token::Text2).align(align))?;
         }
         Ok(())

@@ -34,7 +34,7 @@ fn is_drawable(value: f64) -> bool {
 /// The step of bars: as given, else the smallest distance between two points.
 pub(crate) fn bar_step(spec: &ChartSpec) -> i64 {
     let smallest = || {
-        let gaps = spec.series.iter().flat_map(|s| s.points.windows(2)).map(|w| w[1].0 - w[0].0);
+        let gaps = spec.series.iter().flat_map(|s| s.points.windows(2)).map(|w| w[1].0.saturating_sub(w[0].0));
         gaps.filter(|g| *g > 0).min()
     };
     spec.step.or_else(smallest).unwrap_or_else(|| (spec.to.saturating_sub(spec.from) / 60).max(1)).max(1)
@@ -82,7 +82,7 @@ fn cut(run: &[(i64, f64)], from: i64, to: i64) -> Vec<(i64, f64)> {
 }
 
 fn between(a: (i64, f64), b: (i64, f64), at: i64) -> f64 {
-    a.1 + (b.1 - a.1) * (at - a.0) as f64 / (b.0 - a.0).max(1) as f64
+    a.1 + (b.1 - a.1) * at.saturating_sub(a.0) as f64 / b.0.saturating_sub(a.0).max(1) as f64
 }
 
 /// At most first, lowest, highest and last of each of `columns` equal slices of time: what a line of that

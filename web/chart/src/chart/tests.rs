@@ -212,3 +212,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_moment_says_its_name_where_no_other_line_crosses_it() {
+    let named = |times: &[i64]| {
+        let note = |at: &i64| Annotation { at: at * S, until: None, label: "told".into(), ink: Token::Accent.into() };
+        let spec = ChartSpec { annotations: times.iter().map(note).collect(), ..spec(vec![(0, Some(1.0))]) };
+        spec.to_svg(240.0, 90.0).matches(">told<").count()
+    };
+    assert_eq!([named(&[10]), named(&[59]), named(&[10, 50])], [1, 1, 2]);
+    assert_eq!(named(&[20, 21]), 2, "to the left and to the right");
+    assert_eq!(named(&[0, 1]), 1, "no room at the edge");
+    assert_eq!(named(&[20, 21, 22]), 2, "none in the middle");
+}

@@ -176,11 +176,9 @@ pub(crate) async fn is_over(
     shop: &Shop,
     phones: &Phones,
     (fault, case): (&Fault, Case),
-    meanwhile: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<()> {
     shop.heal().await?;
     let healed = Instant::now();
-    meanwhile().await?;
     let is_it = |message: &&Value| message["status"] == "resolved" && message["group"] == json!(case.group);
     loop {
         let messages = phones.messages();
