@@ -189,7 +189,7 @@ fn due(rules: &Value, seconds: f64) -> Result<u64> {
         anyhow::Ok(number.parse::<f64>()? * unit.context("a unit of time")?.1)
     };
     let all = rules["rules"].as_array().context("rules")?.iter().map(every);
-    Ok(all.map(|every| anyhow::Ok((seconds / every?) as u64)).sum::<Result<u64>>()?)
+    all.map(|every| anyhow::Ok((seconds / every?) as u64)).sum()
 }
 
 /// Processor seconds per second over some time.
