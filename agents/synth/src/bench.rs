@@ -4,6 +4,7 @@
 //! Processor time repeats on shared machines where wall time does not. The sender runs beside the server and takes its
 //! share of the cores, so that wall figures are a lower bound.
 
+mod behind;
 mod questions;
 
 use crate::Shape;
@@ -47,6 +48,8 @@ pub struct Options {
     pub only_ask: bool,
     /// No question is asked, and nothing but what questions are about is sent.
     pub only_store: bool,
+    /// MiB of log behind a start that is measured at the end; 0 leaves it out.
+    pub log_mib: u64,
 }
 
 /// Items of one round of the corpus.
@@ -98,6 +101,11 @@ pub async fn run(options: &Options) -> Result<Value> {
     figures.insert("overload_3x".into(), bench.overload(&server, rate * 3.0).await?);
     figures.insert("peak_rss_mib".into(), json!(server.process.peak_rss_mib().round()));
     figures.insert("restart".into(), bench.restart(server, &data).await?);
+    if options.log_mib > 0 {
+        let (orrery, bytes) = (&options.orrery, options.log_mib << 20);
+        let behind = behind::start(orrery, &bench.corpus, options.compression, bytes).await?;
+        figures.insert("start_behind_log".into(), behind);
+    }
     figures.insert("wrong_answers".into(), json!(bench.wrong));
     Ok(Value::Object(figures))
 }

@@ -105,6 +105,9 @@ enum Action {
         /// Store what questions would be about, wait until everything has settled, and end.
         #[arg(long, requires = "data_dir", conflicts_with = "only_ask")]
         only_store: bool,
+        /// MiB of log of which nothing is sealed, behind a start that is measured at the end; 0 leaves it out.
+        #[arg(long, default_value_t = 0)]
+        log_mib: u64,
     },
     /// Measure how an Orrery server judges rules and replays them; fails unless it keeps its promises. Prints figures as
     /// JSON.
@@ -231,6 +234,7 @@ async fn run(action: Action) -> Result<()> {
             hours,
             only_ask,
             only_store,
+            log_mib,
         } => {
             let options = bench::Options {
                 orrery,
@@ -244,6 +248,7 @@ async fn run(action: Action) -> Result<()> {
                 hours,
                 only_ask,
                 only_store,
+                log_mib,
             };
             let figures = bench::run(&options).await?;
             println!("{figures:#}");

@@ -260,7 +260,8 @@ fn evidence(message: &Message, first: Option<&Alert>, facts: &mut Vec<Fact>) {
     }
     traces(message, facts);
     if let Some(deploy) = &found.last_deploy {
-        let mut parts = vec![Part::Code(text::line(&deploy.version, VALUE))];
+        let what = format!("{} {}", deploy.node, deploy.version);
+        let mut parts = vec![Part::Code(text::line(what.trim_start(), VALUE))];
         let at = deploy.at_unix_nano.0;
         let began =
             first.map_or(message.at_unix_nano.0, |first| first.began_unix_nano.unwrap_or(first.since_unix_nano).0);

@@ -22,6 +22,8 @@ pub enum Class {
     Between,
     /// Nothing is heard.
     Gone,
+    /// Messages wait for who consumes them.
+    Waiting,
     /// Anything else: neither explains nor is explained.
     Other,
 }
@@ -37,7 +39,8 @@ impl Class {
                 CallFigure::Errors | CallFigure::ErrorRatio => Class::Failing,
                 CallFigure::UnansweredRatio | CallFigure::NetworkP95 => Class::Between,
                 CallFigure::Mean | CallFigure::P50 | CallFigure::P95 | CallFigure::P99 => Class::Late,
-                CallFigure::Rate | CallFigure::LagP95 => Class::Other,
+                CallFigure::LagP95 => Class::Waiting,
+                CallFigure::Rate => Class::Other,
             },
             // Who is refused is refused for what it sent itself.
             Measure::Errors { types, .. } if !types.is_empty() && types.iter().all(|name| name.starts_with('4')) => {
@@ -55,6 +58,8 @@ impl Class {
             Class::Failing | Class::Late => matches!(self, Class::Failing | Class::Late | Class::Between),
             Class::Between => matches!(self, Class::Between | Class::Gone),
             Class::Gone => self == Class::Gone,
+            // Who takes long over each, or has to try again, falls behind.
+            Class::Waiting => matches!(self, Class::Failing | Class::Late),
             Class::Other => false,
         }
     }

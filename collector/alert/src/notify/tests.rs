@@ -1,6 +1,6 @@
 use super::*;
 use orrery_api::Nanos;
-use orrery_api::alerting::{MutedBy, Period};
+use orrery_api::alerting::{CallFigure, Measure, MutedBy, Period};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -186,6 +186,30 @@ fn who_first_gets_no_answer_tells_of_all_who_get_none() {
 }
 
 #[test]
+fn messages_wait_for_who_is_slow_or_fails_or_waits_for_others() {
+    let waiting =
+        Subject { id: "lag".into(), class: Class::Waiting, caller: Some("queue".into()), ..failing("orders", 0) };
+    let slow = |service: &str| Subject { class: Class::Late, ..failing(service, 9) };
+    for cause in [slow("orders"), failing("orders", 9), slow("payments")] {
+        let id = cause.id.clone();
+        assert_eq!(why(&shop(), &[waiting.clone(), cause])["lag"], (MutedBy::Callee, id));
+    }
+    let gone = Subject { class: Class::Gone, ..failing("orders", 9) };
+    for other in [slow("gateway"), gone, Subject { severity: AlertSeverity::Warning, ..failing("orders", 9) }] {
+        assert_eq!(why(&shop(), &[waiting.clone(), other]), BTreeMap::new());
+    }
+    let lag = Measure::Calls {
+        figure: CallFigure::LagP95,
+        caller: None,
+        callee: None,
+        kind: None,
+        environment: None,
+        least_requests: 1,
+    };
+    assert_eq!(Class::of(&lag), Class::Waiting);
+}
+
+#[test]
 fn silence_is_explained_by_that_of_who_calls() {
     let graph = shop();
     let gone = |service: &str, since| Subject { class: Class::Gone, ..failing(service, since) };
@@ -298,7 +322,7 @@ fn without_a_channel_nobody_is_told_and_that_is_said() {
 
 #[test]
 fn who_is_refused_is_not_excused_by_what_it_calls() {
-    let errors = |types: &[&str]| orrery_api::alerting::Measure::Errors {
+    let errors = |types: &[&str]| Measure::Errors {
         service: None,
         types: types.iter().map(|name| (*name).to_owned()).collect(),
         environment: None,

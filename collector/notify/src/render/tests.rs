@@ -55,7 +55,11 @@ fn failing() -> Message {
                 Difference { key: "resource.k8s.node.name".into(), value: "node-3".into(), bad: 0.61, others: 0.33 },
             ],
             traces: vec!["4bf92f3577b34da6a3ce929d0e0e4736".into(), "00f067aa0ba902b700f067aa0ba902b7".into()],
-            last_deploy: Some(Deploy { version: "2.4.1".into(), at_unix_nano: Nanos(NOW - 1_020 * SECOND) }),
+            last_deploy: Some(Deploy {
+                node: "payments".into(),
+                version: "2.4.1".into(),
+                at_unix_nano: Nanos(NOW - 1_020 * SECOND),
+            }),
             normal: vec!["traffic of payments".into(), "latency of payments".into(), "postgres".into()],
             ..Evidence::default()
         },
@@ -139,7 +143,7 @@ fn what_a_case_is_in_plain_text() {
         Differs: span.payment.provider=acme: 97 % of the bad, 31 % of the others
         Differs: resource.k8s.node.name=node-3: 61 % of the bad, 33 % of the others
         Traces: https://orrery.example/traces/4bf92f3577b34da6a3ce929d0e0e4736, https://orrery.example/traces/00f067aa0ba902b700f067aa0ba902b7
-        Last deploy: 2.4.1 at 10:31 UTC, 11 min before it began
+        Last deploy: payments 2.4.1 at 10:31 UTC, 11 min before it began
         As usual: traffic of payments; latency of payments; postgres
         Also: 18 % of the requests to orders fail (more than 5 %)
 
@@ -319,7 +323,7 @@ fn hostile(text: &str) -> Message {
     found.normal = vec![text.clone()];
     found.traces.push(text.clone());
     found.differs = vec![Difference { key: text.clone(), value: text.clone(), bad: 1.0, others: 0.0 }];
-    found.last_deploy = Some(Deploy { version: text, at_unix_nano: Nanos(0) });
+    found.last_deploy = Some(Deploy { node: String::new(), version: text, at_unix_nano: Nanos(0) });
     message
 }
 

@@ -356,7 +356,7 @@ pub struct Evidence {
     /// Ids of bad traces to look at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<String>,
-    /// The last deployment of the node, if it was within a day.
+    /// The last deployment of the node or of where it begins, if it was within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_deploy: Option<Deploy>,
     /// What was looked at and is as usual.
@@ -448,6 +448,9 @@ pub struct Difference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Deploy {
+    /// Id of the service.
+    #[serde(default)]
+    pub node: String,
     /// Which.
     pub version: String,
     /// When.

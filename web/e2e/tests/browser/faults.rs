@@ -107,7 +107,8 @@ const FAULTS: [Fault; 9] = [
     },
     Fault {
         kind: "bus-backlog",
-        rule: "Messages wait",
+        // That messages wait is what comes of it.
+        rule: "Slower than usual",
         evidence: &["normal"],
         beside: &[],
         finding: "lag",

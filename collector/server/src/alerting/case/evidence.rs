@@ -51,7 +51,9 @@ pub(crate) fn evidence(store: &dyn Store, control: &Control, alert: &Alert, clas
             found.usual = case.usual(node, now, before);
             found.normal = found.usual.iter().map(as_usual).collect();
         }
-        found.last_deploy = case.last_deploy(node, during.to);
+        let begins = found.found.iter().map(|finding| finding.node.as_str());
+        let deploys = begins.chain([node]).filter_map(|node| case.last_deploy(node, during.to));
+        found.last_deploy = deploys.max_by_key(|deploy| deploy.at_unix_nano);
     }
     found
 }
@@ -65,12 +67,13 @@ struct Investigation<'a> {
 }
 
 impl Investigation<'_> {
-    /// What the overview would say is wrong.
+    /// What the overview would say is wrong, without what was over before.
     fn findings(&self) -> Vec<api::Finding> {
         let range = TimeRange { from: self.during.to - 15 * MINUTE, ..self.during };
-        let asked = plan::Findings { range, environment: None, limit: MOST as u32 };
+        let asked = plan::Findings { range, environment: None, limit: 2 * MOST as u32 };
         let Ok(answer) = self.store.findings(&asked, self.control) else { return Vec::new() };
-        answer.value.into_iter().map(convert::finding).collect()
+        let is_of_it = |finding: &api::Finding| finding.until_unix_nano.is_none_or(|until| until.0 > self.during.from);
+        answer.value.into_iter().map(convert::finding).filter(is_of_it).take(MOST).collect()
     }
 
     fn is_about_time(&self) -> bool {
@@ -108,7 +111,11 @@ impl Investigation<'_> {
         let versions = self.node(node, range)?.versions;
         // One alone may have been there for ever.
         let newest = versions.iter().filter(|_| versions.len() > 1).max_by_key(|slice| slice.first_seen_unix_nano)?;
-        Some(Deploy { version: newest.name.clone(), at_unix_nano: Nanos(newest.first_seen_unix_nano) })
+        Some(Deploy {
+            node: node.to_owned(),
+            version: newest.name.clone(),
+            at_unix_nano: Nanos(newest.first_seen_unix_nano),
+        })
     }
 
     /// What was looked at and is as usual.
@@ -171,9 +178,7 @@ impl Investigation<'_> {
             }
             Class::Failing | Class::Between => "span:status = error".to_owned(),
             // How long a message waited no span of its consumer says: all of them are examples of what it does meanwhile.
-            Class::Other if self.alert.caller.is_some() && self.is_about_time() => {
-                return Some(Spans { of: format!("{of}{kind}"), bad: None });
-            }
+            Class::Waiting => return Some(Spans { of: format!("{of}{kind}"), bad: None }),
             Class::Late | Class::Gone | Class::Other => return None,
         };
         Some(Spans { of: format!("{of}{kind}"), bad: Some(bad) })

@@ -243,7 +243,7 @@ fn deploy(case: &Evidence) -> Option<AnyView> {
     let deploy = case.last_deploy.as_ref()?;
     let at = deploy.at_unix_nano.0;
     Some(
-        view! { <section><h3>{t(tell::LAST_DEPLOY)}</h3><p><code>{deploy.version.clone()}</code>" "<span class="hint" title=date_time(at)>{ago(at, now_nanos())}</span></p></section> }
+        view! { <section><h3>{t(tell::LAST_DEPLOY)}</h3><p>{service_name(&deploy.node)}" "<code>{deploy.version.clone()}</code>" "<span class="hint" title=date_time(at)>{ago(at, now_nanos())}</span></p></section> }
             .into_any(),
     )
 }
