@@ -27,17 +27,18 @@ pub struct Config {
     /// is short. Default 5 minutes.
     #[serde(default = "linger")]
     pub linger: Duration,
-    /// Received bytes that may wait for the log, decoded size included. Default 256 MiB.
+    /// Received bytes that may wait for the log, decoded size included. Default: a thirty-second of the memory available,
+    /// at least 32 MiB and at most 128.
     #[serde(default = "queue_bytes")]
     pub queue_bytes: u64,
     /// Bytes of rows held in memory before requests are refused. Default: a sixteenth of the memory available, at
-    /// least 128 MiB and at most 384.
+    /// least 128 MiB and at most 256.
     #[serde(default = "hot_bytes")]
     pub hot_bytes: u64,
     /// A slice of rows in memory is sealed when it is this old. Default 60 s.
     #[serde(default = "seal_after")]
     pub seal_after: Duration,
-    /// A slice is sealed early when it holds this many bytes. Default: a quarter of `hot_bytes`.
+    /// A slice is sealed early when it holds this many bytes. Default: three eighths of `hot_bytes`.
     #[serde(default)]
     pub seal_bytes: Option<u64>,
     /// A file of the write-ahead log is closed at this size: what is removed at once. Default 4 MiB.
@@ -98,7 +99,7 @@ impl Config {
     }
 
     pub(crate) fn seal_bytes(&self) -> u64 {
-        self.seal_bytes.unwrap_or(self.hot_bytes / 4)
+        self.seal_bytes.unwrap_or(self.hot_bytes / 8 * 3)
     }
 }
 
@@ -113,11 +114,11 @@ fn linger() -> Duration {
 }
 
 fn queue_bytes() -> u64 {
-    256 * MIB
+    (available_memory() / 32).clamp(32 * MIB, 128 * MIB)
 }
 
 fn hot_bytes() -> u64 {
-    (available_memory() / 16).clamp(128 * MIB, 384 * MIB)
+    (available_memory() / 16).clamp(128 * MIB, 256 * MIB)
 }
 
 fn seal_after() -> Duration {
