@@ -40,7 +40,10 @@ pub(crate) fn source(
     // Statements are answered by processes, which need somebody to wait for them.
     let runtime = tokio::runtime::Handle::try_current().ok();
     let lookups = Lookups {
-        heartbeat: Box::new(move |name| beats.meta.as_ref().ok()?.heartbeats().ok()?.get(name).copied()),
+        beats: Box::new(move |name, from, to| {
+            let meta = beats.meta.as_ref().map_err(Clone::clone)?;
+            meta.beats(name, from, to).map_err(|error| error.to_string())
+        }),
         objective: Box::new(move |name| written::objective(objectives.meta.as_ref().ok()?, name)),
         workers: runtime.map(|runtime| Workers::new(runtime, limit, stopping.clone())),
     };

@@ -4,8 +4,7 @@ use crate::{Meta, MetaError};
 use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeMap;
 
-/// Heartbeats remembered, at most: of more, those last heard longest ago go.
-const HEARTBEATS: i64 = 5_000;
+const SECOND: i64 = 1_000_000_000;
 
 impl Meta {
     /// Something the server remembers.
@@ -21,24 +20,30 @@ impl Meta {
         Ok(())
     }
 
-    /// A heartbeat was received. The clock may have run back: the newest time counts.
+    /// A heartbeat was received.
     pub fn beat(&self, name: &str, now_unix_nano: i64) -> Result<(), MetaError> {
-        let mut db = self.db.lock();
-        let change = db.transaction()?;
-        let sql = "INSERT INTO heartbeats (name, at_unix_nano) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET \
-                   at_unix_nano = max(at_unix_nano, ?2)";
-        change.execute(sql, params![name, now_unix_nano])?;
-        let surplus = "DELETE FROM heartbeats WHERE name IN (SELECT name FROM heartbeats WHERE name != ?1 \
-                       ORDER BY at_unix_nano, name LIMIT max(0, (SELECT count(*) FROM heartbeats) - ?2))";
-        change.execute(surplus, params![name, HEARTBEATS])?;
-        Ok(change.commit()?)
+        let sql = "INSERT INTO beats (name, second, at_unix_nano) VALUES (?1, ?2, ?3) ON CONFLICT (name, second) DO UPDATE \
+                   SET at_unix_nano = max(at_unix_nano, ?3)";
+        self.db.lock().execute(sql, params![name, now_unix_nano.div_euclid(SECOND), now_unix_nano])?;
+        Ok(())
     }
 
-    /// When each heartbeat was received last, Unix nanoseconds.
-    pub fn heartbeats(&self) -> Result<BTreeMap<String, i64>, MetaError> {
+    /// When a heartbeat was received from one instant to another, and when last before that; Unix nanoseconds, in order.
+    pub fn beats(&self, name: &str, from_unix_nano: i64, to_unix_nano: i64) -> Result<Vec<i64>, MetaError> {
+        let (from, to) = (from_unix_nano.div_euclid(SECOND), to_unix_nano.div_euclid(SECOND));
         let db = self.db.lock();
-        let mut all = db.prepare_cached("SELECT name, at_unix_nano FROM heartbeats")?;
-        Ok(all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+        let mut asked = db.prepare_cached(
+            "SELECT at_unix_nano FROM beats WHERE name = ?1 AND second <= ?3 AND second >= \
+             ifnull((SELECT max(second) FROM beats WHERE name = ?1 AND second < ?2), ?2) ORDER BY second",
+        )?;
+        Ok(asked.query_map(params![name, from, to], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets heartbeats from before an instant, but of each name the last.
+    pub fn prune_beats(&self, before_unix_nano: i64) -> Result<u64, MetaError> {
+        let sql = "DELETE FROM beats WHERE second < ?1 AND second < (SELECT max(second) FROM beats AS newer WHERE \
+                   newer.name = beats.name)";
+        Ok(self.db.lock().execute(sql, [before_unix_nano.div_euclid(SECOND)])? as u64)
     }
 
     /// Somebody has taken an alert on, as JSON says; or not any more.
@@ -72,7 +77,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let meta = Meta::open(dir.path()).unwrap().meta;
         meta.beat("backup", 5).unwrap();
-        meta.beat("backup", 3).unwrap();
         meta.acknowledge("a", Some("{}"), 1).unwrap();
         meta.acknowledge("a", Some("[]"), 2).unwrap();
         meta.acknowledge("b", Some("{}"), 2).unwrap();
@@ -81,21 +85,28 @@ mod tests {
         meta.set_mark("x", "2").unwrap();
         drop(meta);
         let meta = Meta::open(dir.path()).unwrap().meta;
-        assert_eq!(meta.heartbeats().unwrap(), BTreeMap::from([("backup".to_owned(), 5)]));
+        assert_eq!(meta.beats("backup", 0, SECOND).unwrap(), [5]);
         assert_eq!(meta.acknowledgements().unwrap(), BTreeMap::from([("a".to_owned(), "[]".to_owned())]));
         assert_eq!((meta.mark("x").unwrap().as_deref(), meta.mark("y").unwrap()), (Some("2"), None));
     }
 
     #[test]
-    fn of_too_many_heartbeats_the_oldest_go() {
+    fn heartbeats_of_a_time_are_known_and_the_last_before_it() {
         let dir = tempfile::tempdir().unwrap();
         let meta = Meta::open(dir.path()).unwrap().meta;
-        let fill = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
-                    INSERT INTO heartbeats (name, at_unix_nano) SELECT 'x' || n, n FROM n";
-        meta.db.lock().execute(fill, [HEARTBEATS]).unwrap();
-        meta.beat("new", 0).unwrap();
-        let left = meta.heartbeats().unwrap();
-        assert_eq!(left.len() as i64, HEARTBEATS);
-        assert!(left.contains_key("new") && left.contains_key("x2") && !left.contains_key("x1"));
+        for (name, at) in [("a", 10), ("a", 20), ("b", 25), ("a", 30), ("a", 40)] {
+            meta.beat(name, at * SECOND + 7).unwrap();
+        }
+        // Twice within a second; the clock may have run back.
+        meta.beat("a", 30 * SECOND + 9).unwrap();
+        meta.beat("a", 30 * SECOND + 8).unwrap();
+        let beats = |from: i64, to: i64| meta.beats("a", from * SECOND, to * SECOND).unwrap();
+        let at = |second: i64| second * SECOND + if second == 30 { 9 } else { 7 };
+        assert_eq!(beats(25, 35), [at(20), at(30)]);
+        assert_eq!(beats(20, 30), [at(10), at(20), at(30)]);
+        assert_eq!(beats(50, 60), [at(40)]);
+        assert_eq!((beats(0, 5), beats(0, 10)), (Vec::new(), vec![at(10)]));
+        assert_eq!(meta.prune_beats(100 * SECOND).unwrap(), 3);
+        assert_eq!((beats(0, 99), meta.beats("b", 0, 99 * SECOND).unwrap()), (vec![at(40)], vec![at(25)]));
     }
 }

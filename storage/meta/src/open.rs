@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Steps from an empty file to the one this code writes, in order; `user_version` counts those that were taken.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001-views-and-links.sql"), include_str!("../migrations/0002-alerts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001-views-and-links.sql"),
+    include_str!("../migrations/0002-alerts.sql"),
+    include_str!("../migrations/0003-heartbeats.sql"),
+];
 /// How long one waits for whoever looks at the file from outside.
 const PATIENCE: Duration = Duration::from_secs(5);
 

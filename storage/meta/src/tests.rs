@@ -137,3 +137,16 @@ fn a_file_from_before_alerts_is_looked_at_and_brought_up_to_date() {
     meta.edit(1, |editor| editor.put(Kind::Rule, "a", Origin::User, 0, "{}")).unwrap();
     assert_eq!(look(dir.path()).unwrap().rules, 1);
 }
+
+#[test]
+fn heartbeats_of_a_file_from_before_their_history_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute_batch(include_str!("../migrations/0001-views-and-links.sql")).unwrap();
+    db.execute_batch(include_str!("../migrations/0002-alerts.sql")).unwrap();
+    db.execute("INSERT INTO heartbeats (name, at_unix_nano) VALUES ('backup', 7000000001)", []).unwrap();
+    db.pragma_update(None, "user_version", 2).unwrap();
+    drop(db);
+    let meta = Meta::open(dir.path()).unwrap().meta;
+    assert_eq!(meta.beats("backup", 0, 9_000_000_000).unwrap(), [7_000_000_001]);
+}

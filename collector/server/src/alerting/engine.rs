@@ -281,9 +281,10 @@ impl Engine<'_> {
             return;
         }
         self.pruned = now;
-        let pruned = self.meta.prune_events(now - KEPT, MOST_EVENTS);
-        if let Err(error) = pruned.and_then(|_| self.meta.prune_messages(now - KEPT, MOST_MESSAGES)) {
-            tracing::warn!(%error, "old events of alerts could not be removed");
+        let events = self.meta.prune_events(now - KEPT, MOST_EVENTS);
+        let messages = events.and_then(|_| self.meta.prune_messages(now - KEPT, MOST_MESSAGES));
+        if let Err(error) = messages.and_then(|_| self.meta.prune_beats(now - KEPT)) {
+            tracing::warn!(%error, "old events of alerts, messages and heartbeats could not be removed");
         }
     }
 }

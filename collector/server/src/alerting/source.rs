@@ -38,12 +38,12 @@ const MOST_SERIES: usize = 1_000;
 const KNOWN: i64 = 1_200_000_000_000;
 const SECOND: f64 = 1e9;
 
-/// When somebody last sent a heartbeat of a name, Unix nanoseconds.
-pub(crate) type LastBeat = Box<dyn Fn(&str) -> Option<i64> + Send + Sync>;
+/// When heartbeats of a name were received from one instant to another, and when last before; Unix nanoseconds, in order.
+pub(crate) type Beats = Box<dyn Fn(&str, i64, i64) -> Result<Vec<i64>, String> + Send + Sync>;
 
 /// What a source asks besides the store.
 pub(crate) struct Lookups {
-    pub(crate) heartbeat: LastBeat,
+    pub(crate) beats: Beats,
     pub(crate) objective: Objective,
     /// Processes for statements in SQL; none where there are none.
     pub(crate) workers: Option<Workers>,
@@ -197,7 +197,7 @@ impl Source for StoreSource {
             }
             Measure::Hosts { host } => self.hosts(host.as_deref(), grid),
             Measure::Sql { statement } => self.statement(statement, window, grid),
-            Measure::Heartbeat { name } => Ok(self.heartbeat(name, grid)),
+            Measure::Heartbeat { name } => self.heartbeat(name, grid),
             Measure::Burn { slo, short } => self.burn(slo, window, short.nanos(), grid),
         }
     }
@@ -215,16 +215,16 @@ impl Source for StoreSource {
 }
 
 impl StoreSource {
-    fn heartbeat(&self, name: &str, grid: Grid) -> Values {
-        let last = (self.lookups.heartbeat)(name);
-        // Of what was before the last one nothing is known.
-        let value = |at: i64| last.filter(|last| *last <= at).map(|last| (at - last) as f64 / SECOND);
-        let values: Vec<Option<f64>> = grid.moments().map(value).collect();
-        let partial = last
-            .is_some_and(|last| last > grid.first)
-            .then(|| "only the last heartbeat is kept: nothing is known of the time before it".to_owned());
+    fn heartbeat(&self, name: &str, grid: Grid) -> Result<Values, SourceError> {
+        let last = grid.moments().last().unwrap_or(grid.first);
+        let beats = (self.lookups.beats)(name, grid.first, last).map_err(SourceError::Failed)?;
+        let since = |at: i64| {
+            let before = beats[..beats.partition_point(|beat| *beat <= at)].last()?;
+            Some((at - before) as f64 / SECOND)
+        };
         let labels = [("heartbeat".to_owned(), name.to_owned())].into();
-        Values { series: vec![Series { labels, values, ..Series::default() }], partial }
+        let series = Series { labels, values: grid.moments().map(since).collect(), ..Series::default() };
+        Ok(Values { series: vec![series], partial: None })
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) struct Ingest {
     observer: Observer,
     remembered: Remembered,
     slice: Arc<Slice>,
+    /// Rollup rows of the slice whose memory is counted.
+    weighed: usize,
     clock: i64,
 }
 
@@ -137,7 +139,7 @@ impl Ingest {
         inner.current.change(|snapshot| snapshot.slices.push(Arc::clone(&slice)));
         let config = ObserverConfig::default();
         let remembered = Remembered::new(config.clone());
-        Ok(Ingest { inner, connection, observer: Observer::new(config), remembered, slice, clock: 0 })
+        Ok(Ingest { inner, connection, observer: Observer::new(config), remembered, slice, weighed: 0, clock: 0 })
     }
 
     pub(super) fn run(&mut self) {
@@ -194,6 +196,7 @@ impl Ingest {
         match Slice::new(self.slice.id + 1, next_seq, &self.inner.duck) {
             Ok(slice) => {
                 self.slice = Arc::new(slice);
+                self.weighed = 0;
                 self.inner.current.change(|snapshot| snapshot.slices.push(Arc::clone(&self.slice)));
                 self.inner.sealer.raise();
             }
@@ -228,6 +231,7 @@ impl Ingest {
                 }
             }
         }
+        progress.bytes += self.weigh_rollups();
         self.insert_rows(spans, logs, points);
         _ = failpoint::pass("rows inserted");
         for (signal, after) in &progress.counters.0 {
@@ -236,6 +240,15 @@ impl Ingest {
         }
         self.inner.visible_seq.store(progress.next_seq, Ordering::Release);
         *self.slice.progress.lock() = progress;
+    }
+
+    /// Counts rollup rows that have come since: few, unless spans are of many times, as of a past that is told at once.
+    fn weigh_rollups(&mut self) -> u64 {
+        let rows = self.slice.rollup.read().len();
+        let bytes = size::rollups(rows.saturating_sub(self.weighed));
+        self.weighed = rows;
+        self.inner.hot_bytes.fetch_add(bytes, Ordering::AcqRel);
+        bytes
     }
 
     fn insert_rows(&self, spans: Vec<(u64, SpanBatch)>, logs: Vec<(u64, LogBatch)>, points: Vec<(u64, MetricBatch)>) {

@@ -17,6 +17,11 @@ pub(super) fn hot(signal: Signal, bytes: u64) -> u64 {
     if in_table { bytes * IN_TABLE } else { bytes }
 }
 
+/// Bytes of so many rollup rows, their place in tables and in the file's cache included.
+pub(super) fn rollups(rows: usize) -> u64 {
+    rows as u64 * 500
+}
+
 const PAIR: usize = size_of::<Value>() + 4;
 
 /// Bytes of a batch.

@@ -48,10 +48,10 @@ fn text(key: &str, value: &str) -> Value {
 
 impl Rig {
     fn new() -> Rig {
-        Rig::with(None, None)
+        Rig::with(None, &[])
     }
 
-    fn with(slo: Option<Slo>, heartbeat: Option<i64>) -> Rig {
+    fn with(slo: Option<Slo>, beats: &'static [i64]) -> Rig {
         let dir = tempfile::tempdir().unwrap();
         let config = Config {
             seal_after: Duration::from_secs(3600),
@@ -63,7 +63,9 @@ impl Rig {
         let decoder = Arc::new(Decoder::new(Default::default()));
         let engine = Arc::new(Engine::open(config, Arc::clone(&decoder) as _).unwrap());
         let lookups = Lookups {
-            heartbeat: Box::new(move |name| heartbeat.filter(|_| name == "backup")),
+            beats: Box::new(move |name, _, to| {
+                Ok(beats.iter().copied().filter(|beat| name == "backup" && *beat <= to).collect())
+            }),
             objective: Box::new(move |name| slo.clone().filter(|slo| slo.name == name)),
             workers: None,
         };
@@ -476,7 +478,7 @@ fn budgets_burn() {
     let indicator = Indicator::Availability { service: "web".to_owned(), operation: None, environment: None };
     let slo =
         Slo { name: "web works".to_owned(), indicator, objective: 0.9, period: Period::hours(24), ..Slo::default() };
-    let rig = Rig::with(Some(slo.clone()), None);
+    let rig = Rig::with(Some(slo.clone()), &[]);
     let spans: Vec<Span> = shop(0, 600).into_iter().filter(|span| span.service == "web").collect();
     rig.send(&spans);
     let burn = Measure::Burn { slo: slo.name.clone(), short: Period::minutes(1) };
@@ -542,7 +544,7 @@ fn spans_in_traceql() {
 
 #[test]
 fn records_and_points() {
-    let rig = Rig::with(None, Some(i64::MAX));
+    let rig = Rig::with(None, &[i64::MAX]);
     let record = |second: i64, severity: u8, body: &str| json!({ "timeUnixNano": (rig.start + second * NANOS).to_string(), "severityNumber": severity, "body": { "stringValue": body } });
     let records: Vec<Value> = (0..600)
         .map(|second| record(second, 9, &format!("order {second} placed")))
@@ -662,14 +664,15 @@ fn records_that_are_counted_once_are_those_of_the_past() {
 }
 
 #[test]
-fn heartbeats_are_counted_from_the_last() {
-    let rig = Rig::with(None, Some(5 * NANOS));
-    let grid = Grid { first: 0, step: 10 * NANOS, count: 3 };
+fn heartbeats_are_counted_from_the_last_before_each_moment() {
+    let rig = Rig::with(None, &[5 * NANOS, 28 * NANOS]);
+    let grid = Grid { first: 0, step: 10 * NANOS, count: 4 };
     let found = rig.values(&Measure::Heartbeat { name: "backup".to_owned() }, 60, grid);
-    assert_eq!(found.series[0].values, [None, Some(5.0), Some(15.0)]);
+    assert_eq!(found.series[0].values, [None, Some(5.0), Some(15.0), Some(2.0)]);
+    assert_eq!(found.partial, None);
     assert_eq!(found.series[0].labels["heartbeat"], "backup");
     let found = rig.values(&Measure::Heartbeat { name: "other".to_owned() }, 60, grid);
-    assert_eq!(found.series[0].values, [None; 3], "never heard");
+    assert_eq!(found.series[0].values, [None; 4], "never heard");
 }
 
 /// What judging a thousand rules at one moment costs, each of which looks at twenty services: printed as JSON if

@@ -217,6 +217,25 @@ fn memory_is_bounded_by_sealing_early_and_refusing() {
 }
 
 #[test]
+fn rollups_of_many_times_count_as_memory_and_seal_early() {
+    let rig = Rig::new();
+    let spans = |first: u64, step: i64| -> Vec<Item> {
+        (0..400).map(|at| span(first + at, 1, T0 + at as i64 * step)).collect()
+    };
+    let hot = || rig.engine().health().hot_bytes;
+    rig.put(Signal::Traces, &spans(1, 0));
+    let of_one_time = hot();
+    let rollups = || rig.engine().inner.current.get().slices[0].rollup.read().len() as u64;
+    let rows = rollups();
+    rig.put(Signal::Traces, &spans(1_001, 60 * SECOND));
+    let more = rollups() - rows;
+    assert!(more > 400, "{more}");
+    assert!(hot() >= of_one_time + more * 100, "{} after {of_one_time}", hot());
+    rig.seal();
+    assert_eq!(hot(), 0);
+}
+
+#[test]
 fn a_clock_set_ahead_deletes_nothing() {
     let mut rig = Rig::new();
     rig.put(Signal::Traces, &[span(1, 1, T0)]);
