@@ -8,6 +8,7 @@ use super::tables::{self, LEVELS, TABLES};
 use super::{RollupError, RollupStore, add, failed};
 use crate::rollup::rows::RollupRows;
 use duckdb::Connection;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// Groups folded at once.
@@ -29,8 +30,9 @@ impl Group {
     }
 }
 
-/// Buckets whose rows are in memory at once.
+/// Buckets whose rows are in memory at once: so many, and more while they have no more rows than that.
 const AT_ONCE: i64 = 10;
+const ROWS_AT_ONCE: u64 = 50_000;
 
 /// The rows of groups at a level and in a time, made of the finest where there are none.
 fn gathered(connection: &Connection, groups: &[Group], level: usize, time: (i64, i64)) -> duckdb::Result<RollupRows> {
@@ -45,25 +47,37 @@ fn gathered(connection: &Connection, groups: &[Group], level: usize, time: (i64,
     Ok(rows)
 }
 
-/// The times that rows of groups lie in, in pieces of [`AT_ONCE`] buckets of a level.
+/// The times that rows of groups lie in, in pieces of whole buckets of a level: few pieces even where rows of a long past
+/// came at once.
 fn times(connection: &Connection, groups: &[Group], level: usize) -> duckdb::Result<Vec<(i64, i64)>> {
     let slices = tables::list(&groups.iter().map(|group| group.first).collect::<Vec<_>>());
     let length = LEVELS[level].nanos * AT_ONCE;
-    let mut pieces = std::collections::BTreeSet::new();
-    for from in [0, level] {
-        for table in TABLES {
-            let table = table.at(LEVELS[from]);
-            // Rounded down before 1970 too.
-            let sql = format!(
-                "SELECT DISTINCT time - (time % {length} + {length}) % {length} FROM {table} WHERE slice IN ({slices})"
-            );
-            let mut statement = connection.prepare(&sql)?;
-            for begin in statement.query_map([], |row| row.get::<_, i64>(0))? {
-                pieces.insert(begin?);
+    let mut rows: BTreeMap<i64, u64> = BTreeMap::new();
+    let from = if level == 0 { vec![0] } else { vec![0, level] };
+    for table in from.iter().flat_map(|from| TABLES.map(|table| table.at(LEVELS[*from]))) {
+        // Rounded down before 1970 too.
+        let sql = format!(
+            "SELECT time - (time % {length} + {length}) % {length} AS begin, count(*) FROM {table} WHERE slice IN \
+             ({slices}) GROUP BY begin"
+        );
+        let mut statement = connection.prepare(&sql)?;
+        for piece in statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?)))? {
+            let (begin, count) = piece?;
+            *rows.entry(begin).or_default() += count;
+        }
+    }
+    let mut pieces: Vec<(i64, i64)> = Vec::new();
+    let mut together = 0;
+    for (begin, count) in rows {
+        match pieces.last_mut() {
+            Some((_, end)) if together + count <= ROWS_AT_ONCE => (*end, together) = (begin + length, together + count),
+            _ => {
+                pieces.push((begin, begin + length));
+                together = count;
             }
         }
     }
-    Ok(pieces.into_iter().map(|begin| (begin, begin + length)).collect())
+    Ok(pieces)
 }
 
 /// All groups, in order.
