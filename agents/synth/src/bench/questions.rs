@@ -51,6 +51,8 @@ impl Catalogue {
         let service = |at: usize| services[at * 5 % services.len()];
         let newest = |query: String, wanted: &dyn Fn(&KnownSpan) -> bool| self.newest(&query, wanted);
         let each = |question: &dyn Fn(usize) -> Question| (0..self.few).map(question).collect::<Vec<_>>();
+        let where_known =
+            |question: &dyn Fn(usize) -> Option<Question>| (0..self.few).filter_map(question).collect::<Vec<_>>();
         let has = |key: &'static str, value: String| move |span: &KnownSpan| known.value(span, key) == value;
         let (oldest, recent) = self.numbers.split_at(self.numbers.len() / 2);
         let trace = |number: &u64| self.trace(trace_id(*number), *number);
@@ -117,9 +119,9 @@ impl Catalogue {
             ),
             (
                 "q07_attribute_rare",
-                each(&|at| {
-                    let user = self.some(at, "enduser.id", 0);
-                    newest(format!("{{ .enduser.id = {} }}", text(&user)), &has("enduser.id", user.clone()))
+                where_known(&|at| {
+                    let user = self.some(at, "enduser.id", 0)?;
+                    Some(newest(format!("{{ .enduser.id = {} }}", text(&user)), &has("enduser.id", user.clone())))
                 }),
             ),
             ("q07_attribute_no_value", each(&|at| newest(format!("{{ .enduser.id = \"nobody-{at}\" }}"), &|_| false))),
@@ -127,15 +129,15 @@ impl Catalogue {
             ("q07_attribute_once", (0..self.few).filter_map(|at| self.once(at)).collect()),
             (
                 "q08_two_attributes",
-                each(&|at| {
-                    let tenant = self.some(at, "tenant.name", 0);
-                    newest(
+                where_known(&|at| {
+                    let tenant = self.some(at, "tenant.name", 0)?;
+                    Some(newest(
                         format!("{{ span.http.request.method = \"POST\" && span.tenant.name = {} }}", text(&tenant)),
                         &|span| {
                             known.value(span, "http.request.method") == "POST"
                                 && known.value(span, "tenant.name") == tenant
                         },
-                    )
+                    ))
                 }),
             ),
             (
@@ -150,11 +152,11 @@ impl Catalogue {
             ),
             (
                 "q09_substring_rare",
-                each(&|at| {
-                    let user = self.some(at, "enduser.id", 3);
-                    newest(format!("{{ span.enduser.id =~ \".*{user}\" }}"), &|span| {
+                where_known(&|at| {
+                    let user = self.some(at, "enduser.id", 3)?;
+                    Some(newest(format!("{{ span.enduser.id =~ \".*{user}\" }}"), &|span| {
                         known.value(span, "enduser.id").ends_with(&user)
-                    })
+                    }))
                 }),
             ),
         ];
@@ -216,11 +218,11 @@ impl Catalogue {
     }
 
     /// A value that a span sent has, another one by the number of the question.
-    fn some(&self, at: usize, key: &str, salt: usize) -> String {
+    fn some(&self, at: usize, key: &str, salt: usize) -> Option<String> {
         let spans = &self.known.spans;
         let from = (at * 7919 + salt * 104_729) % spans.len();
         let values = spans[from..].iter().chain(&spans[..from]).map(|span| self.known.value(span, key));
-        values.filter(|value| !value.is_empty()).map(str::to_owned).next().unwrap_or_default()
+        values.filter(|value| !value.is_empty()).map(str::to_owned).next()
     }
 
     fn trace(&self, trace: u128, number: u64) -> Question {

@@ -68,7 +68,7 @@ impl Default for ObserverConfig {
             link_window_nanos: 3_600_000_000_000,
             max_links: 100_000,
             max_operations_per_service: 500,
-            max_targets_per_service: 100,
+            max_targets_per_service: 500,
         }
     }
 }
