@@ -14,7 +14,7 @@ phrases! { say:
     ALERTS "Alerts" "알림";
     N_ALERTS "{n} firing" "알림 {n}건";
     ALERT_FIRED "Alert: {what}" "알림: {what}";
-    N_ALERTS_FIRED "{n} alerts: {what}" "알림 {n}건: {what}";
+    N_ALERTS_FIRED "{n} alerts: {what}" "알림 {n} 건: {what}";
     AND_MORE "and {n} more" "외 {n}건";
     MAIN_MENU "Main menu" "주 메뉴";
     SKIP "Skip to content" "본문으로 건너뛰기";

@@ -149,30 +149,42 @@ pub(super) fn is_on(rule: &Value) -> bool {
     at(rule, "enabled") != Some(&Value::Bool(false))
 }
 
-/// Turns a rule on or off, at once.
+/// Turns a rule on or off, at once. Who clicks again before that is kept means what was clicked last.
 fn switch(name: String, status: Kept<RuleStatus>, list: Load<RuleList>, wrong: RwSignal<String>) -> AnyView {
     let kept = Memo::new(move |_| status.with(|status| status.as_ref().is_some_and(|status| is_on(&status.rule))));
     let on = RwSignal::new(kept.get_untracked());
-    Effect::new(move |_| on.set(kept.get()));
     let busy = RwSignal::new(false);
+    Effect::new(move |_| {
+        let kept = kept.get();
+        if !busy.get_untracked() {
+            on.set(kept);
+        }
+    });
     let label = tf(tell::SWITCH_WHAT, &[("name", &name)]);
     let click = move |_| {
-        let Some(status) = status.get_untracked().filter(|_| !busy.get_untracked()) else { return };
-        let (mut rule, wanted) = (status.rule, !on.get_untracked());
-        put(&mut rule, "enabled", (!wanted).then_some(Value::Bool(false)));
-        let url = api(paths::ALERT_RULE, &name);
+        let Some(status) = status.get_untracked() else { return };
+        on.update(|on| *on = !*on);
+        if busy.get_untracked() {
+            return;
+        }
         busy.set(true);
-        on.set(wanted);
+        let (mut rule, url) = (status.rule, api(paths::ALERT_RULE, &name));
         spawn_local(async move {
-            let answer = change::<RuleStatus>("PUT", &url, Some(&rule)).await;
-            busy.try_set(false);
-            match answer {
-                Ok(_) => drop(wrong.try_set(String::new())),
-                Err(failure) => {
-                    on.try_set(!wanted);
-                    wrong.try_set(failure.detail);
+            while let Some(wanted) = on.try_get_untracked() {
+                put(&mut rule, "enabled", (!wanted).then_some(Value::Bool(false)));
+                match change::<RuleStatus>("PUT", &url, Some(&rule)).await {
+                    Ok(_) => drop(wrong.try_set(String::new())),
+                    Err(failure) => {
+                        on.try_set(!wanted);
+                        wrong.try_set(failure.detail);
+                        break;
+                    }
+                }
+                if on.try_get_untracked() == Some(wanted) {
+                    break;
                 }
             }
+            busy.try_set(false);
             list.progress.retry();
         });
     };
