@@ -184,7 +184,8 @@ async fn every_signal_makes_a_rule(tab: &Tab, product: &Product) -> Result<()> {
         }
         if signal == "traces" {
             write_query(tab, "{ status = eror } | rate()").await?;
-            tab.wait_for("document.querySelector('.rule-form .query.is-wrong .query-fault')").await?;
+            tab.wait_for("document.querySelector('.rule-form .query.is-wrong ~ .query-fault')?.innerText.trim()")
+                .await?;
             write_query(tab, "{ status = error } | rate() by (resource.service.name)").await?;
         }
         if signal == "requests" {
