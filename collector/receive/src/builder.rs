@@ -6,7 +6,7 @@ mod origin;
 mod spans;
 
 pub(crate) use logs::LogDraft;
-pub(crate) use metrics::{ExemplarDraft, MetricDraft, PointDraft};
+pub(crate) use metrics::{ExemplarDraft, MetricDraft, PointDraft, in_order};
 pub(crate) use origin::OriginDraft;
 pub(crate) use spans::{EventDraft, LinkDraft, SpanDraft};
 

@@ -211,6 +211,11 @@ fn distribution_fault(buckets: &Buckets, max: usize) -> Option<&'static str> {
     }
 }
 
+/// Quantiles by their share; what is no number last, whatever its sign, of which JSON says nothing.
+pub(crate) fn in_order(quantiles: &mut [(f64, f64)]) {
+    quantiles.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or_else(|| a.0.is_nan().cmp(&b.0.is_nan())));
+}
+
 fn buckets_bytes(buckets: &Buckets) -> usize {
     match buckets {
         Buckets::Explicit { bounds, counts } => 8 * (bounds.len() + counts.len()),

@@ -2,7 +2,7 @@
 
 use super::reader::{Kind, Reader};
 use super::{ReadItem, Stop};
-use crate::builder::{Builder, ExemplarDraft, Kit, MetricDraft, PointDraft};
+use crate::builder::{Builder, ExemplarDraft, Kit, MetricDraft, PointDraft, in_order};
 use crate::protobuf::push;
 use orrery_model::batch::{Buckets, Distribution, MetricKind};
 use orrery_model::{MetricBatch, Value};
@@ -217,7 +217,7 @@ impl JsonPoint {
                 negative: self.negative.1,
             },
             MetricKind::Summary => {
-                quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+                in_order(&mut quantiles);
                 whole.sum = whole.sum.or(Some(0.0));
                 Buckets::Summary { quantiles }
             }

@@ -2,7 +2,7 @@
 
 use super::ReadItem;
 use super::spans::{span_id, trace_id};
-use crate::builder::{Builder, ExemplarDraft, Failure, MetricDraft, PointDraft};
+use crate::builder::{Builder, ExemplarDraft, Failure, MetricDraft, PointDraft, in_order};
 use crate::wire::{Fields, WireError};
 use orrery_model::batch::{Buckets, Distribution, MetricKind};
 use orrery_model::{MetricBatch, Value};
@@ -161,7 +161,7 @@ impl Builder<'_, MetricBatch> {
                 _ => {}
             }
         }
-        quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+        in_order(&mut quantiles);
         whole.buckets = Buckets::Summary { quantiles };
         point.distribution = Some(whole);
         Ok(point)

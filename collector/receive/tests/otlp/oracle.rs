@@ -305,7 +305,8 @@ fn exponential_point(point: &ExponentialHistogramDataPoint) -> Option<Point<'_>>
 
 fn summary_point(point: &SummaryDataPoint) -> Option<Point<'_>> {
     let mut quantiles: Vec<(f64, f64)> = point.quantile_values.iter().map(|pair| (pair.quantile, pair.value)).collect();
-    quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // JSON does not say the sign of what is no number.
+    quantiles.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or_else(|| a.0.is_nan().cmp(&b.0.is_nan())));
     let (count, buckets) = (point.count, Buckets::Summary { quantiles });
     Some(Point {
         start: point.start_time_unix_nano,

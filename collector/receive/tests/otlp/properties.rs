@@ -6,6 +6,10 @@ use crate::rows::rows;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Metric, ResourceMetrics, ScopeMetrics, Summary, SummaryDataPoint, metric::Data,
+};
 use orrery_model::{Encoding, Signal};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,6 +54,18 @@ fn spoiled(mut bytes: Vec<u8>, spoils: &[Spoil]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+#[test]
+fn quantiles_that_are_no_numbers_have_one_place_however_they_are_spelt() {
+    let quantile_values = [0.5, -f64::NAN, 0.1, f64::NAN].map(|quantile| ValueAtQuantile { quantile, value: 1.0 });
+    let point = SummaryDataPoint { time_unix_nano: 1, quantile_values: quantile_values.to_vec(), ..Default::default() };
+    let data = Some(Data::Summary(Summary { data_points: vec![point] }));
+    let metrics = vec![Metric { name: "m".into(), data, ..Default::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
+    check(&ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }],
+    });
 }
 
 proptest! {
