@@ -1,4 +1,4 @@
--- Every heartbeat of the last month, one a second at most, so that rules about them can be replayed; of each name at
+-- Every heartbeat of the last ninety days, one a second at most, so that rules about them can be replayed; of each name at
 -- least the last.
 CREATE TABLE beats (
     name TEXT NOT NULL,

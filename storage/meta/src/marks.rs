@@ -39,11 +39,16 @@ impl Meta {
         Ok(asked.query_map(params![name, from, to], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets heartbeats from before an instant, but of each name the last.
-    pub fn prune_beats(&self, before_unix_nano: i64) -> Result<u64, MetaError> {
+    /// Forgets heartbeats from before an instant, but of each name the last; and of more than so many the oldest. How
+    /// many went.
+    pub fn prune_beats(&self, before_unix_nano: i64, most: u32) -> Result<u64, MetaError> {
+        let db = self.db.lock();
         let sql = "DELETE FROM beats WHERE second < ?1 AND second < (SELECT max(second) FROM beats AS newer WHERE \
                    newer.name = beats.name)";
-        Ok(self.db.lock().execute(sql, [before_unix_nano.div_euclid(SECOND)])? as u64)
+        let old = db.execute(sql, [before_unix_nano.div_euclid(SECOND)])?;
+        let sql = "DELETE FROM beats WHERE (name, second) IN (SELECT name, second FROM beats ORDER BY second, name LIMIT \
+                   max(0, (SELECT count(*) FROM beats) - ?1))";
+        Ok((old + db.execute(sql, [most])?) as u64)
     }
 
     /// Somebody has taken an alert on, as JSON says; or not any more.
@@ -106,7 +111,9 @@ mod tests {
         assert_eq!(beats(20, 30), [at(10), at(20), at(30)]);
         assert_eq!(beats(50, 60), [at(40)]);
         assert_eq!((beats(0, 5), beats(0, 10)), (Vec::new(), vec![at(10)]));
-        assert_eq!(meta.prune_beats(100 * SECOND).unwrap(), 3);
+        assert_eq!(meta.prune_beats(100 * SECOND, 9).unwrap(), 3);
         assert_eq!((beats(0, 99), meta.beats("b", 0, 99 * SECOND).unwrap()), (vec![at(40)], vec![at(25)]));
+        assert_eq!(meta.prune_beats(0, 1).unwrap(), 1, "the oldest of too many");
+        assert_eq!((beats(0, 99), meta.beats("b", 0, 99 * SECOND).unwrap()), (vec![at(40)], vec![]));
     }
 }

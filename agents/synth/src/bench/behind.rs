@@ -30,7 +30,8 @@ pub(super) async fn start(orrery: &Path, corpus: &Arc<Corpus>, compression: Comp
     let acked = std::thread::scope(|scope| -> Result<u64> {
         let keeper = scope.spawn(|| keep(&from, &data, &stop));
         let filled = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(fill(&server, corpus, compression, &data, bytes))
+            let is_full = || size(&data) >= bytes || keeper.is_finished();
+            tokio::runtime::Handle::current().block_on(fill(&server, corpus, compression, is_full))
         });
         stop.store(true, Ordering::Relaxed);
         keeper.join().ok().context("a thread ended early")??;
@@ -50,12 +51,17 @@ pub(super) async fn start(orrery: &Path, corpus: &Arc<Corpus>, compression: Comp
     }))
 }
 
-async fn fill(server: &Server, corpus: &Arc<Corpus>, compression: Compression, data: &Path, bytes: u64) -> Result<u64> {
+async fn fill(
+    server: &Server,
+    corpus: &Arc<Corpus>,
+    compression: Compression,
+    is_full: impl Fn() -> bool,
+) -> Result<u64> {
     let transport = Transport::Http;
     let target = Target { url: server.url(transport), transport, compression, connections: super::CONNECTIONS };
     let requests = (ROUND * corpus.requests()).div_ceil(corpus.items()).min(corpus.requests());
     let (mut next, mut acked) = (0, 0);
-    while size(data) < bytes {
+    while !is_full() {
         let plan = Plan { retry: PATIENCE, ..Plan::of(next, requests) };
         acked += send::send(corpus, &target, plan).await?.acked_items;
         next += requests;

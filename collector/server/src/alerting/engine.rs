@@ -28,6 +28,8 @@ const MARK_EVERY: i64 = 10 * SECOND;
 const KEPT: i64 = 90 * 86_400 * SECOND;
 const MOST_EVENTS: u32 = 200_000;
 const MOST_MESSAGES: u32 = 20_000;
+/// Heartbeats kept, at most.
+const MOST_BEATS: u32 = 1_000_000;
 const PRUNE_EVERY: i64 = 600 * SECOND;
 /// Names under which is kept, among groups of alerts, how far everything was judged, and which alerts were muted. A group
 /// has its key after this word.
@@ -283,7 +285,7 @@ impl Engine<'_> {
         self.pruned = now;
         let events = self.meta.prune_events(now - KEPT, MOST_EVENTS);
         let messages = events.and_then(|_| self.meta.prune_messages(now - KEPT, MOST_MESSAGES));
-        if let Err(error) = messages.and_then(|_| self.meta.prune_beats(now - KEPT)) {
+        if let Err(error) = messages.and_then(|_| self.meta.prune_beats(now - KEPT, MOST_BEATS)) {
             tracing::warn!(%error, "old events of alerts, messages and heartbeats could not be removed");
         }
     }
