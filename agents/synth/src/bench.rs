@@ -340,6 +340,7 @@ impl Bench<'_> {
         let (own, accepted) = (server.own().await?, server.counted(self.signal(), "accepted").await?);
         drop(server);
         let server = Server::start(&self.options.orrery, data, None).await?;
+        server.until_read().await?;
         let now = server.counted(self.signal(), "accepted").await?;
         anyhow::ensure!(now >= accepted, "{accepted} items were accepted, {now} are known after the restart");
         Ok(

@@ -93,6 +93,15 @@ impl Server {
         self.get("/api/v1/self").await
     }
 
+    /// Waits until what the last run left in the log can be queried; how long that took.
+    pub(crate) async fn until_read(&self) -> Result<Duration> {
+        let began = Instant::now();
+        while self.own().await?["wal_unread_bytes"].as_u64().unwrap_or_default() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(began.elapsed())
+    }
+
     /// A counter of a signal; the sum over all reasons where it has reasons.
     pub(crate) async fn counted(&self, signal: Signal, counter: &str) -> Result<u64> {
         let counter = &self.own().await?["signals"][signal.as_str()][counter];

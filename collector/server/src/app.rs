@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 const DRAIN_MILLIS: u64 = 2000;
 /// Closing the store gets this long. What is not sealed by then is in the write-ahead log and comes back from there.
 const CLOSE: Duration = Duration::from_millis(2500);
+/// A start waits so long for what the last run left in the log to be queryable.
+const OPEN_WITHIN: Duration = Duration::from_secs(3);
 /// A query that finds no place waits this long for one.
 const QUERY_WAIT: Duration = Duration::from_secs(2);
 
@@ -280,7 +282,8 @@ pub(crate) fn storage(settings: &Settings) -> orrery_storage::Config {
 
 async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     // The log is read again with the limits it was written with, unless they were changed in between.
-    let (config, decoder) = (storage(settings), Arc::new(Decoder::new(settings.receive.limits.clone())));
+    let config = orrery_storage::Config { open_within: Some(OPEN_WITHIN), ..storage(settings) };
+    let decoder = Arc::new(Decoder::new(settings.receive.limits.clone()));
     let engine = tokio::task::spawn_blocking(move || orrery_storage::Engine::open(config, decoder)).await?;
     Ok(Arc::new(engine.map_err(unopened)?))
 }

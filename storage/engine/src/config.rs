@@ -27,6 +27,10 @@ pub struct Config {
     /// is short. Default 5 minutes.
     #[serde(default = "linger")]
     pub linger: Duration,
+    /// Opening waits so long for what the last run left in the log to be queryable. The rest is read while telemetry is
+    /// taken, and answers are partial until then. Default: until all of it is.
+    #[serde(default)]
+    pub open_within: Option<Duration>,
     /// Received bytes that may wait for the log, decoded size included. Default: a thirty-second of the memory available,
     /// at least 32 MiB and at most 128.
     #[serde(default = "queue_bytes")]
@@ -78,6 +82,7 @@ impl Config {
             limits: BTreeMap::new(),
             rules: Vec::new(),
             linger: linger(),
+            open_within: None,
             queue_bytes: queue_bytes(),
             hot_bytes: hot_bytes(),
             seal_after: seal_after(),

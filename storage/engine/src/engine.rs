@@ -26,6 +26,7 @@ use crate::snapshot::Current;
 use crate::wal::Wal;
 use ingest::Inbox;
 use orrery_model::{Decode, Signal};
+use orrery_query::Partial;
 use parking_lot::{Condvar, Mutex, RwLock};
 pub use retention::planned_retention;
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     visible_seq: AtomicU64,
     /// Bytes of rows in memory, estimated: those on their way to a slice too.
     hot_bytes: AtomicU64,
+    /// Bytes of the last run's log that were not read yet; 0 once all of it is queryable.
+    unread: AtomicU64,
     disk: Mutex<(u64, u64)>,
     disk_low: AtomicBool,
     /// Segments no longer in use, whose files stay a while.
@@ -114,13 +117,25 @@ impl Engine {
         let snapshot = self.inner.current.get();
         let is_sealed = snapshot.slices.len() == 1 && snapshot.slices[0].is_empty();
         let is_rebuilt = self.inner.rebuilder.lock().as_ref().is_none_or(JoinHandle::is_finished);
-        is_rebuilt && (is_sealed || self.inner.warnings.lock().contains_key("seal"))
+        is_rebuilt && self.inner.unread() == 0 && (is_sealed || self.inner.warnings.lock().contains_key("seal"))
     }
 }
 
 impl Inner {
     pub(crate) fn visible_seq(&self) -> u64 {
         self.visible_seq.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the last run's log that are not queryable yet.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unread.load(Ordering::Acquire)
+    }
+
+    /// Why answers may lack something as long as the last run's log is being read. To be asked before what is answered
+    /// from is fixed.
+    pub(crate) fn still_reading(&self) -> Option<Partial> {
+        (self.unread() > 0)
+            .then(|| Partial("The log of the last run is still being read; what is in it is not here yet.".to_owned()))
     }
 
     /// Says something a person should look at, instead of what was said about the same matter before.

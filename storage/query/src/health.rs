@@ -15,6 +15,9 @@ pub struct StoreHealth {
     pub queue_limit_bytes: u64,
     /// Bytes of write-ahead log on disk, not yet sealed.
     pub wal_bytes: u64,
+    /// Bytes of what the last run left there that are not queryable yet; 0 soon after a start.
+    #[serde(default)]
+    pub wal_unread_bytes: u64,
     /// Bytes of rows held in memory.
     pub hot_bytes: u64,
     /// Bytes of sealed segments, indexes and rollups on disk.

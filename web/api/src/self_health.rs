@@ -89,6 +89,9 @@ pub struct SelfHealth {
     pub queue_limit_bytes: u64,
     /// Bytes of write-ahead log not yet sealed.
     pub wal_bytes: u64,
+    /// Bytes of what the last run left there that are not queryable yet; 0 soon after a start.
+    #[serde(default)]
+    pub wal_unread_bytes: u64,
     /// Bytes of rows held in memory.
     pub hot_bytes: u64,
     /// Bytes of sealed data on disk.

@@ -40,12 +40,16 @@ pub(super) async fn start(orrery: &Path, corpus: &Arc<Corpus>, compression: Comp
     drop(server);
     let log = size(&data);
     let server = Server::start(orrery, &data, None).await?;
+    let ready_cpu = server.process.cpu_seconds();
+    let read = server.started_in + server.until_read().await?;
     let known = server.counted(corpus.signal(), "accepted").await?;
     anyhow::ensure!(known >= acked, "{acked} items were acknowledged, {known} are known after the start");
     Ok(json!({
         "log_mib": round(log as f64 / 1048576.0),
         "items": known,
         "ready_ms": round(server.started_in.as_secs_f64() * 1e3),
+        "queryable_ms": round(read.as_secs_f64() * 1e3),
+        "ready_cpu_seconds": round(ready_cpu),
         "cpu_seconds": round(server.process.cpu_seconds()),
         "peak_rss_mib": server.process.peak_rss_mib().round(),
     }))

@@ -81,6 +81,10 @@ pub(crate) fn run(parts: Parts) {
             return;
         }
     }
+    // Who judges what is not all there yet takes it for silence.
+    while !parts.stopping.is_cancelled() && parts.store.health().wal_unread_bytes > 0 {
+        parts.live.wait(PAUSE);
+    }
     let mut is_changed = true;
     while !parts.stopping.is_cancelled() {
         if is_changed && !engine.read() {

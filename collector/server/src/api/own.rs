@@ -39,6 +39,7 @@ pub(crate) fn health(api: &Api) -> api::SelfHealth {
         queue_bytes: store.queue_bytes,
         queue_limit_bytes: store.queue_limit_bytes,
         wal_bytes: store.wal_bytes,
+        wal_unread_bytes: store.wal_unread_bytes,
         hot_bytes: store.hot_bytes,
         sealed_bytes: store.sealed_bytes,
         segments: store.segments,

@@ -17,22 +17,23 @@ use crate::segment::Segments;
 use crate::slice::Observed;
 use crate::snapshot::Current;
 use crate::wal::record::{Header, Kind};
-use crate::wal::replay::Met;
-use crate::wal::{self, Content, Durable, Wal};
+use crate::wal::replay::{Left, Met};
+use crate::wal::{self, Content, Durable, LogFile, Wal};
 use orrery_model::{Batch, Decode, Signal};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// Records of the log inserted at once during replay.
 const REPLAY_RECORDS: usize = 256;
 
 impl Engine {
-    /// Opens the data directory, makes it if missing, and replays what was not sealed. `decode` turns stored bodies
-    /// into batches again.
+    /// Opens the data directory, makes it if missing, and replays what was not sealed; what is left of that after
+    /// [`Config::open_within`] is read in the background. `decode` turns stored bodies into batches again.
     ///
     /// # Errors
     /// [`OpenError`]; its message says what to do.
@@ -62,6 +63,7 @@ impl Engine {
             counters: Mutex::new(known.counters.clone()),
             visible_seq: known.cursor.into(),
             hot_bytes: 0.into(),
+            unread: 0.into(),
             disk_low: false.into(),
             lingering: Default::default(),
             rebuilding: (!missing.is_empty()).into(),
@@ -93,21 +95,15 @@ impl Engine {
 fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engine, Fault> {
     let sealed = rebuild::spans(&inner.current.get().segments);
     let mut ingest = Ingest::new(Arc::clone(&inner), known.next_slice, known.cursor)?;
-    let mut replay = Replay {
-        inner: &inner,
-        ingest: &mut ingest,
-        observed: Some(known.observed).filter(|observed| observed.to_unix_nano > 0),
-        waiting: Vec::new(),
-    };
-    let next_seq = wal::replay::replay(&Fs::Real, &inner.dir.wal(), known.cursor, |met| replay.met(met))?;
-    replay.flush();
-    failpoint::pass("log replayed")?;
+    let left = Left::survey(&Fs::Real, &inner.dir.wal(), known.cursor, |file, error| unreadable(&inner, file, &error))?;
+    // One more, until what was read is inserted too.
+    inner.unread.store(left.bytes() + 1, Ordering::Release);
     let sink = Arc::clone(&inner);
     let wal = Wal::start(
         Fs::Real,
         inner.dir.wal(),
         wal::files(&Fs::Real, &inner.dir.wal())?,
-        next_seq,
+        left.next_seq,
         inner.config.wal_file_bytes,
         inner.config.queue_bytes,
         Box::new(move |group| sink.durable(group)),
@@ -118,13 +114,73 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
         std::thread::Builder::new().name(name.into()).spawn(work).map_err(Fault::io(inner.dir.root()))
     };
     let (sealing, log, scrubbing) = (Arc::clone(&inner), Arc::clone(&wal), Arc::clone(&inner));
-    let threads = vec![
-        spawn("ingest", Box::new(move || ingest.run()))?,
+    let (done, replayed) = mpsc::channel();
+    let (observed, replaying) = (known.observed, Arc::clone(&inner));
+    let engine = Engine { inner: Arc::clone(&inner), wal, threads: Mutex::default() };
+    let threads = [
+        spawn(
+            "ingest",
+            Box::new(move || {
+                if replay(&replaying, &mut ingest, left, observed, &done) {
+                    ingest.run();
+                }
+            }),
+        )?,
         spawn("scrub", Box::new(move || scrub::run(&scrubbing)))?,
         spawn("seal", Box::new(move || seal::run(&sealing, &|cursor| seal::trim(&log, &sealing, cursor))))?,
     ];
+    engine.threads.lock().extend(threads);
     inner.begin_rebuilding(missing, sealed)?;
-    Ok(Engine { inner, wal, threads: Mutex::new(threads) })
+    match inner.config.open_within {
+        None => replayed.recv().map_err(|_| Fault::Other("the thread that reads the log panicked".to_owned()))??,
+        Some(within) => match replayed.recv_timeout(within) {
+            Ok(result) => result?,
+            Err(_) => tracing::info!(
+                left_mib = inner.unread() >> 20,
+                "the log of the last run is large; telemetry is taken while it is read"
+            ),
+        },
+    }
+    Ok(engine)
+}
+
+/// Replays what is left of the last run, and says how that ended: to who waits for it, else to everybody. Whether the
+/// thread may go on with what has come since.
+fn replay(
+    inner: &Arc<Inner>,
+    ingest: &mut Ingest,
+    left: Left,
+    observed: Observed,
+    done: &mpsc::Sender<Result<(), Fault>>,
+) -> bool {
+    let observed = Some(observed).filter(|observed| observed.to_unix_nano > 0);
+    let mut replay = Replay { inner, ingest, observed, waiting: Vec::new() };
+    let read = |bytes| _ = inner.unread.fetch_sub(bytes, Ordering::AcqRel);
+    let result = left.replay(&Fs::Real, |met| replay.met(met), read).and_then(|()| replay.flush());
+    let result = result.and_then(|()| failpoint::pass("log replayed"));
+    if inner.stopping.load(Ordering::Acquire) {
+        return false;
+    }
+    let is_whole = result.is_ok();
+    match &result {
+        Ok(()) => inner.unread.store(0, Ordering::Release),
+        // What came behind it must not be sealed before it. It is all in the log.
+        Err(fault) => inner.warn(
+            "unread log",
+            format!("the log could not be read to its end, and another start is needed: {}", chain(fault)),
+        ),
+    }
+    // Who waited for it may have gone on.
+    _ = done.send(result);
+    is_whole
+}
+
+fn unreadable(inner: &Inner, file: &LogFile, error: &std::io::Error) -> Result<(), Fault> {
+    let moved = inner.dir.set_aside(&file.path, &error.to_string()).map_err(Fault::io(&file.path))?;
+    let text =
+        format!("{} of the write-ahead log cannot be read ({error}); it is {}", file.path.display(), moved.display());
+    inner.warn("unreadable log", text);
+    Ok(())
 }
 
 /// Removes what the manifest does not know: files of seals and merges that were not finished. When the manifest is an
@@ -214,8 +270,8 @@ impl Replay<'_> {
     fn met(&mut self, met: Met<'_>) -> Result<(), Fault> {
         match met {
             Met::Record { header, payload, sealed: true } => self.remind(&header, payload),
-            Met::Record { header, payload, sealed: false } => self.record(&header, payload),
-            Met::Damaged { header, bytes } => self.damaged(&header, bytes),
+            Met::Record { header, payload, sealed: false } => self.record(&header, payload)?,
+            Met::Damaged { header, bytes } => self.damaged(&header, bytes)?,
             Met::Unknown { file, at, bytes } => {
                 let stem = file.path.file_stem().unwrap_or_default().to_string_lossy();
                 let name = format!("log-{stem}-{at}.bytes");
@@ -231,20 +287,11 @@ impl Replay<'_> {
                 );
                 self.inner.warn("missing log", text);
             }
-            Met::Unreadable { file, error } => {
-                let moved = self.inner.dir.set_aside(&file.path, &error.to_string()).map_err(Fault::io(&file.path))?;
-                let text = format!(
-                    "{} of the write-ahead log cannot be read ({error}); it is {}",
-                    file.path.display(),
-                    moved.display()
-                );
-                self.inner.warn("unreadable log", text);
-            }
         }
         Ok(())
     }
 
-    fn record(&mut self, header: &Header, payload: &[u8]) {
+    fn record(&mut self, header: &Header, payload: &[u8]) -> Result<(), Fault> {
         let content = match header.kind {
             Kind::Counts => Content::Counts(serde_json::from_slice(payload).unwrap_or_default()),
             Kind::Body { signal, .. } => {
@@ -269,7 +316,7 @@ impl Replay<'_> {
                 }
             }
         };
-        self.pass(Durable { seq: header.seq, content });
+        self.pass(Durable { seq: header.seq, content })
     }
 
     /// What was sealed already is only shown to the observer.
@@ -284,7 +331,7 @@ impl Replay<'_> {
         }
     }
 
-    fn damaged(&mut self, header: &Header, bytes: &[u8]) {
+    fn damaged(&mut self, header: &Header, bytes: &[u8]) -> Result<(), Fault> {
         let mut counts = Counters::default();
         let lost = match header.kind {
             Kind::Body { signal, .. } => {
@@ -297,46 +344,44 @@ impl Replay<'_> {
         let name = format!("log-{:020}.wal-record", header.seq);
         let copy = self.inner.dir.copy_aside(&name, bytes, "a payload with a wrong checksum");
         self.inner.warn("damaged log", format!("a record of the write-ahead log was damaged; {lost} lost; {copy}"));
-        self.pass(Durable { seq: header.seq, content: Content::Counts(counts) });
+        self.pass(Durable { seq: header.seq, content: Content::Counts(counts) })
     }
 
-    fn pass(&mut self, durable: Durable) {
+    fn pass(&mut self, durable: Durable) -> Result<(), Fault> {
         self.waiting.push(durable);
-        if self.waiting.len() >= REPLAY_RECORDS {
-            self.flush();
-        }
+        if self.waiting.len() >= REPLAY_RECORDS { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self) -> Result<(), Fault> {
         if let Some(observed) = self.observed.take() {
             self.ingest.reminded(observed);
         }
         let group = std::mem::take(&mut self.waiting);
-        if group.is_empty() {
-            return;
-        }
         for durable in &group {
             self.inner.count_durable(durable);
             if let Content::Counts(counts) = &durable.content {
                 self.inner.count(|counters| counters.add(counts));
             }
         }
-        self.ingest.insert(group);
-        self.make_room();
+        if !group.is_empty() {
+            self.ingest.insert(group);
+        }
+        self.ingest.roll_if_big();
+        self.make_room()
     }
 
-    /// Replay must not need more memory than receiving did.
-    fn make_room(&mut self) {
-        self.ingest.roll_if_big();
-        while self.inner.hot_bytes.load(Ordering::Acquire) > self.inner.config.hot_bytes {
-            match self.inner.seal_next(&|_| ()) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(fault) => {
-                    tracing::error!(error = chain(&fault), "sealing during replay");
-                    std::thread::sleep(Duration::from_secs(1));
-                }
-            }
+    /// Replay must not need more memory than receiving does, and leaves some for what is received meanwhile.
+    fn make_room(&self) -> Result<(), Fault> {
+        let most = self.inner.config.hot_bytes / 4 * 3;
+        let is_full =
+            || self.inner.hot_bytes.load(Ordering::Acquire) > most && self.inner.current.get().slices.len() > 1;
+        while is_full() && !self.inner.stopping.load(Ordering::Acquire) {
+            self.inner.sealer.raise();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        match self.inner.stopping.load(Ordering::Acquire) {
+            true => Err(Fault::Other("the engine is closed while it reads the log".to_owned())),
+            false => Ok(()),
         }
     }
 }

@@ -256,11 +256,20 @@ impl Store for Engine {
         Signal::ALL.into_iter().for_each(|signal| _ = signals.entry(signal).or_default());
         let mut warnings: Vec<String> = self.inner.warnings.lock().values().cloned().collect();
         warnings.extend(self.wal.failure().map(|text| format!("the write-ahead log fails: {text}")));
+        let wal_unread_bytes = self.inner.unread();
+        if wal_unread_bytes > 0 {
+            warnings.push(format!(
+                "The log of the last run is still being read, {} MiB are left: what is in it is not in answers yet, and \
+                 alerts wait for it. Telemetry is taken meanwhile.",
+                wal_unread_bytes.div_ceil(1 << 20)
+            ));
+        }
         StoreHealth {
             signals,
             queue_bytes,
             queue_limit_bytes,
             wal_bytes: self.wal.disk_bytes(),
+            wal_unread_bytes,
             hot_bytes: self.inner.hot_bytes.load(Ordering::Acquire),
             sealed_bytes: sealed(|entry| entry.bytes + entry.index_bytes) + rollups,
             segments: snapshot.segments.len() as u64,

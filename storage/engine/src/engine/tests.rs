@@ -9,6 +9,7 @@ mod retention;
 mod round_trip;
 mod sandbox;
 mod search;
+mod start;
 mod trace;
 mod traceql;
 

@@ -12,6 +12,7 @@ pub(crate) fn with_live<T>(
     ask: impl FnOnce(&RollupStore, &[&Live]) -> Result<Answer<T>, QueryError>,
 ) -> Result<Answer<T>, QueryError> {
     control.check()?;
+    let still_reading = inner.still_reading();
     let _gate = inner.rollup_gate.read();
     let snapshot = inner.current.get();
     let live: Vec<&Live> = snapshot.slices.iter().map(|slice| &slice.rollup).collect();
@@ -23,5 +24,6 @@ pub(crate) fn with_live<T>(
     if inner.rebuilding() {
         answer.partial.get_or_insert_with(|| Partial("The rollups are being made again from stored spans.".to_owned()));
     }
+    answer.partial = still_reading.or(answer.partial);
     Ok(answer)
 }

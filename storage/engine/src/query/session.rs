@@ -18,6 +18,7 @@ use orrery_model::{SpanBatch, TraceId};
 use orrery_query::plan::AttributeFilter;
 use orrery_query::{Answer, Control, Partial, QueryError, Scanned, TimeRange};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Session<'a> {
     pub(crate) inner: &'a Inner,
@@ -32,8 +33,9 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn new(inner: &'a Inner, name: &'static str, control: &'a Control) -> Result<Session<'a>, QueryError> {
         let lease = inner.duck.query(control)?;
+        let partial = inner.still_reading();
         let snapshot = inner.current.get();
-        Ok(Session { inner, name, control, lease, snapshot, scanned: Scanned::default(), partial: None })
+        Ok(Session { inner, name, control, lease, snapshot, scanned: Scanned::default(), partial })
     }
 
     /// The places with rows of this signal in the range, newest first. `wanted` skips segments by their statistics.
@@ -190,6 +192,53 @@ impl<'a> Session<'a> {
         });
         self.scanned.rows += read.map_err(|fault| self.fault(fault))?;
         Ok(batches)
+    }
+
+    /// The same for several places that may be read, from as many threads as there are for queries; of all together not
+    /// many more rows than `limit`.
+    pub(crate) fn of_traces_at_once(
+        &mut self,
+        wanted: &[(&Source, Wanted<'_>)],
+        limit: usize,
+    ) -> Result<Vec<Vec<RecordBatch>>, QueryError> {
+        let (control, next, left) = (self.control, AtomicUsize::new(0), AtomicUsize::new(limit));
+        let read = |(source, wanted): &(&Source, Wanted<'_>)| {
+            let Source::Sealed(segment, _) = source else { return Ok((Vec::new(), 0)) };
+            let mut batches = Vec::new();
+            let wanted = Wanted { limit: left.load(Ordering::Relaxed), ..*wanted };
+            let looked_at = segment.of_traces(&wanted, |batch| {
+                batches.push(batch);
+                control.check().map_err(|stopped| Fault::Other(stopped.to_string()))
+            })?;
+            let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(rows)));
+            Ok((batches, looked_at))
+        };
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(wanted) = wanted.get(at).filter(|_| left.load(Ordering::Relaxed) > 0) else { return done };
+                done.push((at, read(wanted)));
+            }
+        };
+        let threads = (self.inner.config.query_threads as usize).clamp(1, wanted.len().max(1));
+        let done = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for other in others {
+                done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            done
+        });
+        let mut all = vec![Vec::new(); wanted.len()];
+        for (at, read) in done {
+            let (batches, looked_at) = read.map_err(|fault: Fault| self.fault(fault))?;
+            self.scanned.segments += 1;
+            self.scanned.rows += looked_at;
+            all[at] = batches;
+        }
+        Ok(all)
     }
 
     /// Lets go of the snapshot: what was taken from it stays, the rest may be sealed, merged and removed.

@@ -9,12 +9,14 @@ use arrow::datatypes::UInt64Type;
 use orrery_model::{SpanId, TraceId};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    RowFilter,
 };
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::sync::Arc;
 
 const TRACE_ID: &str = "trace_id";
 const SPAN_ID: &str = "span_id";
@@ -63,7 +65,8 @@ impl Segment {
         let file = File::open(&self.parquet).map_err(Fault::io(&self.parquet))?;
         // Words as text, whatever they were written from.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
+        let footer = ArrowReaderMetadata::try_new(Arc::clone(self.footer()?.metadata()), options)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
         let schema = builder.parquet_schema();
         let leaf = |name: &str| (0..schema.num_columns()).find(|leaf| schema.get_column_root(*leaf).name() == name);
         let (Some(trace_id), Some(span_id)) = (leaf(TRACE_ID), leaf(SPAN_ID)) else {

@@ -2,10 +2,12 @@
 
 use super::record::{HEADER, Header};
 use super::scan::{Found, scan};
-use super::{LogFile, files};
+use super::{LogFile, file_path, files};
 use crate::error::Fault;
 use crate::failpoint;
 use crate::fs::Fs;
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 
 /// What was met, in order of sequence numbers.
@@ -18,57 +20,95 @@ pub(crate) enum Met<'a> {
     Missing { from: u64, to: u64 },
     /// Bytes that are no record, beside records that were not sealed.
     Unknown { file: &'a LogFile, at: usize, bytes: &'a [u8] },
-    /// A file that cannot be read.
-    Unreadable { file: &'a LogFile, error: std::io::Error },
 }
 
-/// Reads all files, cuts off the record that was being written when the last process ended, and returns the next free
-/// sequence number. Records before `cursor` are sealed.
-pub(crate) fn replay(
-    fs: &Fs,
-    dir: &Path,
+/// The log as the last process left it. Once it was surveyed more can be written behind it while it is replayed.
+pub(crate) struct Left {
+    files: Vec<(LogFile, Content)>,
     cursor: u64,
-    mut each: impl FnMut(Met<'_>) -> Result<(), Fault>,
-) -> Result<u64, Fault> {
-    let files = files(fs, dir)?;
-    let mut state = State { cursor, wanted: cursor, seen: 0, unknown: Vec::new() };
-    for (at, file) in files.iter().enumerate() {
-        let bytes = match fs.read(&file.path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                each(Met::Unreadable { file, error })?;
-                continue;
-            }
-        };
-        for found in scan(&bytes, at + 1 == files.len()) {
-            match found {
-                Found::Record { header, payload } => {
-                    state.known(&header, file, &bytes, &mut each, |sealed| Met::Record {
-                        header,
-                        payload: &bytes[payload.clone()],
-                        sealed,
-                    })?;
-                }
-                Found::Damaged { range, header: Some(header) } => {
-                    let damaged = |_| Met::Damaged { header, bytes: &bytes[range.clone()] };
-                    if header.seq >= cursor {
-                        state.known(&header, file, &bytes, &mut each, damaged)?;
+    /// First sequence number that no record has.
+    pub(crate) next_seq: u64,
+}
+
+/// Where what was in a file is.
+enum Content {
+    Disk,
+    /// As it was met: the file's end may be cut off by now, and if nothing is left of it, it is begun anew.
+    Memory(Vec<u8>),
+    /// It could not be read.
+    Nowhere,
+}
+
+impl Left {
+    /// Looks at all files: tells of those that cannot be read, cuts off the record that was being written when the last
+    /// process ended, and finds the next free sequence number. Records before `cursor` are sealed.
+    pub(crate) fn survey(
+        fs: &Fs,
+        dir: &Path,
+        cursor: u64,
+        mut unreadable: impl FnMut(&LogFile, io::Error) -> Result<(), Fault>,
+    ) -> Result<Left, Fault> {
+        let listed = files(fs, dir)?;
+        let mut left = Left { files: Vec::new(), cursor, next_seq: cursor };
+        let mut state = State::new(cursor);
+        for (at, file) in listed.iter().enumerate() {
+            left.next_seq = left.next_seq.max(file.first_seq);
+            let (bytes, next) = (fs.read(&file.path), listed.get(at + 1));
+            let content = match bytes {
+                Ok(bytes) => {
+                    let torn = state.file(file, &bytes, next, &mut |_| Ok(()))?;
+                    torn.map_or(Ok(()), |at| cut(fs, file, at as u64))?;
+                    if next.is_none() {
+                        // What a killed process wrote and did not sync counts from now on.
+                        fs.open(&file.path).and_then(|open| open.sync()).map_err(Fault::io(&file.path))?;
+                        Content::Memory(bytes)
+                    } else {
+                        Content::Disk
                     }
                 }
-                Found::Damaged { range, header: None } => state.unknown.push(range),
-                Found::Torn { at } => {
-                    state.torn(file, &bytes, at, &mut each)?;
-                    cut(fs, file, at as u64)?;
-                }
+                Err(error) => unreadable(file, error).map(|()| Content::Nowhere)?,
+            };
+            left.files.push((file.clone(), content));
+        }
+        left.next_seq = left.next_seq.max(state.seen).max(state.wanted);
+        let anew = file_path(dir, left.next_seq);
+        for (file, content) in &mut left.files {
+            if matches!(content, Content::Disk) && file.path == anew {
+                *content = Content::Memory(fs.read(&file.path).map_err(Fault::io(&file.path))?);
             }
         }
-        state.end_of_file(file, &bytes, files.get(at + 1), &mut each)?;
-        if at + 1 == files.len() {
-            // What a killed process wrote and did not sync counts from now on.
-            fs.open(&file.path).and_then(|open| open.sync()).map_err(Fault::io(&file.path))?;
-        }
+        Ok(left)
     }
-    Ok(files.iter().map(|file| file.first_seq).fold(state.wanted.max(state.seen), u64::max))
+
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|(file, _)| file.bytes).sum()
+    }
+
+    /// Reads it all again. After each file `read` is told how many bytes that was.
+    pub(crate) fn replay(
+        &self,
+        fs: &Fs,
+        mut each: impl FnMut(Met<'_>) -> Result<(), Fault>,
+        mut read: impl FnMut(u64),
+    ) -> Result<(), Fault> {
+        let mut state = State::new(self.cursor);
+        for (at, (file, content)) in self.files.iter().enumerate() {
+            let bytes = match content {
+                Content::Disk => match fs.read(&file.path) {
+                    Ok(bytes) => Cow::Owned(bytes),
+                    // A copy of another file, whose records are sealed by now. If it was none they are met as missing.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(Fault::io(&file.path)(error)),
+                },
+                Content::Memory(bytes) => Cow::Borrowed(&bytes[..]),
+                Content::Nowhere => continue,
+            };
+            state.file(file, &bytes, self.files.get(at + 1).map(|(next, _)| next), &mut each)?;
+            read(file.bytes);
+        }
+        Ok(())
+    }
 }
 
 struct State {
@@ -82,6 +122,46 @@ struct State {
 }
 
 impl State {
+    fn new(cursor: u64) -> State {
+        State { cursor, wanted: cursor, seen: 0, unknown: Vec::new() }
+    }
+
+    /// What a file holds, in order. Says where the record begins that was being written at the end, if there is one and
+    /// no file comes next.
+    fn file<'a>(
+        &mut self,
+        file: &'a LogFile,
+        bytes: &'a [u8],
+        next: Option<&LogFile>,
+        each: &mut impl FnMut(Met<'a>) -> Result<(), Fault>,
+    ) -> Result<Option<usize>, Fault> {
+        let mut torn = None;
+        for found in scan(bytes, next.is_none()) {
+            match found {
+                Found::Record { header, payload } => {
+                    self.known(&header, file, bytes, each, |sealed| Met::Record {
+                        header,
+                        payload: &bytes[payload.clone()],
+                        sealed,
+                    })?;
+                }
+                Found::Damaged { range, header: Some(header) } => {
+                    let damaged = |_| Met::Damaged { header, bytes: &bytes[range.clone()] };
+                    if header.seq >= self.cursor {
+                        self.known(&header, file, bytes, each, damaged)?;
+                    }
+                }
+                Found::Damaged { range, header: None } => self.unknown.push(range),
+                Found::Torn { at } => {
+                    self.torn(file, bytes, at, each)?;
+                    torn = Some(at);
+                }
+            }
+        }
+        self.end_of_file(file, bytes, next, each)?;
+        Ok(torn)
+    }
+
     fn known<'a>(
         &mut self,
         header: &Header,

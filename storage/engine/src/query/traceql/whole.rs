@@ -38,7 +38,7 @@ pub(super) fn read(
     arrived_before: u64,
 ) -> Result<Traces, QueryError> {
     let mut traces = Traces::default();
-    let mut left = SPANS;
+    let mut wanted = Vec::new();
     for source in session.sources::<SpanBatch>(range, |_| true)? {
         match &source {
             Source::Hot(slice) => {
@@ -60,20 +60,33 @@ pub(super) fn read(
                 if here.is_empty() || !session.open(&source, &[])? || !session.may_read(&source) {
                     continue;
                 }
-                let columns = needs.columns(&source).map_err(|fault| session.fault(fault))?;
-                let context = source.context::<SpanBatch>();
-                for batch in session.of_traces(&source, &Wanted { columns: &columns, ..Wanted::of(&here, left) })? {
-                    let number = traces.rows.len() as u32;
-                    traces.rows.push(Rows::sealed(&batch, source.promoted(), &context));
-                    (0..batch.num_rows() as u32).for_each(|row| traces.add(number, row));
-                }
+                wanted.push((source, here));
             }
         }
-        left = SPANS.saturating_sub(traces.count);
-        if left == 0 {
+        if traces.count >= SPANS {
             session.incomplete(TOO_MANY.into());
             break;
         }
+    }
+    let columns = wanted.iter().map(|(source, _)| needs.columns(source)).collect::<Result<Vec<_>, _>>();
+    let columns = columns.map_err(|fault| session.fault(fault))?;
+    let jobs: Vec<_> = wanted
+        .iter()
+        .zip(&columns)
+        .map(|((source, here), columns)| (source, Wanted { columns, ..Wanted::of(here, SPANS) }))
+        .collect();
+    for (batches, (source, _)) in
+        session.of_traces_at_once(&jobs, SPANS.saturating_sub(traces.count))?.into_iter().zip(&jobs)
+    {
+        let context = source.context::<SpanBatch>();
+        for batch in batches {
+            let number = traces.rows.len() as u32;
+            traces.rows.push(Rows::sealed(&batch, source.promoted(), &context));
+            (0..batch.num_rows() as u32).for_each(|row| traces.add(number, row));
+        }
+    }
+    if traces.count >= SPANS {
+        session.incomplete(TOO_MANY.into());
     }
     let Traces { rows, spans, .. } = &mut traces;
     for spans in spans.values_mut() {

@@ -18,7 +18,7 @@ enum Step {
     Seal { percent: usize },
     /// Something will go wrong soon.
     Break { wrong: Wrong, left: u32 },
-    /// The power fails, and again as often while the log is being replayed.
+    /// The power fails, and again as often after the log was replayed.
     Crash { seed: u64, again: usize },
     /// The process ends and starts.
     Restart,
@@ -58,18 +58,25 @@ fn dir() -> PathBuf {
 }
 
 /// What a start finds.
-fn found(disk: &Arc<Disk>) -> (ManifestFile, Vec<(u64, Vec<u8>)>, u64) {
+fn found(disk: &Arc<Disk>) -> (ManifestFile, Left) {
     let fs = Fs::Strict(Arc::clone(disk));
     let (manifest, damage) = ManifestFile::open(fs.clone(), Path::new(ROOT)).expect("a readable manifest");
     assert_eq!(damage, None);
+    let left = Left::survey(&fs, &dir(), manifest.current().cursor, readable).expect("the log is looked at");
+    (manifest, left)
+}
+
+/// What of it was not sealed.
+fn read(disk: &Arc<Disk>, left: &Left) -> Vec<(u64, Vec<u8>)> {
     let mut records = Vec::new();
-    let next_seq = replay::replay(&fs, &dir(), manifest.current().cursor, |met| {
-        if let replay::Met::Record { header, payload, sealed: false } = met {
+    let each = |met: Met<'_>| {
+        if let Met::Record { header, payload, sealed: false } = met {
             records.push((header.seq, payload.to_vec()));
         }
         Ok(())
-    });
-    (manifest, records, next_seq.expect("the log is read"))
+    };
+    left.replay(&Fs::Strict(Arc::clone(disk)), each, |_| ()).expect("the log is read");
+    records
 }
 
 fn begin(disk: &Arc<Disk>, next_seq: u64) -> (Wal, mpsc::Receiver<Vec<Durable>>) {
@@ -83,8 +90,8 @@ fn begin(disk: &Arc<Disk>, next_seq: u64) -> (Wal, mpsc::Receiver<Vec<Durable>>)
 impl World {
     fn new() -> World {
         let disk = Arc::new(Disk::default());
-        let (manifest, _, next_seq) = found(&disk);
-        let (wal, durable) = begin(&disk, next_seq);
+        let (manifest, left) = found(&disk);
+        let (wal, durable) = begin(&disk, left.next_seq);
         let cursors = BTreeSet::from([0]);
         World { disk, wal, durable, manifest, acknowledged: BTreeMap::new(), submitted: BTreeSet::new(), cursors }
     }
@@ -103,7 +110,8 @@ impl World {
                 self.wal.close();
                 self.disk = self.disk.crash(&mut random);
                 for _ in 0..*again {
-                    _ = found(&self.disk);
+                    let (_, left) = found(&self.disk);
+                    _ = read(&self.disk, &left);
                     self.disk = self.disk.crash(&mut random);
                 }
                 let records = self.check();
@@ -149,9 +157,15 @@ impl World {
         }
     }
 
-    /// Starts again, and compares; returns what is there and not sealed.
+    /// Starts again, goes on before what there is was read, and compares; returns what is there and not sealed.
     fn check(&mut self) -> BTreeMap<u64, Vec<u8>> {
-        let (manifest, records, next_seq) = found(&self.disk);
+        let (manifest, left) = found(&self.disk);
+        let next_seq = left.next_seq;
+        (self.wal, self.durable) = begin(&self.disk, next_seq);
+        let before = std::mem::take(&mut self.acknowledged);
+        self.append(1, 10);
+        let since = std::mem::replace(&mut self.acknowledged, before);
+        let records = read(&self.disk, &left);
         let cursor = manifest.current().cursor;
         assert!(self.cursors.contains(&cursor), "cursor {cursor} was never written: {:?}", self.cursors);
         self.cursors = BTreeSet::from([cursor]);
@@ -162,13 +176,15 @@ impl World {
             assert!(self.submitted.contains(content), "record {seq} was never sent");
             assert!(seen.insert(content), "record {seq} is there twice");
         }
-        let records: BTreeMap<u64, Vec<u8>> = records.into_iter().collect();
+        let mut records: BTreeMap<u64, Vec<u8>> = records.into_iter().collect();
         for (seq, content) in &self.acknowledged {
             assert_eq!(records.get(seq), Some(content), "record {seq} was acknowledged");
             assert!(next_seq > *seq);
         }
+        assert!(records.keys().all(|seq| *seq < next_seq), "what came since is not of the last run");
         self.manifest = manifest;
-        (self.wal, self.durable) = begin(&self.disk, next_seq);
+        records.extend(since.clone());
+        self.acknowledged.extend(since);
         records
     }
 }
