@@ -14,7 +14,6 @@ use crate::query::sql::Sql;
 use crate::segment::{Segment, write};
 use orrery_model::{LogBatch, MetricBatch, Signal, SpanBatch};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Segments merged at once.
 const FAN_IN: usize = 8;
@@ -40,8 +39,7 @@ fn candidates(manifest: &Manifest, most_rows: u64) -> Option<Vec<SegmentEntry>> 
 impl Inner {
     /// Merges one group of segments; false if none is worth it.
     pub(super) fn compact_once(&self) -> Result<bool, Fault> {
-        // A merge holds its rows in memory: not while much of it is taken by rows that wait to be sealed.
-        if !self.config.compact || self.hot_bytes.load(Ordering::Acquire) > self.config.hot_bytes / 2 {
+        if !self.config.compact {
             return Ok(false);
         }
         let group = self.manifest.with(|manifest| candidates(manifest, self.config.compact_rows));

@@ -445,6 +445,9 @@ impl LeafMask {
             }
             Of::Text(name) => {
                 let place = self.column(column(batch, name)?)?;
+                if let Some(yes) = place.words_that_pass() {
+                    return Ok(if negated { !&yes } else { yes });
+                }
                 BooleanBuffer::collect_bool(rows, |row| (place.says(&self.probe, row) == Says::Yes) != negated)
             }
             Of::Attribute { columns, keys } => {
@@ -454,6 +457,11 @@ impl LeafMask {
                 }
                 let map = (!keys.is_empty()).then(|| column(batch, ATTRIBUTES)).transpose()?;
                 places.extend(map.into_iter().flat_map(|map| keys.iter().map(|key| Place::Map(map.as_map(), key))));
+                if let [place] = &places[..]
+                    && let Some(yes) = place.words_that_pass()
+                {
+                    return Ok(if negated { !&yes } else { yes });
+                }
                 BooleanBuffer::collect_bool(rows, |row| {
                     Said::of(places.iter().map(|place| place.says(&self.probe, row))).meets(negated)
                 })
@@ -493,6 +501,19 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// The rows of which it says yes, where the answers for all words are known: in most row groups no word passes.
+    fn words_that_pass(&self) -> Option<BooleanBuffer> {
+        let Place::Text { column, text: Text::Words(keys, _), asked } = self else { return None };
+        if asked.is_empty() {
+            return None;
+        }
+        if !asked.contains(&true) {
+            return Some(BooleanBuffer::new_unset(column.len()));
+        }
+        let is_there = |row| column.nulls().is_none_or(|nulls| nulls.is_valid(row));
+        Some(BooleanBuffer::collect_bool(column.len(), |row| is_there(row) && asked[keys[row] as usize]))
+    }
+
     fn says(&self, probe: &Probe, row: usize) -> Says {
         let value = match self {
             Place::Map(map, key) => return says(probe, |visit| in_map(map, row, key, visit)),
