@@ -144,7 +144,7 @@ fn start(inner: Arc<Inner>, known: &Manifest, missing: Vec<u64>) -> Result<Engin
     Ok(engine)
 }
 
-/// Replays what is left of the last run, and says how that ended: to who waits for it, else to everybody. Whether the
+/// Replays what is left of the last run, and says how that ended to who waits for it; a failure to everybody. Whether the
 /// thread may go on with what has come since.
 fn replay(
     inner: &Arc<Inner>,
